@@ -1,0 +1,30 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The differences between the supported DOLFINx versions, and nothing else."""
+
+from __future__ import annotations
+
+import basix
+import numpy as np
+from dolfinx import mesh as dmesh
+from numpy.typing import NDArray
+
+
+def _geometry(mesh: dmesh.Mesh, name: str) -> object:
+    """Return geometry.cmap or geometry.dofmap; 0.10 and later keep lists of them."""
+    plural = getattr(mesh.geometry, name + "s", None)
+    return getattr(mesh.geometry, name) if plural is None else plural[0]
+
+
+def geometry_dofmap(mesh: dmesh.Mesh) -> NDArray[np.int32]:
+    """Return the geometry nodes of every local cell, shape (cells with ghosts, nodes)."""
+    return np.asarray(_geometry(mesh, "dofmap"))
+
+
+def coordinate_element(mesh: dmesh.Mesh) -> basix.finite_element.FiniteElement:
+    """Return the scalar basix element of the coordinate map."""
+    cmap = _geometry(mesh, "cmap")
+    cell = getattr(basix.CellType, mesh.topology.cell_name())
+    return basix.create_element(
+        basix.ElementFamily.P, cell, cmap.degree, basix.LagrangeVariant(cmap.variant)
+    )

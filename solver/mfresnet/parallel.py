@@ -1,0 +1,74 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Reductions that give every rank the same bits, and errors raised on all ranks together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from mfresnet.errors import InputError, SolveError
+
+
+def total(comm: MPI.Intracomm, values: Any) -> NDArray[np.float64]:
+    """Return the sum of ``values`` over the ranks, bit for bit the same on each.
+
+    The sum is made on rank 0 and sent out, so that no two ranks can decide differently.
+
+    Parallel: collective.
+    """
+    local = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    if comm.size == 1:
+        return local.copy()
+    result = np.empty_like(local)
+    comm.Reduce(local, result, op=MPI.SUM, root=0)
+    comm.Bcast(result, root=0)
+    return result
+
+
+def maximum(comm: MPI.Intracomm, value: float) -> float:
+    """Return the maximum of ``value`` over the ranks. Parallel: collective."""
+    return float(comm.allreduce(value, op=MPI.MAX))
+
+
+def minimum(comm: MPI.Intracomm, value: float) -> float:
+    """Return the minimum of ``value`` over the ranks. Parallel: collective."""
+    return float(comm.allreduce(value, op=MPI.MIN))
+
+
+@contextmanager
+def together(comm: MPI.Intracomm) -> Iterator[None]:
+    """Raise an error of any rank on all ranks when the block ends.
+
+    The block must not hold a collective call that a failing rank would miss.
+
+    Parallel: collective on leaving the block.
+    """
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    found = comm.allgather(
+        None if error is None else (isinstance(error, InputError), str(error))
+    )
+    if error is not None:
+        raise error
+    for other in found:
+        if other is not None:
+            is_input, text = other
+            raise InputError(text) if is_input else SolveError(text)
+
+
+def collect(comm: MPI.Intracomm, array: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the rows of all ranks one under the other on rank 0, None elsewhere.
+
+    Parallel: collective.
+    """
+    parts = comm.gather(array, root=0)
+    return None if parts is None else np.concatenate(parts)

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Time stepping schemes: order -> Horner coefficients and CFL constants.
+
+Inside a layer the semi-discrete system d_t f = A f is linear and autonomous, so every s-stage
+explicit Runge-Kutta method of order s is the Taylor polynomial of exp(dt A), in Horner form
+
+    f <- f + dt A (f + dt/2 A (f + ... + dt/s A f)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mfresnet.errors import InputError
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One Taylor (Runge-Kutta) scheme.
+
+    Attributes:
+        order: order of accuracy, also the number of stages.
+        coefficients: the factors of dt from the innermost stage outwards, 1/s, ..., 1/2, 1.
+        cfl: degree p -> largest stable dt * lambda for DG(p) with the upwind flux, where
+            lambda = max over cells K of (1/|K|) int_{dK} [v.n]^+; a missing degree is unstable.
+    """
+
+    order: int
+    coefficients: tuple[float, ...]
+    cfl: dict[int, float]
+
+
+def _scheme(order: int, *cfl: float) -> Scheme:
+    return Scheme(order, tuple(1.0 / j for j in range(order, 0, -1)), dict(enumerate(cfl)))
+
+
+SCHEMES: dict[int, Scheme] = {
+    1: _scheme(1, 1.0),
+    2: _scheme(2, 1.0, 0.333),
+    3: _scheme(3, 1.256, 0.409, 0.209, 0.130, 0.089, 0.066, 0.051),
+    4: _scheme(4, 1.392, 0.464, 0.235, 0.145, 0.100, 0.073, 0.056),
+}
+
+
+def cfl_constant(order: int, degree: int) -> float:
+    """Return the largest stable dt * lambda of a scheme of ``order`` with DG(``degree``).
+
+    Raises:
+        InputError: the pair is unstable for every time step.
+    """
+    constants = SCHEMES[order].cfl
+    if degree not in constants:
+        stable = [str(s) for s, scheme in SCHEMES.items() if degree in scheme.cfl]
+        raise InputError(
+            f"time.order: unstable with degree {degree} at every time step; got {order}, "
+            f"expected one of {', '.join(stable)}. Raise time.order or lower space.degree."
+        )
+    return constants[degree]

@@ -1,0 +1,196 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The discontinuous Galerkin space DG(p) with a diagonal mass matrix, and its quadrature.
+
+Intervals, quadrilaterals and hexahedra have the Lagrange basis in the Gauss points, collocated
+with the (p+1)^d Gauss rule: the mass matrix is diagonal on every cell, distorted ones too.
+Triangles and tetrahedra have the orthonormal Legendre basis: diagonal on straight cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import basix
+import basix.ufl
+import numpy as np
+from dolfinx import fem
+from dolfinx import mesh as dmesh
+from numpy.typing import NDArray
+
+from mfresnet import compat
+from mfresnet.errors import InputError
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int32]
+SIMPLICES = ("triangle", "tetrahedron")
+CHOP = 1e-13
+
+
+def chop(table: Array) -> Array:
+    """Return ``table`` with rounding noise set to zero, so that sparsity shows."""
+    return np.where(np.abs(table) < CHOP, 0.0, table)
+
+
+@dataclass(frozen=True)
+class CellQuadrature:
+    """A quadrature rule on all owned cells.
+
+    Attributes:
+        x: points, (cells, points, d).
+        weights: reference weight times |det J|, (cells, points).
+        basis: values of the basis, (points, dofs per cell).
+        gradient: derivatives of the basis in the reference directions, (d, points, dofs).
+        inverse: K = J^-1, (cells, points, d, d): d/dx_i = sum_j K[j, i] d/dX_j.
+    """
+
+    x: Array
+    weights: Array
+    basis: Array
+    gradient: Array
+    inverse: Array
+
+
+class Space:
+    """DG(p) on a mesh: degrees of freedom, quadrature, diagonal mass.
+
+    Arrays of owned degrees of freedom have length ``n_owned``; with the ghosts behind them,
+    ``n_local``.
+
+    Attributes:
+        mesh: the mesh, with ghost cells across facets.
+        degree: p.
+        dimension: d, of the mesh and of the space around it.
+        function_space: the DOLFINx function space.
+        dofs: local degrees of freedom of every local cell, (cells with ghosts, dofs per cell).
+        n_owned_cells: number of cells that this rank owns; they come first.
+        mass: diagonal of the mass matrix, (n_owned,).
+        integral: integrals of the basis functions, (n_owned,).
+        cell_volume: |K|, (n_owned_cells,).
+    """
+
+    def __init__(self, mesh: dmesh.Mesh, degree: int) -> None:
+        """Tabulate the basis on ``mesh``. Parallel: collective."""
+        self.mesh, self.degree = mesh, degree
+        self.comm = mesh.comm
+        self.cell = mesh.topology.cell_name()
+        self.dimension = mesh.topology.dim
+        self._map = compat.coordinate_element(mesh)
+        if mesh.geometry.dim != self.dimension:
+            raise InputError(
+                f"mesh: cells of dimension {self.dimension} lie in a space of dimension "
+                f"{mesh.geometry.dim}, expected the same. Remove the extra coordinate."
+            )
+        simplex = self.cell in SIMPLICES
+        if simplex and self._map.degree > 1:
+            raise InputError(
+                f"mesh: curved {self.cell} cells; got geometry of degree {self._map.degree}, "
+                "expected straight cells. Mesh with straight cells or quadrilaterals."
+            )
+        variant = basix.LagrangeVariant.legendre if simplex else basix.LagrangeVariant.gl_isaac
+        element = basix.ufl.element(
+            "Lagrange", self.cell, degree, lagrange_variant=variant, discontinuous=True
+        )
+        self.function_space = fem.functionspace(mesh, element)
+        self.basis = element.basix_element
+        self.dofs: Indices = self.function_space.dofmap.list
+        index_map = self.function_space.dofmap.index_map
+        self.n_owned, self.n_ghosts = index_map.size_local, index_map.num_ghosts
+        self.n_local = self.n_owned + self.n_ghosts
+        self.n_global = index_map.size_global
+        self.n_owned_cells = mesh.topology.index_map(self.dimension).size_local
+        self.cell_degree = max(2 * degree, 1) if simplex else 2 * degree + 1
+        self.facet_degree = 2 * degree + 1
+        self._nodes = mesh.geometry.x[:, : self.dimension][compat.geometry_dofmap(mesh)]
+
+        self.quadrature = self.cell_quadrature(self.cell_degree)
+        self.cell_volume = self.quadrature.weights.sum(axis=1)
+        self.integral = self.integrate_basis(self.quadrature, np.ones_like)
+        squared = np.einsum("cq,qi->ci", self.quadrature.weights, self.quadrature.basis**2)
+        self.mass = self._to_dofs(squared)
+
+    def reference_rule(self, degree: int, subdivisions: int = 1) -> tuple[Array, Array]:
+        """Return points and weights of a rule on the reference cell, exact for ``degree``.
+
+        Args:
+            degree: polynomial degree that is integrated exactly.
+            subdivisions: the rule is repeated in this many parts per direction, for integrands
+                with jumps; on simplices the degree is raised instead.
+        """
+        kind = self.basis.cell_type
+        if subdivisions > 1 and self.cell in SIMPLICES:
+            degree, subdivisions = min(degree * subdivisions, 28), 1
+        points, weights = basix.make_quadrature(kind, degree)
+        if subdivisions == 1:
+            return points, weights
+        steps = np.arange(subdivisions)
+        corners = np.stack(np.meshgrid(*[steps] * self.dimension), -1).reshape(-1, self.dimension)
+        points = ((corners[:, None] + points) / subdivisions).reshape(-1, self.dimension)
+        return points, np.tile(weights / subdivisions**self.dimension, len(corners))
+
+    def cell_quadrature(self, degree: int, subdivisions: int = 1) -> CellQuadrature:
+        """Return a quadrature rule on the owned cells, see ``reference_rule``."""
+        points, weights = self.reference_rule(degree, subdivisions)
+        cells = slice(0, self.n_owned_cells)
+        x, jacobian = self.map_points(cells, points)
+        table = self.tabulate(points, derivatives=1)
+        return CellQuadrature(
+            x=x,
+            weights=np.abs(np.linalg.det(jacobian)) * weights,
+            basis=table[0],
+            gradient=table[1:],
+            inverse=np.linalg.inv(jacobian),
+        )
+
+    def tabulate(self, points: Array, derivatives: int = 0) -> Array:
+        """Return the basis (and reference derivatives) at reference points: (1 + d, n, dofs)."""
+        return chop(self.basis.tabulate(derivatives, points)[..., 0])
+
+    def map_points(self, cells: slice | Indices, points: Array) -> tuple[Array, Array]:
+        """Return x (cells, points, d) and J = dx/dX (cells, points, d, d) of reference points."""
+        table = self._map.tabulate(1, points)[..., 0]
+        nodes = self._nodes[cells]
+        x = np.einsum("qn,cni->cqi", table[0], nodes)
+        return x, np.einsum("jqn,cni->cqij", table[1:], nodes)
+
+    def integrate_basis(
+        self, rule: CellQuadrature, function: Callable[[Array], Array]
+    ) -> Array:
+        """Return int g phi_i dx for all owned i.
+
+        Args:
+            rule: the quadrature.
+            function: g, called with x of shape (d, n), returning (n,) or (d, n) (first row used).
+        """
+        cells, n, d = rule.x.shape
+        g = np.atleast_2d(function(rule.x.reshape(-1, d).T))[0].reshape(cells, n)
+        return self._to_dofs(np.einsum("cq,qi->ci", rule.weights * g, rule.basis))
+
+    def _to_dofs(self, cellwise: Array) -> Array:
+        values = np.empty(self.n_owned)
+        values[self.dofs[: self.n_owned_cells]] = cellwise
+        return values
+
+    def at_points(self, f: Array, points: Array) -> tuple[Array, Array]:
+        """Return where and what f is at reference points of all owned cells.
+
+        Args:
+            f: degrees of freedom, (n_owned,).
+            points: reference points, (n, d).
+
+        Returns:
+            x of shape (cells, n, d) and values of shape (cells, n).
+        """
+        x, _ = self.map_points(slice(0, self.n_owned_cells), points)
+        return x, f[self.dofs[: self.n_owned_cells]] @ self.tabulate(points)[0].T
+
+    def to_function(self, f: Array, name: str = "f") -> fem.Function:
+        """Return a DOLFINx function with the owned degrees of freedom ``f``, ghosts updated.
+
+        Parallel: collective.
+        """
+        function = fem.Function(self.function_space, name=name)
+        function.x.array[: self.n_owned] = f
+        function.x.scatter_forward()
+        return function
