@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-
+Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Controls:
@@ -103,3 +103,19 @@ class ControlSpace:
     def norm(self, theta: Array) -> float:
         """Return the L2(0, T) norm of theta."""
         return float(np.sqrt(np.sum(self.weights * theta**2)))
+
+
+def _identity(shapes: Shapes) -> dict[str, Array]:
+    return {n: np.eye(*s) if len(s) == 2 else np.zeros(s) for n, s in shapes.items()}
+
+
+INITIALS: dict[str, Callable[[Shapes], dict[str, Array]]] = {
+    "identity": _identity,
+    "zero": lambda shapes: {name: np.zeros(shape) for name, shape in shapes.items()},
+}
+"""Kind of initial controls -> (shapes of a block) -> the parameters of every layer."""
+
+
+def same_in_every_layer(parameters: Mapping[str, Array], layers: int) -> Controls:
+    """Return controls whose ``layers`` layers all have the given parameters."""
+    return Controls({n: np.repeat(p[None], layers, axis=0) for n, p in parameters.items()})

@@ -31,14 +31,12 @@ def total(comm: MPI.Intracomm, values: Any) -> NDArray[np.float64]:
     return result
 
 
-def maximum(comm: MPI.Intracomm, value: float) -> float:
-    """Return the maximum of ``value`` over the ranks. Parallel: collective."""
-    return float(comm.allreduce(value, op=MPI.MAX))
-
-
-def minimum(comm: MPI.Intracomm, value: float) -> float:
-    """Return the minimum of ``value`` over the ranks. Parallel: collective."""
-    return float(comm.allreduce(value, op=MPI.MIN))
+def maximum(comm: MPI.Intracomm, values: Any) -> NDArray[np.float64]:
+    """Return the elementwise maximum of ``values`` over the ranks. Parallel: collective."""
+    local = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    result = np.empty_like(local)
+    comm.Allreduce(local, result, op=MPI.MAX)
+    return result
 
 
 @contextmanager

@@ -106,7 +106,7 @@ class Space:
 
         self.quadrature = self.cell_quadrature(self.cell_degree)
         self.cell_volume = self.quadrature.weights.sum(axis=1)
-        self.integral = self.integrate_basis(self.quadrature, np.ones_like)
+        self.integral = self.integrate_basis(self.quadrature, lambda x: np.ones(x.shape[1]))
         squared = np.einsum("cq,qi->ci", self.quadrature.weights, self.quadrature.basis**2)
         self.mass = self._to_dofs(squared)
 
@@ -161,10 +161,10 @@ class Space:
 
         Args:
             rule: the quadrature.
-            function: g, called with x of shape (d, n), returning (n,) or (d, n) (first row used).
+            function: g, called with x of shape (d, n), returning (n,).
         """
         cells, n, d = rule.x.shape
-        g = np.atleast_2d(function(rule.x.reshape(-1, d).T))[0].reshape(cells, n)
+        g = function(rule.x.reshape(-1, d).T).reshape(cells, n)
         return self._to_dofs(np.einsum("cq,qi->ci", rule.weights * g, rule.basis))
 
     def _to_dofs(self, cellwise: Array) -> Array:

@@ -29,7 +29,6 @@ from petsc4py import PETSc
 
 from mfresnet.facets import Facets, find_facets
 from mfresnet.fluxes import FLUXES, Flux
-from mfresnet.parallel import maximum
 from mfresnet.space import Array, Space
 
 
@@ -279,18 +278,17 @@ class Transport:
             self._rate_cells, self._rate_weights * flow, minlength=self.space.n_owned_cells
         )
         rates = sums[: self.space.n_owned_cells] / self.space.cell_volume
-        return maximum(self.space.comm, float(rates.max(initial=0.0)))
+        return float(rates.max(initial=0.0))
 
     def rate(self, a: Coefficients) -> float:
-        """Return lambda = max_K (1/|K|) int_dK a+, the rate of the CFL. Parallel: collective."""
+        """Return lambda = max_K (1/|K|) int_dK a+ over the cells of this rank."""
         return self._largest_rate(np.concatenate([a.plus, -a.minus, a.exit]))
 
     def rate_bound(self, bound: float) -> float:
         """Return lambda of a velocity with |v_i| <= bound that is constant in each cell.
 
-        A velocity that changes sign inside a cell may have up to twice of it; ``rate`` tells.
-
-        Parallel: collective.
+        The maximum over the cells of this rank. A velocity that changes sign inside a cell may
+        have up to twice of it; ``rate`` tells.
         """
         reach = np.abs(np.concatenate([self._normals] * 2 + [self._exit_normals], axis=1))
         return self._largest_rate(0.5 * (bound * reach.sum(axis=0) + self.flux.excess * self.scale))

@@ -1,0 +1,406 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The case file: its models, its checks, and what is filled in where a key is omitted."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tomli_w
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import ValidationError as PydanticError
+
+from mfresnet.activations import ACTIVATIONS
+from mfresnet.blocks import BLOCKS
+from mfresnet.control import INITIALS, Controls, same_in_every_layer
+from mfresnet.density import Density, FiniteFloat, Model, Vector, as_list
+from mfresnet.errors import InputError
+from mfresnet.losses import LOSSES
+from mfresnet.mesh import CELLS
+from mfresnet.methods import METHODS
+from mfresnet.penalties import PENALTIES
+from mfresnet.refusals import Name, available, sentences
+from mfresnet.schemes import SCHEMES, cfl_constant
+from mfresnet.space import Array
+
+DEFAULT_CELLS = 32
+SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+Counts = Annotated[list[PositiveInt], BeforeValidator(as_list)]
+
+
+class MeshSection(Model):
+    """[mesh]: a box of cells."""
+
+    kind: Literal["box"] = "box"
+    cell: Annotated[str, Name(CELLS)] = "quadrilateral"
+    cells: Counts | None = None
+    lower: Vector | None = None
+    upper: Vector | None = None
+    outflow_tolerance: NonNegativeFloat = 1e-6
+
+
+class SpaceSection(Model):
+    """[space]: the discontinuous Galerkin space."""
+
+    degree: Annotated[int, Field(ge=0, le=4)] = 2
+
+
+class TimeSection(Model):
+    """[time]: the time stepping inside a layer."""
+
+    order: Annotated[int, Field(ge=min(SCHEMES), le=max(SCHEMES))] = 3
+    steps_per_layer: PositiveInt | None = None
+
+
+class ResourcesSection(Model):
+    """[resources]: memory for the stored stages of the whole run."""
+
+    memory: Annotated[str, Field(pattern=r"(?i)^\s*[0-9.]+\s*[kmgt]b\s*$")] | None = None
+
+    def bytes(self) -> float | None:
+        """Return the memory in bytes, None for no limit."""
+        if self.memory is None:
+            return None
+        number, unit = re.match(r"\s*([0-9.]+)\s*(\w+)", self.memory.lower()).groups()  # type: ignore[union-attr]
+        return float(number) * SIZES[unit]
+
+
+class NetworkSection(Model):
+    """[network]: the residual network."""
+
+    block: Annotated[str, Name(BLOCKS)] = "square"
+    activation: Annotated[str, Name(ACTIVATIONS)] = "tanh"
+    layers: PositiveInt = 10
+    final_time: PositiveFloat = 1.0
+    trainable: Annotated[list[str], Field(min_length=1)] = ["W", "b"]
+    inference: Literal["runge_kutta"] = "runge_kutta"
+
+
+class ClassSection(Model):
+    """[[classes]]: one class with its density."""
+
+    label: str | int | None = None
+    weight: PositiveFloat | None = None
+    density: Density
+    target: Vector | None = None
+
+
+class LossSection(Model):
+    """[loss]: the loss on the final densities."""
+
+    kind: Annotated[str, Name(LOSSES)] = "quadratic"
+
+
+class PenaltySection(Model):
+    """[penalty]: weights of the penalties on the controls."""
+
+    tikhonov: NonNegativeFloat = 1e-2
+    smoothness: NonNegativeFloat = 0.0
+
+
+class InitialSection(Model):
+    """[initial]: the controls to start from."""
+
+    kind: Annotated[str, Name((*INITIALS, "values"))] = "identity"
+    W: float | list[list[FiniteFloat]] | None = None
+    b: float | list[FiniteFloat] | None = None
+
+
+class TrainingSection(Model):
+    """[training]: the optimiser."""
+
+    method: Annotated[str, Name(METHODS)] = "lmvm"
+    max_iterations: Annotated[int, Field(ge=0)] = 200
+    gradient_tolerance: PositiveFloat = 1e-6
+    lower: FiniteFloat | None = None
+    upper: FiniteFloat | None = None
+
+
+class OutputSection(Model):
+    """[output]: what the run directory holds besides the numbers."""
+
+    fields: bool = True
+    pictures: bool = True
+
+
+class Case(Model):
+    """Everything that defines a run; every section may be omitted but the classes.
+
+    Raises:
+        pydantic.ValidationError: the constructor finds a mistake; ``load`` and ``parse`` turn it
+            into InputError with a sentence for each mistake.
+    """
+
+    title: str = ""
+    mesh: MeshSection = MeshSection()
+    space: SpaceSection = SpaceSection()
+    time: TimeSection = TimeSection()
+    resources: ResourcesSection = ResourcesSection()
+    network: NetworkSection = NetworkSection()
+    classes: list[ClassSection] = []
+    loss: LossSection = LossSection()
+    penalty: PenaltySection = PenaltySection()
+    initial: InitialSection = InitialSection()
+    training: TrainingSection = TrainingSection()
+    output: OutputSection = OutputSection()
+
+    def model_post_init(self, _: Any, /) -> None:
+        """Check what involves several keys."""
+        if found := _contradictions(self):
+            raise InputError(found)
+
+    # ------------------------------------------------------------------ what is filled in
+    @property
+    def dimension(self) -> int:
+        """Dimension d of the mesh."""
+        return CELLS[self.mesh.cell]
+
+    def cells(self) -> list[int]:
+        """Return the cells per direction."""
+        return self.mesh.cells or [DEFAULT_CELLS] * self.dimension
+
+    def corners(self) -> tuple[Array, Array]:
+        """Return the box: as given, or the extent of the densities plus T times the bound on v."""
+        bound = BLOCKS[self.network.block].bound(ACTIVATIONS[self.network.activation])
+        lower, upper = zip(*(c.density.extent() for c in self.classes), strict=True)
+        reach = self.network.final_time * bound
+        given_lower, given_upper = self.mesh.lower, self.mesh.upper
+        return (
+            np.min(lower, axis=0) - reach if given_lower is None else np.array(given_lower),
+            np.max(upper, axis=0) + reach if given_upper is None else np.array(given_upper),
+        )
+
+    def class_weights(self) -> Array:
+        """Return pi_k."""
+        n = len(self.classes)
+        return np.array([1.0 / n if c.weight is None else c.weight for c in self.classes])
+
+    def labels(self) -> list[str]:
+        """Return the label of every class, its number when it has none."""
+        return [str(k if c.label is None else c.label) for k, c in enumerate(self.classes)]
+
+    def targets(self) -> list[list[float]]:
+        """Return the target of every class."""
+        return [c.target for c in self.classes if c.target is not None]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every parameter of a layer."""
+        return BLOCKS[self.network.block].shapes(self.dimension)
+
+    def initial_controls(self) -> Controls:
+        """Return the initial controls of all layers."""
+        if self.initial.kind == "values":
+            given = {n: getattr(self.initial, n) for n in self.shapes()}
+            values = {n: np.asarray(v, float).reshape(self.shapes()[n]) for n, v in given.items()}
+        else:
+            values = INITIALS[self.initial.kind](self.shapes())
+        return same_in_every_layer(values, self.network.layers)
+
+    def resolve(self) -> Case:
+        """Return the case with everything that was omitted filled in."""
+        data = self.model_dump(exclude_none=True)
+        lower, upper = self.corners()
+        data["mesh"] |= {
+            "cells": self.cells(), "lower": lower.tolist(), "upper": upper.tolist()
+        }
+        columns = zip(data["classes"], self.labels(), self.class_weights().tolist(), strict=True)
+        for section, label, weight in columns:
+            section |= {"label": label, "weight": weight}
+        bounded = self.training.lower is not None or self.training.upper is not None
+        if bounded and self.training.method == "lmvm":
+            data["training"]["method"] = "blmvm"
+        return Case.model_validate(data)
+
+    def to_toml(self) -> str:
+        """Return the case as a case file."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+
+# ---------------------------------------------------------------------- checks of several keys
+def _contradictions(case: Case) -> list[str]:
+    """Return a sentence for everything in a case that does not fit together."""
+    if not case.classes:
+        return ["classes: missing; got none, expected at least one [[classes]] section. Add one."]
+    return [*_mesh(case), *_classes(case), *_network(case), *_training(case)]
+
+
+def _length(where: str, given: Sequence[Any], d: int, cell: str) -> list[str]:
+    if len(given) == d:
+        return []
+    text = f"{where}: wrong length; got {len(given)}, expected {d} for mesh.cell {cell}."
+    return [f"{text} Give one value per direction."]
+
+
+def _mesh(case: Case) -> list[str]:
+    d, mesh, found = case.dimension, case.mesh, []
+    for name in ("cells", "lower", "upper"):
+        if (value := getattr(mesh, name)) is not None:
+            found += _length(f"mesh.{name}", value, d, mesh.cell)
+    if mesh.lower and mesh.upper and any(a >= b for a, b in zip(mesh.lower, mesh.upper)):  # noqa: B905
+        found.append(
+            f"mesh.upper: not above mesh.lower; got {mesh.upper}, expected more than "
+            f"{mesh.lower}. Exchange or enlarge them."
+        )
+    bound = BLOCKS[case.network.block].bound(ACTIVATIONS[case.network.activation])
+    if not np.isfinite(bound) and (mesh.lower is None or mesh.upper is None):
+        found.append(
+            "mesh.lower: missing; got nothing, expected both corners of the box as activation "
+            f"{case.network.activation} is unbounded. Add mesh.lower and mesh.upper."
+        )
+    try:
+        cfl_constant(case.time.order, case.space.degree)
+    except InputError as error:
+        found.append(str(error))
+    return found
+
+
+def _classes(case: Case) -> list[str]:
+    found = []
+    for k, section in enumerate(case.classes):
+        for name, length in section.density.dimensions().items():
+            where = f"classes.{k}.density.{name}"
+            found += _length(where, range(length), case.dimension, case.mesh.cell)
+        if section.target is None:
+            found.append(
+                f"classes.{k}.target: missing; got nothing, expected {case.dimension} numbers "
+                f"for loss {case.loss.kind}. Add the point that the class should reach."
+            )
+        else:
+            found += _length(
+                f"classes.{k}.target", section.target, case.dimension, case.mesh.cell
+            )
+    given = [c.weight is not None for c in case.classes]
+    if any(given) and not all(given):
+        found.append("classes.weight: given for some classes only. Give all weights or none.")
+    elif abs(float(case.class_weights().sum()) - 1.0) > 1e-9:
+        found.append(
+            f"classes.weight: wrong sum; got {case.class_weights().sum():.10g}, expected 1. "
+            "Divide the weights by their sum."
+        )
+    if len(set(case.labels())) < len(case.classes):
+        found.append(
+            f"classes.label: not unique; got {', '.join(case.labels())}, expected a different "
+            "label for each class. Rename one."
+        )
+    return found
+
+
+def _network(case: Case) -> list[str]:
+    found, shapes = [], case.shapes()
+    trainable = case.network.trainable
+    for name in trainable:
+        if name not in shapes:
+            found.append(
+                f"network.trainable: unknown name; got '{name}', expected some of "
+                f"{', '.join(shapes)}. Remove it."
+            )
+    if len(set(trainable)) < len(trainable):
+        found.append(
+            f"network.trainable: a name twice; got {trainable}, expected each once. Remove one."
+        )
+    for name, shape in shapes.items():
+        value, where = getattr(case.initial, name), f"initial.{name}"
+        if case.initial.kind != "values":
+            if value is not None:
+                found.append(
+                    f"{where}: only for kind values; got kind {case.initial.kind}, expected no "
+                    f"{name}. Remove it or set initial.kind."
+                )
+        elif value is None:
+            found.append(f"{where}: missing; got nothing, expected shape {shape}. Add it.")
+        elif not _has_shape(value, shape):
+            found.append(f"{where}: wrong shape; got {value}, expected shape {shape}. Mend it.")
+    return found
+
+
+def _has_shape(value: Any, shape: tuple[int, ...]) -> bool:
+    try:
+        given = np.asarray(value, float)
+    except ValueError:
+        return False
+    return given.shape == shape or (given.ndim == 0 and set(shape) == {1})
+
+
+def _training(case: Case) -> list[str]:
+    training, found = case.training, []
+    lower = -np.inf if training.lower is None else training.lower
+    upper = np.inf if training.upper is None else training.upper
+    if lower >= upper:
+        found.append(
+            f"training.upper: not above training.lower; got {upper}, expected more than {lower}. "
+            "Exchange or enlarge them."
+        )
+    bounded = training.lower is not None or training.upper is not None
+    if bounded and training.method != "lmvm" and not METHODS[training.method].bounds:
+        names = ", ".join(n for n, m in METHODS.items() if m.bounds)
+        found.append(
+            f"training.method: cannot keep training.lower and training.upper; got "
+            f"{training.method}, expected one of {names}. Choose one of them or omit the bounds."
+        )
+    return found
+
+
+# ---------------------------------------------------------------------- reading
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Case:
+    """Return the case in a file.
+
+    Args:
+        path: the case file (TOML).
+        overrides: assignments such as ``training.max_iterations=50`` that replace keys.
+
+    Raises:
+        InputError: with all mistakes of the file at once.
+    """
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); expected a case file. Check the path."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a TOML file; {error}. Correct this line.") from None
+    for assignment in overrides:
+        _assign(data, assignment)
+    return parse(data)
+
+
+def parse(data: dict[str, Any]) -> Case:
+    """Return the case in a nested mapping. Raises InputError with all mistakes at once."""
+    remaining, found = available(data)
+    try:
+        case = Case.model_validate(remaining)
+    except PydanticError as error:
+        raise InputError(found + sentences(error, Case)) from None
+    if found:
+        raise InputError(found)
+    return case
+
+
+def _assign(data: dict[str, Any], assignment: str) -> None:
+    """Set one key from a text such as ``mesh.cells=[8, 8]``; a value that is not TOML is text."""
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise InputError(
+            f"--set: not an assignment; got '{assignment}', expected KEY=VALUE. For example "
+            "--set training.max_iterations=50"
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.strip().split(".")
+    place: Any = data
+    try:
+        for name in parents:
+            place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (ValueError, IndexError, TypeError, AttributeError):
+        raise InputError(
+            f"--set: no such place; got '{key}', expected a key of the case file. "
+            "For example --set classes.0.weight=0.5"
+        ) from None

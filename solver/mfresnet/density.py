@@ -1,0 +1,231 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Analytic densities, and their projection onto the space.
+
+Every kind is one model that carries its parameters, its density and the box that holds its mass.
+In 1-D plain numbers are accepted for vectors and matrices. A new kind is one class in ``Density``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
+from scipy.special import gamma
+from scipy.stats import chi2
+
+from mfresnet.errors import InputError
+from mfresnet.parallel import total
+from mfresnet.space import Array, Space
+
+REACH = 6.0
+"""Standard deviations after which a Gaussian counts as zero."""
+SMOOTH_DEGREE, SUBDIVISIONS, LARGEST_LOSS = 8, 8, 0.05
+
+
+def as_list(value: Any) -> Any:
+    """Return a plain number as a list of one, anything else as it is."""
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _as_matrix(value: Any) -> Any:
+    return [[value]] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _positive_definite(matrix: list[list[float]]) -> list[list[float]]:
+    if any(len(row) != len(matrix) for row in matrix):
+        raise ValueError("expected a square matrix")
+    array = np.array(matrix)
+    if not np.allclose(array, array.T) or np.linalg.eigvalsh(array).min() <= 0.0:
+        raise ValueError("expected a symmetric matrix with positive eigenvalues")
+    return matrix
+
+
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+Vector = Annotated[list[FiniteFloat], BeforeValidator(as_list), Field(min_length=1, max_length=3)]
+Covariance = Annotated[
+    list[list[FiniteFloat]], BeforeValidator(_as_matrix), AfterValidator(_positive_definite)
+]
+
+
+class Model(BaseModel):
+    """A part of the case file: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Gaussian(Model):
+    """The normal density N(mean, covariance)."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    mean: Vector
+    covariance: Covariance
+
+    def density(self, x: Array) -> Array:
+        """Return the density at points x, (d, n) -> (n,)."""
+        covariance, z = np.array(self.covariance), x - np.array(self.mean)[:, None]
+        exponent = -0.5 * np.sum(z * np.linalg.solve(covariance, z), axis=0)
+        return np.exp(exponent) / np.sqrt(np.linalg.det(2.0 * math.pi * covariance))
+
+    def extent(self) -> tuple[Array, Array]:
+        """Return the corners of a box that holds the mass, up to 6 standard deviations."""
+        std = REACH * np.sqrt(np.diag(self.covariance))
+        return np.array(self.mean) - std, np.array(self.mean) + std
+
+    def dimensions(self) -> dict[str, int]:
+        """Return the dimension that each parameter implies."""
+        return {"mean": len(self.mean), "covariance": len(self.covariance)}
+
+
+class TruncatedGaussian(Model):
+    """An isotropic normal density cut off outside of |x - mean| < radius, of mass one."""
+
+    kind: Literal["truncated_gaussian"] = "truncated_gaussian"
+    mean: Vector
+    std: PositiveFloat
+    radius: PositiveFloat
+
+    def density(self, x: Array) -> Array:
+        """Return the density at points x, (d, n) -> (n,)."""
+        d, variance = len(self.mean), self.std**2
+        squared = np.sum((x - np.array(self.mean)[:, None]) ** 2, axis=0)
+        inside = chi2.cdf(self.radius**2 / variance, d)
+        value = np.exp(-0.5 * squared / variance) / (2.0 * math.pi * variance) ** (d / 2)
+        return np.where(squared < self.radius**2, value / inside, 0.0)
+
+    def extent(self) -> tuple[Array, Array]:
+        """Return the corners of the box around the support."""
+        return np.array(self.mean) - self.radius, np.array(self.mean) + self.radius
+
+    def dimensions(self) -> dict[str, int]:
+        """Return the dimension that each parameter implies."""
+        return {"mean": len(self.mean)}
+
+
+class UniformBox(Model):
+    """The uniform density on the box [lower, upper]."""
+
+    kind: Literal["uniform_box"] = "uniform_box"
+    lower: Vector
+    upper: Vector
+
+    def density(self, x: Array) -> Array:
+        """Return the density at points x, (d, n) -> (n,)."""
+        lower, upper = np.array(self.lower)[:, None], np.array(self.upper)[:, None]
+        inside = np.all((x >= lower) & (x < upper), axis=0)
+        return inside / float(np.prod(upper - lower))
+
+    def extent(self) -> tuple[Array, Array]:
+        """Return the corners."""
+        return np.array(self.lower), np.array(self.upper)
+
+    def dimensions(self) -> dict[str, int]:
+        """Return the dimension that each parameter implies."""
+        return {"lower": len(self.lower), "upper": len(self.upper)}
+
+
+class UniformBall(Model):
+    """The uniform density on the ball |x - mean| < radius."""
+
+    kind: Literal["uniform_ball"] = "uniform_ball"
+    mean: Vector
+    radius: PositiveFloat
+
+    def density(self, x: Array) -> Array:
+        """Return the density at points x, (d, n) -> (n,)."""
+        d = len(self.mean)
+        volume = math.pi ** (d / 2) / float(gamma(d / 2 + 1)) * self.radius**d
+        squared = np.sum((x - np.array(self.mean)[:, None]) ** 2, axis=0)
+        return (squared < self.radius**2) / volume
+
+    def extent(self) -> tuple[Array, Array]:
+        """Return the corners of the box around the ball."""
+        return np.array(self.mean) - self.radius, np.array(self.mean) + self.radius
+
+    def dimensions(self) -> dict[str, int]:
+        """Return the dimension that each parameter implies."""
+        return {"mean": len(self.mean)}
+
+
+Simple = Annotated[
+    Gaussian | TruncatedGaussian | UniformBox | UniformBall, Field(discriminator="kind")
+]
+
+
+class Component(Model):
+    """One part of a mixture."""
+
+    weight: PositiveFloat
+    density: Simple
+
+
+class Mixture(Model):
+    """The weighted mean of densities; the weights are divided by their sum."""
+
+    kind: Literal["mixture"] = "mixture"
+    components: Annotated[list[Component], Field(min_length=1)]
+
+    def density(self, x: Array) -> Array:
+        """Return the density at points x, (d, n) -> (n,)."""
+        weights = np.array([c.weight for c in self.components])
+        return weights / weights.sum() @ np.array([c.density.density(x) for c in self.components])
+
+    def extent(self) -> tuple[Array, Array]:
+        """Return the corners of the box around all components."""
+        lower, upper = zip(*(c.density.extent() for c in self.components), strict=True)
+        return np.min(lower, axis=0), np.max(upper, axis=0)
+
+    def dimensions(self) -> dict[str, int]:
+        """Return the dimension that each parameter implies."""
+        return {
+            f"components.{i}.density.{name}": d
+            for i, c in enumerate(self.components)
+            for name, d in c.density.dimensions().items()
+        }
+
+
+Density = Annotated[
+    Gaussian | TruncatedGaussian | UniformBox | UniformBall | Mixture, Field(discriminator="kind")
+]
+KINDS = ("gaussian", "truncated_gaussian", "uniform_box", "uniform_ball", "mixture")
+
+
+def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
+    """Return the L2 projection f_i = (1/M_i) int density phi_i, and its mass.
+
+    A smooth density is integrated with a rule of degree 2p + 8 and keeps the mass that it has on
+    the mesh. A density that jumps is integrated with a rule repeated in 8 parts per direction, and
+    divided by its mass.
+
+    Args:
+        density: a model of this module.
+        space: the DG space.
+        where: place of the density in the case file, for messages.
+
+    Returns:
+        f, (n_owned,), and the mass of the projection before any division.
+
+    Raises:
+        InputError: more than 5 % of the mass lies outside of the mesh.
+
+    Parallel: collective.
+    """
+    jumps = _jumps(density)
+    degree = 2 * space.degree + SMOOTH_DEGREE
+    rule = space.cell_quadrature(degree, SUBDIVISIONS if jumps else 1)
+    f = space.integrate_basis(rule, density.density) / space.mass
+    mass = float(total(space.comm, space.integral @ f)[0])
+    if abs(1.0 - mass) > LARGEST_LOSS:
+        raise InputError(
+            f"{where}: the mesh does not hold or resolve the density; got mass {mass:.3g} on it, "
+            "expected 1. Enlarge mesh.lower and mesh.upper or raise mesh.cells."
+        )
+    return (f / mass if jumps else f), mass
+
+
+def _jumps(density: Any) -> bool:
+    if isinstance(density, Mixture):
+        return any(_jumps(c.density) for c in density.components)
+    return not isinstance(density, Gaussian)

@@ -1,0 +1,236 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The reduced objective J(theta): value and derivative by one forward and one backward sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from mpi4py import MPI
+
+from mfresnet.activations import ACTIVATIONS
+from mfresnet.blocks import BLOCKS
+from mfresnet.case import Case
+from mfresnet.control import ControlSpace
+from mfresnet.density import project
+from mfresnet.errors import InputError, SolveError
+from mfresnet.losses import LOSSES
+from mfresnet.mesh import box
+from mfresnet.parallel import maximum, total
+from mfresnet.penalties import PENALTIES
+from mfresnet.schemes import SCHEMES, cfl_constant
+from mfresnet.space import Array, Space
+from mfresnet.sweep import Sweep, steps_needed
+from mfresnet.transport import Transport
+
+MARGIN = 1.5
+"""Factor on the rate of the initial controls where the velocity has no bound of its own."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Where the mass is after a forward sweep, and the least value of the densities.
+
+    Attributes:
+        initial: mass of each class at 0, (classes,).
+        final: mass of each class at T, (classes,).
+        outflow: mass of each class that has left, tallied at the boundary, (classes,).
+        min_density: least value at the quadrature points over all layers and classes.
+    """
+
+    initial: Array
+    final: Array
+    outflow: Array
+    min_density: float
+
+    @property
+    def error(self) -> float:
+        """Largest |final + outflow - initial| over the classes."""
+        return float(np.abs(self.final + self.outflow - self.initial).max())
+
+
+class ReducedFunctional:
+    """J(theta) = sum_k pi_k Loss_k(f_k(T)) + cost of the outflow + penalty(theta), eq. (2).
+
+    ``theta`` is a flat vector of the trainable controls, the same on all ranks. The derivative is
+    that of the discrete objective, exact to rounding.
+
+    Attributes:
+        case: the case.
+        transport: the operator, with its space.
+        controls: the control space: names and shapes of theta, its L2(0, T) inner product.
+        theta0: the initial controls.
+        f0: the initial densities, (classes, n_owned).
+        initial_mass: mass of the projected densities before division, (classes,).
+        forward_sweeps: number of forward sweeps so far.
+        adjoint_sweeps: number of backward sweeps so far.
+        steps_per_layer: time steps in a layer.
+
+    Parallel: every method is collective.
+    """
+
+    def __init__(self, case: Case, comm: MPI.Intracomm | None = None) -> None:
+        """Build mesh, space, operator, initial densities and memory of the sweeps.
+
+        Args:
+            case: what ``mfresnet.load`` returns, or a ``Case``.
+            comm: the communicator, MPI.COMM_WORLD when not given.
+        """
+        self.case = case = case.resolve()
+        self.comm = MPI.COMM_WORLD if comm is None else comm
+        network, (lower, upper) = case.network, case.corners()
+        mesh = box(self.comm, case.mesh.cell, case.cells(), lower, upper)
+        self._block, self._activation = BLOCKS[network.block], ACTIVATIONS[network.activation]
+        bound = self._block.bound(self._activation)
+        reach = 0.5 * float(np.max(upper - lower)) / network.final_time
+        space = Space(mesh, case.space.degree)
+        self.transport = Transport(space, scale=bound if np.isfinite(bound) else reach)
+        self.controls = ControlSpace(
+            case.initial_controls(), tuple(network.trainable), network.final_time
+        )
+        self.theta0 = self.controls.to_vector(self.controls.initial.values)
+        projected = [
+            project(c.density, space, f"classes.{k}.density") for k, c in enumerate(case.classes)
+        ]
+        self.f0 = np.array([f for f, _ in projected])
+        self.initial_mass = np.array([mass for _, mass in projected])
+        self._weights = case.class_weights()
+        self._loss = LOSSES[case.loss.kind](self.transport, case.targets())
+        self._penalties = {n: w for n in PENALTIES if (w := getattr(case.penalty, n)) != 0.0}
+        self.forward_sweeps = self.adjoint_sweeps = 0
+        self.set_steps(case.time.steps_per_layer or self._choose_steps(bound))
+
+    def _choose_steps(self, bound: float) -> int:
+        """Return the steps per layer from the velocity bound, or from the initial controls."""
+        transport, initial = self.transport, self.controls.initial
+        if np.isfinite(bound):
+            rate = transport.rate_bound(bound)
+        else:
+            a, rate = transport.new_coefficients(), 0.0
+            for layer in range(self.controls.layers):
+                x, parameters = transport.points, initial.layer(layer)
+                v = self._block.velocity(self._activation, x, parameters)
+                rate = max(rate, MARGIN * transport.rate(transport.coefficients(v, a)))
+        cfl = cfl_constant(self.case.time.order, self.case.space.degree)
+        rate = float(maximum(self.comm, rate)[0])
+        return steps_needed(rate, self.controls.layer_time, cfl)
+
+    def set_steps(self, steps_per_layer: int) -> None:
+        """Set the number of time steps in a layer; J changes by the error of the time stepping.
+
+        Raises:
+            InputError: the stages need more memory than resources.memory.
+        """
+        case, space = self.case, self.transport.space
+        count = steps_per_layer * self.controls.layers * len(case.classes) * case.time.order
+        needed, given = 8 * count * space.n_global, case.resources.bytes()
+        if given is not None and needed > given:
+            raise InputError(
+                f"resources.memory: too little for the stored stages; got {given / 1e9:.3g} GB, "
+                f"expected at least {needed / 1e9:.3g} GB. Raise it; recomputing stages from "
+                "checkpoints is not available yet."
+            )
+        self.steps_per_layer = steps_per_layer
+        self.sweep = Sweep(
+            self.transport,
+            self._block,
+            self._activation,
+            self.controls,
+            SCHEMES[case.time.order],
+            steps_per_layer,
+            len(case.classes),
+        )
+        self._theta: Array | None = None
+
+    # ------------------------------------------------------------------ value and derivative
+    def value(self, theta: Array) -> float:
+        """Return J(theta).
+
+        Raises:
+            StepsError: the velocity needs more steps per layer.
+            SolveError: a value is not finite.
+        """
+        return self.loss(theta) + self.penalty(theta)
+
+    def loss(self, theta: Array) -> float:
+        """Return the part of J that the densities make, with the cost of the outflow."""
+        self._run_forward(theta)
+        return self._loss_value
+
+    def penalty(self, theta: Array) -> float:
+        """Return the part of J that the controls make."""
+        controls, weights = self.controls, self._penalties
+        return sum(w * PENALTIES[n].value(controls, theta) for n, w in weights.items())
+
+    def derivative(self, theta: Array, record: Array | None = None) -> Array:
+        """Return the derivative dJ/dtheta, a dual vector of theta's shape.
+
+        Args:
+            theta: the controls.
+            record: see ``Sweep.backward``; filled with the adjoints.
+        """
+        self._run_forward(theta)
+        psi = self._loss.adjoint(self.sweep.final).copy()
+        parts = self.sweep.backward(
+            self._controls, psi, self._loss.exit_cost, self._weights, record
+        )
+        self.adjoint_sweeps += 1
+        result = total(self.comm, self.controls.to_vector(parts))
+        for name, weight in self._penalties.items():
+            result += weight * PENALTIES[name].derivative(self.controls, theta)
+        return result
+
+    def gradient(self, theta: Array) -> Array:
+        """Return the Riesz representative of the derivative in L2(0, T)."""
+        return self.controls.riesz(self.derivative(theta))
+
+    def _run_forward(self, theta: Array) -> None:
+        if self._theta is not None and np.array_equal(theta, self._theta):
+            return
+        self._theta = None
+        self._controls = self.controls.from_vector(theta)
+        self.sweep.set_controls(self._controls)
+        f = self.sweep.forward(self.f0, self._loss.exit_cost)
+        self.forward_sweeps += 1
+        losses = total(self.comm, self._loss.value(f) + self.sweep.charge)
+        self._loss_value = float(self._weights @ losses)
+        if not np.isfinite(self._loss_value):
+            raise SolveError(
+                "the objective is not finite; the controls grow too large. Add bounds "
+                "training.lower and training.upper or raise penalty.tikhonov."
+            )
+        self._theta = theta.copy()
+
+    # ------------------------------------------------------------------ reports
+    def balance(self, theta: Array) -> Balance:
+        """Return the mass balance and the least density of the sweep with theta."""
+        self._run_forward(theta)
+        space, final = self.transport.space, self.sweep.final
+        k = len(final)
+        sums = total(
+            self.comm,
+            np.concatenate(
+                [self.f0 @ space.integral, final @ space.integral, self.sweep.outflow.sum(axis=0)]
+            ),
+        )
+        least = min(float(self._at_quadrature(f).min(initial=np.inf)) for f in self.densities(theta))
+        return Balance(
+            sums[:k], sums[k : 2 * k], sums[2 * k :], -float(maximum(self.comm, -least)[0])
+        )
+
+    def densities(self, theta: Array) -> Array:
+        """Return f at the start of every layer and at T, (layers + 1, classes, n_owned)."""
+        self._run_forward(theta)
+        starts = self.sweep.stages[:, 0, :, 0]
+        return np.concatenate([starts, self.sweep.final[None]])
+
+    def adjoints(self, theta: Array) -> Array:
+        """Return psi at the start of every layer and at T, (layers + 1, classes, n_owned)."""
+        record = np.empty((self.controls.layers + 1, *self.f0.shape))
+        self.derivative(theta, record)
+        return record
+
+    def _at_quadrature(self, f: Array) -> Array:
+        space = self.transport.space
+        return f[..., space.dofs[: space.n_owned_cells]] @ space.quadrature.basis.T

@@ -1,0 +1,141 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Sentences for the mistakes in a case file, and the names that are not available yet."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterator
+from typing import Any, get_args
+
+from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+from mfresnet.errors import InputError, suggestion, unknown
+
+NOT_YET: dict[str, Collection[str] | None] = {
+    "data": None,
+    "mesh.kind": ("file",),
+    "mesh.file": None,
+    "mesh.cell": ("tetrahedron", "hexahedron"),
+    "network.block": ("wide",),
+    "network.width": None,
+    "network.inference": ("euler",),
+    "classes.*.density.kind": ("expression",),
+    "loss.kind": (
+        "cross_entropy", "density_l2", "density_dual_h1", "kullback_leibler", "moments"
+    ),
+    "loss.targets": None,
+    "loss.target": None,
+    "initial.kind": ("random", "file"),
+    "initial.seed": None,
+    "training.method": (
+        "forward_backward", "maximum_principle", "nls", "ntr", "ntl", "bnls", "bntr", "bntl"
+    ),
+    "training.levels": None,
+}
+"""Place in the case file -> the values that a later version takes, None for any value."""
+
+
+def Name(known: Collection[str]) -> AfterValidator:  # noqa: N802
+    """Return the pydantic check that a text is one of the known names."""
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise PydanticCustomError("unknown_name", "", {"known": list(known)})
+        return name
+
+    return AfterValidator(check)
+
+
+def _places(data: Any, path: list[str], so_far: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Yield (where, the mapping, its key) for every place that a dotted path matches."""
+    head, *rest = path
+    if head == "*" and isinstance(data, list):
+        for i, item in enumerate(data):
+            yield from _places(item, rest, f"{so_far}{i}.")
+    elif isinstance(data, dict) and head in data:
+        if rest:
+            yield from _places(data[head], rest, f"{so_far}{head}.")
+        else:
+            yield so_far + head, data, head
+
+
+def available(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the data without what is not available yet, and a sentence for each of that."""
+    result, found = copy.deepcopy(data), []
+    for place, names in NOT_YET.items():
+        for where, section, key in list(_places(result, place.split("."))):
+            value = section[key]
+            if names is None:
+                found.append(f"{where}: not available yet. Remove it.")
+            elif value in names:
+                found.append(f"{where}: not available yet; got '{value}'. Choose another.")
+            if names is None or value in names:
+                section.pop(key)
+                if key == "kind" and "density" in where:
+                    section.clear()
+                    section.update(kind="gaussian", mean=[0.0], covariance=[[1.0]])
+    return result, found
+
+
+def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Return one sentence for every mistake that pydantic has found."""
+    result: list[str] = []
+    for e in error.errors(include_url=False):
+        cause = e.get("ctx", {}).get("error")
+        result += cause.messages if isinstance(cause, InputError) else [_sentence(e, model)]
+    return result
+
+
+def _sentence(error: Any, model: type[BaseModel]) -> str:
+    location, given = _without_tags(error["loc"]), error["input"]
+    where, kind, context = ".".join(map(str, location)), error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _fields(model, location[:-1])
+        text = f"{where}: unknown key; got '{location[-1]}', expected one of {', '.join(known)}."
+        return text + (suggestion(str(location[-1]), known) or " Remove it.")
+    if kind == "unknown_name":
+        return unknown(where, given, context["known"]) + f" Change {where}."
+    if kind == "union_tag_invalid":
+        known = [name.strip().strip("'") for name in context["expected_tags"].split(",")]
+        return unknown(f"{where}.kind", context["tag"], known) + f" Change {where}.kind."
+    if kind in ("missing", "union_tag_not_found"):
+        missing = where + ".kind" * (kind != "missing")
+        return f"{missing}: missing; got nothing, expected a value. Add {missing}."
+    message = error["msg"].removeprefix("Value error, ")
+    expected = message.removeprefix("Input should be ").removeprefix("expected ")
+    return f"{where}: wrong value; got {_short(given)}, expected {expected}. Change {where}."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _without_tags(location: tuple[int | str, ...]) -> list[int | str]:
+    """Return a location without the names of the density kinds that pydantic puts into it."""
+    result: list[int | str] = []
+    for part in location:
+        if not (result and result[-1] == "density" and not isinstance(part, int) and _tag(part)):
+            result.append(part)
+    return result
+
+
+def _tag(part: str) -> bool:
+    from mfresnet.density import KINDS
+
+    return part in KINDS
+
+
+def _fields(model: type[BaseModel], location: list[int | str]) -> list[str]:
+    """Return the known keys of the section at a location."""
+    here: Any = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = here.model_fields.get(part) if hasattr(here, "model_fields") else None
+        annotation = None if field is None else field.annotation
+        inner = [a for a in get_args(annotation) if isinstance(a, type)]
+        here = inner[0] if inner else annotation
+    return sorted(here.model_fields) if hasattr(here, "model_fields") else []
