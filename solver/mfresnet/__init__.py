@@ -6,17 +6,23 @@ The density of the data is transported by the continuity equation, the adjoint e
 backward on the same mesh, and PETSc TAO minimises the objective, in parallel with MPI.
 """
 
+from __future__ import annotations
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mfresnet.case import Case, load
+    from mfresnet.control import Controls
+    from mfresnet.errors import InputError, SolveError
+    from mfresnet.functional import ReducedFunctional
+    from mfresnet.optimise import OptimiseResult, minimise
+    from mfresnet.run import RunResult, run
 
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
 # MPI is imported.
 os.environ.setdefault("OMPI_MCA_topo", "basic")
-
-from mfresnet.case import Case, load
-from mfresnet.control import Controls
-from mfresnet.errors import InputError, SolveError
-from mfresnet.functional import ReducedFunctional
-from mfresnet.optimise import OptimiseResult, minimise
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,7 +31,31 @@ __all__ = [
     "InputError",
     "OptimiseResult",
     "ReducedFunctional",
+    "RunResult",
     "SolveError",
     "load",
     "minimise",
+    "run",
 ]
+
+_HOMES = {
+    "Case": "case",
+    "Controls": "control",
+    "InputError": "errors",
+    "OptimiseResult": "optimise",
+    "ReducedFunctional": "functional",
+    "RunResult": "run",
+    "SolveError": "errors",
+    "load": "case",
+    "minimise": "optimise",
+    "run": "run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that PETSc can be given options before."""
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"mfresnet.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'mfresnet' has no attribute '{name}'")

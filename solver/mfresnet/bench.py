@@ -1,0 +1,122 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The benchmark: every figure is a ratio of two times taken in one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from mpi4py import MPI
+
+from mfresnet.case import Case, parse
+from mfresnet.functional import ReducedFunctional
+from mfresnet.parallel import maximum
+from mfresnet.space import Space
+from mfresnet.transport import weak_form
+
+REPEATS = 7
+CELLS = {"quadrilateral": [32, 32], "triangle": [32, 32], "interval": [1024]}
+DEGREE = 2
+
+
+def bench_case(cell: str) -> Case:
+    """Return the case that is measured: two Gaussians, tanh, ten layers."""
+    d = len(CELLS[cell])
+    classes = [
+        {
+            "density": {"kind": "gaussian", "mean": [s] * d, "covariance": (0.1 * np.eye(d)).tolist()},
+            "target": [1.5 * s] * d,
+        }
+        for s in (-0.7, 0.7)
+    ]
+    mesh = {"cell": cell, "cells": CELLS[cell], "lower": [-3.0] * d, "upper": [3.0] * d}
+    return parse({"mesh": mesh, "space": {"degree": DEGREE}, "classes": classes})
+
+
+def _seconds(comm: MPI.Intracomm, action: Callable[[], Any], count: int) -> float:
+    """Return the time of one call, the least mean over several repetitions."""
+    action()
+    times = []
+    for _ in range(REPEATS):
+        comm.Barrier()
+        start = time.perf_counter()
+        for _ in range(count):
+            action()
+        times.append((time.perf_counter() - start) / count)
+    return float(maximum(comm, min(times))[0])
+
+
+def assembler(space: Space, f: fem.Function) -> Callable[[], Any]:
+    """Return a call that assembles the UFL form of A f with v = tanh(x) into a vector."""
+    x = ufl.SpatialCoordinate(space.mesh)
+    v = ufl.as_vector([ufl.tanh(x[i]) for i in range(space.dimension)])
+    quiet = {"cffi_extra_compile_args": ["-O3", "-march=native", "-w"]}
+    form = fem.form(weak_form(space, v, f, "smooth_upwind", 1.0), jit_options=quiet)
+    vector = fem.assemble_vector(form)
+
+    def assemble() -> None:
+        vector.array[:] = 0.0
+        fem.assemble_vector(vector.array, form)
+
+    return assemble
+
+
+def measure(comm: MPI.Intracomm) -> dict[str, Any]:
+    """Return the times and ratios of every cell type. Parallel: collective."""
+    result: dict[str, Any] = {"ranks": comm.size, "degree": DEGREE, "cells": {}}
+    for cell in CELLS:
+        functional = ReducedFunctional(bench_case(cell), comm)
+        transport, theta = functional.transport, functional.theta0.copy()
+        space = transport.space
+        a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
+        f = functional.f0[0]
+        function = space.to_function(f)
+        times = {
+            "apply": _seconds(comm, lambda: transport.apply(f, a), 200),  # noqa: B023
+            "assemble": _seconds(comm, assembler(space, function), 40),
+        }
+
+        def fresh() -> np.ndarray[Any, Any]:
+            theta[0] += 1e-9  # noqa: B023
+            return theta  # noqa: B023
+
+        times["value"] = _seconds(comm, lambda: functional.value(fresh()), 2)  # noqa: B023
+        times["value_and_derivative"] = _seconds(
+            comm, lambda: functional.derivative(fresh()), 2  # noqa: B023
+        )
+        result["cells"][cell] = {
+            "dofs": space.n_global,
+            "milliseconds": {name: 1e3 * seconds for name, seconds in times.items()},
+            "assemble_over_apply": times["assemble"] / times["apply"],
+            "derivative_over_value": times["value_and_derivative"] / times["value"],
+        }
+    return result
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the ratios as a table."""
+    head = f"degree {result['degree']}, {result['ranks']} rank(s), best of {REPEATS}"
+    names = ("cells", "dofs", "apply", "UFL assembly", "ratio", "J", "J and derivative", "ratio")
+    rows = [[*names]]
+    for cell, row in result["cells"].items():
+        ms = row["milliseconds"]
+        rows.append(
+            [
+                f"{cell} {'x'.join(map(str, CELLS[cell]))}",
+                str(row["dofs"]),
+                f"{ms['apply']:.3f} ms",
+                f"{ms['assemble']:.3f} ms",
+                f"{row['assemble_over_apply']:.1f}",
+                f"{ms['value']:.1f} ms",
+                f"{ms['value_and_derivative']:.1f} ms",
+                f"{row['derivative_over_value']:.2f}",
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(t.rjust(w) for t, w in zip(r, widths, strict=True)) for r in rows]
+    return "\n".join([head, *lines])

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The command line: run, check, bench."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from mpi4py import MPI
+
+from mfresnet import __version__
+from mfresnet.errors import InputError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Train residual neural networks in the limit of infinitely many data.",
+    epilog="Everything runs under mpirun. Options of PETSc follow after --.",
+)
+LATER = ("verify", "predict", "export", "plot")
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Replace a key: training.max_iterations=50.")
+]
+CaseFile = Annotated[Path, typer.Argument(metavar="CASE", help="The case file (TOML).")]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        say(f"mfresnet {__version__}")
+        raise typer.Exit
+
+
+def say(text: str) -> None:
+    """Write a line to stdout on rank 0."""
+    if MPI.COMM_WORLD.rank == 0:
+        typer.echo(text)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Take the options of the command itself."""
+
+
+@app.command()
+def run(
+    case: CaseFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory; results/<name of the case> by default.")
+    ] = None,
+    settings: Settings = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
+) -> int:
+    """Train the network of a case and write the run directory."""
+    from mfresnet.case import load
+    from mfresnet.run import run as run_case
+
+    if overwrite and resume:
+        raise InputError("--overwrite: cannot go with --resume. Give one of them.")
+    directory = out or Path("results") / case.stem
+    result = run_case(load(case, settings or ()), directory, overwrite=overwrite, resume=resume)
+    return int(result.exit)
+
+
+@app.command()
+def check(case: CaseFile, settings: Settings = None) -> None:
+    """Check a case file without running it, and show it with everything filled in."""
+    from mfresnet.case import load
+
+    say(load(case, settings or ()).resolve().to_toml().rstrip())
+
+
+@app.command()
+def bench(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure the operator against assembly of the UFL form, and the derivative against J."""
+    from mfresnet.bench import measure, table
+
+    result = measure(MPI.COMM_WORLD)
+    say(json.dumps(result, indent=2) if as_json else table(result))

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The numbers of a run directory: run.json, history.csv, controls.npz. All written atomically."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from mfresnet.control import ControlSpace
+from mfresnet.optimise import Iteration
+from mfresnet.space import Array
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file so that it is either there in full or not at all.
+
+    Args:
+        path: the file.
+        write: gets a binary stream.
+    """
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as stream:
+        write(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """Write run.json; numbers keep all their digits."""
+    write_text(path, json.dumps(report, indent=2) + "\n")
+
+
+def write_history(path: Path, history: Sequence[Iteration]) -> None:
+    """Write history.csv, one row an iteration."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [f.name for f in fields(Iteration)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in history)
+    write_text(path, text.getvalue())
+
+
+def write_controls(path: Path, controls: ControlSpace, theta: Array) -> None:
+    """Write controls.npz: theta, t (start of every layer), and every parameter by its name."""
+    values = dict(controls.from_vector(theta).values)
+    t = np.arange(controls.layers) * controls.layer_time
+    write_atomically(path, lambda stream: np.savez(stream, theta=theta, t=t, **values))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of mfresnet and of the libraries that its numbers depend on."""
+    from mfresnet import __version__
+
+    names = ("fenics-dolfinx", "petsc4py", "mpi4py", "numpy", "scipy")
+    return {"mfresnet": __version__} | {name: metadata.version(name) for name in names}

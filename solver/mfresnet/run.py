@@ -1,0 +1,204 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""One run from case to run directory: what the command ``mfresnet run`` does."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from mfresnet.case import Case
+from mfresnet.checkpoint import EvaluationLog
+from mfresnet.errors import InputError
+from mfresnet.export import (
+    versions,
+    write_controls,
+    write_history,
+    write_report,
+    write_text,
+)
+from mfresnet.functional import ReducedFunctional
+from mfresnet.optimise import OptimiseResult, minimise
+from mfresnet.output import write_fields
+from mfresnet.parallel import together
+from mfresnet.plot import draw
+from mfresnet.progress import Progress
+from mfresnet.space import Array
+
+
+class Exit(IntEnum):
+    """Exit statuses of the command."""
+
+    CONVERGED = 0
+    BAD_INPUT = 2
+    FAILED = 3
+    NOT_CONVERGED = 4
+    PREEMPTED = 75
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run has left.
+
+    Attributes:
+        theta: the trained controls.
+        report: the content of run.json.
+        directory: the run directory.
+        exit: how the command ends.
+    """
+
+    theta: Array
+    report: dict[str, Any]
+    directory: Path
+    exit: Exit
+
+
+def run(
+    case: Case,
+    out: str | Path,
+    *,
+    comm: MPI.Intracomm | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Train a case and write the run directory.
+
+    Args:
+        case: the case.
+        out: the run directory.
+        comm: the communicator, MPI.COMM_WORLD when not given.
+        overwrite: replace an earlier run in this directory.
+        resume: go on with an interrupted run in this directory.
+        progress: where to show what happens.
+
+    Raises:
+        InputError: the directory is there already, or the case does not fit the mesh.
+        SolveError: the computation cannot go on.
+        Preempted: a signal has come; ``resume`` goes on.
+
+    Parallel: collective.
+    """
+    comm = MPI.COMM_WORLD if comm is None else comm
+    progress = Progress(comm.rank) if progress is None else progress
+    directory, start = Path(out), time.perf_counter()
+    case = case.resolve()
+    functional = ReducedFunctional(case, comm)
+    with together(comm):
+        if comm.rank == 0:
+            _prepare(directory, overwrite=overwrite, resume=resume)
+            write_text(directory / "case.toml", case.to_toml())
+    _introduce(functional, progress)
+    log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
+    with progress:
+        result = minimise(functional, on_iteration=progress.iteration, evaluate=log.evaluate)
+    report, status = _report(functional, result, time.perf_counter() - start)
+    with together(comm):
+        if comm.rank == 0:
+            write_history(directory / "history.csv", result.history)
+            write_controls(directory / "controls.npz", functional.controls, result.theta)
+    if case.output.fields:
+        progress.say(f"Fields for ParaView: {directory / 'fields'}")
+        write_fields(functional, result.theta, directory / "fields")
+    if case.output.pictures:
+        progress.say(f"Pictures: {directory / 'pictures'}")
+        draw(functional, result.theta, result.history, directory / "pictures")
+    report["seconds"] = time.perf_counter() - start
+    with together(comm):
+        if comm.rank == 0:
+            write_report(directory / "run.json", report)
+    progress.say(f"Numbers: {directory / 'run.json'}")
+    progress.say(report["message"])
+    return RunResult(result.theta, report, directory, status)
+
+
+def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
+    """Make the run directory, or clear an earlier one; nothing else is ever removed."""
+    ours = (directory / "case.toml").exists()
+    if directory.exists() and any(directory.iterdir()):
+        if not ours:
+            raise InputError(
+                f"--out: not a run directory; got {directory}, which holds other files, expected "
+                "a new directory or an earlier run. Choose another one."
+            )
+        if overwrite:
+            for name in ("case.toml", "run.json", "history.csv", "controls.npz"):
+                (directory / name).unlink(missing_ok=True)
+            for name in ("fields", "pictures", "checkpoint"):
+                shutil.rmtree(directory / name, ignore_errors=True)
+        elif not resume:
+            raise InputError(
+                f"--out: {directory} holds an earlier run, expected a new directory. Use "
+                "--overwrite to replace it, --resume to go on with it, or choose another one."
+            )
+    elif resume:
+        raise InputError(
+            f"--resume: no run in {directory}, expected an interrupted run. Omit --resume."
+        )
+    for name in ("fields", "pictures", "checkpoint"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+
+
+def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
+    case, space, controls = functional.case, functional.transport.space, functional.controls
+    cells = " x ".join(map(str, case.cells()))
+    progress.say(
+        f"{case.title or 'mfresnet'}: {cells} {space.cell} cells of degree {space.degree}, "
+        f"{space.n_global} degrees of freedom a class, {controls.layers} layers of "
+        f"{functional.steps_per_layer} steps, {controls.size} controls, "
+        f"{functional.comm.size} rank{'s' * (functional.comm.size > 1)}"
+    )
+    worst = float(abs(functional.initial_mass - 1.0).max())
+    if worst > case.mesh.outflow_tolerance:
+        progress.say(f"Warning: the initial mass on the mesh differs from 1 by {worst:.2e}.")
+
+
+def _report(
+    functional: ReducedFunctional, result: OptimiseResult, seconds: float
+) -> tuple[dict[str, Any], Exit]:
+    case, theta = functional.case, result.theta
+    balance = functional.balance(theta)
+    outflow = float(balance.outflow.max())
+    status = Exit.CONVERGED if result.converged else Exit.NOT_CONVERGED
+    name, message = result.status.name.lower(), result.message
+    if outflow > case.mesh.outflow_tolerance:
+        status, name = Exit.FAILED, "outflow"
+        message = (
+            f"mesh.outflow_tolerance: mass has left the mesh; got {outflow:.2e} of a class, "
+            f"expected at most {case.mesh.outflow_tolerance:.2e}. Enlarge mesh.lower and "
+            "mesh.upper or raise the tolerance."
+        )
+    report: dict[str, Any] = {
+        "case": case.title,
+        "status": name,
+        "message": message,
+        "versions": versions(),
+        "ranks": functional.comm.size,
+        "dofs": functional.transport.space.n_global,
+        "layers": functional.controls.layers,
+        "steps_per_layer": functional.steps_per_layer,
+        "objective": {
+            "total": functional.value(theta),
+            "loss": functional.loss(theta),
+            "penalty": functional.penalty(theta),
+        },
+        "initial_objective": result.history[0].objective,
+        "gradient_norm": result.gradient_norm,
+        "iterations": result.iterations,
+        "forward_sweeps": result.history[-1].forward_sweeps,
+        "adjoint_sweeps": result.history[-1].adjoint_sweeps,
+        "mass_error": balance.error,
+        "initial_mass_error": float(abs(functional.initial_mass - 1.0).max()),
+        "outflow": outflow,
+        "min_density": balance.min_density,
+        "metrics": {},
+        "certificate": None,
+        "seconds": seconds,
+    }
+    return report, status
