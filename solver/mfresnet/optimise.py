@@ -216,8 +216,9 @@ class _Run:
 
     # ------------------------------------------------------------------ vectors on rank 0
     def _put(self, vector: PETSc.Vec, values: Array) -> None:
-        if self.functional.comm.rank == 0:
-            vector.setArray(values)
+        # On every rank, also with no entries: PETSc keeps norms until a vector is touched, and a
+        # rank that still has one would miss the reduction of the others.
+        vector.setArray(values[: vector.local_size])
 
     def _get(self, vector: PETSc.Vec) -> Array:
         values = np.empty(vector.size)
