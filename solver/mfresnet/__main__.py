@@ -20,9 +20,9 @@ def main() -> None:
         cut = arguments.index("--")
         arguments, petsc_options = arguments[:cut], arguments[cut + 1 :]
 
-    import mfresnet  # noqa: F401  # sets up MPI
-
     import petsc4py
+
+    import mfresnet  # noqa: F401  # sets up MPI
 
     petsc4py.init([sys.argv[0], *petsc_options])
     from mpi4py import MPI
@@ -45,8 +45,6 @@ def main() -> None:
 def _outcome(arguments: list[str]) -> tuple[int, str]:
     """Return the exit status and the message of the command line on this rank."""
     import click
-    import typer
-    from mpi4py import MPI
 
     from mfresnet.checkpoint import Preempted
     from mfresnet.cli import LATER, app
@@ -56,12 +54,8 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
     if arguments and arguments[0] in LATER:
         return Exit.BAD_INPUT, f"mfresnet: the command {arguments[0]} is not available yet."
     try:
-        status = app(arguments, prog_name="mfresnet", standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="mfresnet", standalone_mode=False)
         return int(status or 0), ""
-    except click.exceptions.NoArgsIsHelpError as error:
-        if MPI.COMM_WORLD.rank == 0:
-            typer.echo(error.format_message())
-        return Exit.BAD_INPUT, ""
     except click.ClickException as error:
         return Exit.BAD_INPUT, f"mfresnet: {error.format_message()} See mfresnet --help."
     except (click.Abort, KeyboardInterrupt):

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-Array = NDArray[np.float64]
+from mfresnet.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,7 @@ ACTIVATIONS: dict[str, Activation] = {
         math.inf,
         smooth=False,
     ),
-    "softplus": Activation(
-        lambda u: np.logaddexp(u, 0.0), expit, _sigmoid_derivative, math.inf
-    ),
+    "softplus": Activation(lambda u: np.logaddexp(u, 0.0), expit, _sigmoid_derivative, math.inf),
     "sin": Activation(np.sin, np.cos, lambda u: -np.sin(u), 1.0),
     "identity": Activation(np.array, np.ones_like, np.zeros_like, math.inf),
 }

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +13,8 @@ from typing import Any
 import numpy as np
 import ufl
 from dolfinx import fem
-from mpi4py import MPI
 
+from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import maximum
@@ -22,6 +24,8 @@ from mfresnet.transport import weak_form
 REPEATS = 7
 CELLS = {"quadrilateral": [32, 32], "triangle": [32, 32], "interval": [1024]}
 DEGREE = 2
+QUIET = {"cffi_extra_compile_args": ["-O2", "-g0", "-w"]}
+"""DOLFINx's own compiler options, without the warnings about the generated code."""
 
 
 def bench_case(cell: str) -> Case:
@@ -29,7 +33,11 @@ def bench_case(cell: str) -> Case:
     d = len(CELLS[cell])
     classes = [
         {
-            "density": {"kind": "gaussian", "mean": [s] * d, "covariance": (0.1 * np.eye(d)).tolist()},
+            "density": {
+                "kind": "gaussian",
+                "mean": [s] * d,
+                "covariance": (0.1 * np.eye(d)).tolist(),
+            },
             "target": [1.5 * s] * d,
         }
         for s in (-0.7, 0.7)
@@ -55,8 +63,7 @@ def assembler(space: Space, f: fem.Function) -> Callable[[], Any]:
     """Return a call that assembles the UFL form of A f with v = tanh(x) into a vector."""
     x = ufl.SpatialCoordinate(space.mesh)
     v = ufl.as_vector([ufl.tanh(x[i]) for i in range(space.dimension)])
-    quiet = {"cffi_extra_compile_args": ["-O3", "-march=native", "-w"]}
-    form = fem.form(weak_form(space, v, f, "smooth_upwind", 1.0), jit_options=quiet)
+    form = fem.form(weak_form(space, v, f, "smooth_upwind", 1.0), jit_options=QUIET)
     vector = fem.assemble_vector(form)
 
     def assemble() -> None:
@@ -68,34 +75,34 @@ def assembler(space: Space, f: fem.Function) -> Callable[[], Any]:
 
 def measure(comm: MPI.Intracomm) -> dict[str, Any]:
     """Return the times and ratios of every cell type. Parallel: collective."""
-    result: dict[str, Any] = {"ranks": comm.size, "degree": DEGREE, "cells": {}}
-    for cell in CELLS:
-        functional = ReducedFunctional(bench_case(cell), comm)
-        transport, theta = functional.transport, functional.theta0.copy()
-        space = transport.space
-        a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
-        f = functional.f0[0]
-        function = space.to_function(f)
-        times = {
-            "apply": _seconds(comm, lambda: transport.apply(f, a), 200),  # noqa: B023
-            "assemble": _seconds(comm, assembler(space, function), 40),
-        }
+    rows = {cell: _measure_cell(comm, cell) for cell in CELLS}
+    return {"ranks": comm.size, "degree": DEGREE, "cells": rows}
 
-        def fresh() -> np.ndarray[Any, Any]:
-            theta[0] += 1e-9  # noqa: B023
-            return theta  # noqa: B023
 
-        times["value"] = _seconds(comm, lambda: functional.value(fresh()), 2)  # noqa: B023
-        times["value_and_derivative"] = _seconds(
-            comm, lambda: functional.derivative(fresh()), 2  # noqa: B023
-        )
-        result["cells"][cell] = {
-            "dofs": space.n_global,
-            "milliseconds": {name: 1e3 * seconds for name, seconds in times.items()},
-            "assemble_over_apply": times["assemble"] / times["apply"],
-            "derivative_over_value": times["value_and_derivative"] / times["value"],
-        }
-    return result
+def _measure_cell(comm: MPI.Intracomm, cell: str) -> dict[str, Any]:
+    functional = ReducedFunctional(bench_case(cell), comm)
+    transport, theta = functional.transport, functional.theta0.copy()
+    a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
+    f = functional.f0[0]
+
+    def fresh() -> Array:
+        """Return controls that J has not seen."""
+        theta[0] += 1e-9
+        return theta
+
+    function = transport.space.to_function(f)
+    times = {
+        "apply": _seconds(comm, lambda: transport.apply(f, a), 200),
+        "assemble": _seconds(comm, assembler(transport.space, function), 40),
+        "value": _seconds(comm, lambda: functional.value(fresh()), 2),
+        "value_and_derivative": _seconds(comm, lambda: functional.derivative(fresh()), 2),
+    }
+    return {
+        "dofs": transport.space.n_global,
+        "milliseconds": {name: 1e3 * seconds for name, seconds in times.items()},
+        "assemble_over_apply": times["assemble"] / times["apply"],
+        "derivative_over_value": times["value_and_derivative"] / times["value"],
+    }
 
 
 def table(result: dict[str, Any]) -> str:

@@ -11,12 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mfresnet.activations import Activation
+from mfresnet.arrays import Array
 
-Array = NDArray[np.float64]
 Parameters = Mapping[str, Array]
 
 
@@ -55,9 +52,7 @@ def _square_vjp(
     return {"W": s @ x.T, "b": s.sum(axis=1)}
 
 
-def _square_jvp(
-    activation: Activation, x: Array, parameters: Parameters, h: Parameters
-) -> Array:
+def _square_jvp(activation: Activation, x: Array, parameters: Parameters, h: Parameters) -> Array:
     return activation.derivative(_square_argument(x, parameters)) * _square_argument(x, h)
 
 

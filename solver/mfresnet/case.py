@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, Po
 from pydantic import ValidationError as PydanticError
 
 from mfresnet.activations import ACTIVATIONS
+from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.control import INITIALS, Controls, same_in_every_layer
 from mfresnet.density import Density, FiniteFloat, Model, Vector, as_list
@@ -23,10 +24,8 @@ from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
-from mfresnet.penalties import PENALTIES
 from mfresnet.refusals import Name, available, sentences
 from mfresnet.schemes import SCHEMES, cfl_constant
-from mfresnet.space import Array
 
 DEFAULT_CELLS = 32
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
@@ -205,9 +204,7 @@ class Case(Model):
         """Return the case with everything that was omitted filled in."""
         data = self.model_dump(exclude_none=True)
         lower, upper = self.corners()
-        data["mesh"] |= {
-            "cells": self.cells(), "lower": lower.tolist(), "upper": upper.tolist()
-        }
+        data["mesh"] |= {"cells": self.cells(), "lower": lower.tolist(), "upper": upper.tolist()}
         columns = zip(data["classes"], self.labels(), self.class_weights().tolist(), strict=True)
         for section, label, weight in columns:
             section |= {"label": label, "weight": weight}
@@ -271,9 +268,7 @@ def _classes(case: Case) -> list[str]:
                 f"for loss {case.loss.kind}. Add the point that the class should reach."
             )
         else:
-            found += _length(
-                f"classes.{k}.target", section.target, case.dimension, case.mesh.cell
-            )
+            found += _length(f"classes.{k}.target", section.target, case.dimension, case.mesh.cell)
     given = [c.weight is not None for c in case.classes]
     if any(given) and not all(given):
         found.append("classes.weight: given for some classes only. Give all weights or none.")

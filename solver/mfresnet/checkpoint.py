@@ -12,6 +12,8 @@ with outcome 0 for a value, 1 for StepsError, 2 for SolveError.
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 import hashlib
 import json
 import signal
@@ -19,13 +21,12 @@ from pathlib import Path
 from types import FrameType
 
 import numpy as np
-from mpi4py import MPI
 
+from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import evaluate
 from mfresnet.parallel import maximum, together
-from mfresnet.space import Array
 from mfresnet.sweep import StepsError
 
 VALUE, STEPS, FAILED = 0.0, 1.0, 2.0

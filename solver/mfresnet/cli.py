@@ -4,19 +4,19 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from mpi4py import MPI
 
 from mfresnet import __version__
 from mfresnet.errors import InputError
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Train residual neural networks in the limit of infinitely many data.",
     epilog="Everything runs under mpirun. Options of PETSc follow after --.",

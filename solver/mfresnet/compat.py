@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import basix
 import numpy as np
 from dolfinx import mesh as dmesh
 from numpy.typing import NDArray
 
 
-def _geometry(mesh: dmesh.Mesh, name: str) -> object:
+def _geometry(mesh: dmesh.Mesh, name: str) -> Any:
     """Return geometry.cmap or geometry.dofmap; 0.10 and later keep lists of them."""
     plural = getattr(mesh.geometry, name + "s", None)
     return getattr(mesh.geometry, name) if plural is None else plural[0]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mfresnet.arrays import Array
+
 Shapes = Mapping[str, tuple[int, ...]]
+
 
 @dataclass(frozen=True)
 class Controls:

@@ -16,9 +16,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from scipy.special import gamma
 from scipy.stats import chi2
 
+from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.parallel import total
-from mfresnet.space import Array, Space
+from mfresnet.space import Space
 
 REACH = 6.0
 """Standard deviations after which a Gaussian counts as zero."""

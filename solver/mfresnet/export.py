@@ -16,9 +16,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
 from mfresnet.optimise import Iteration
-from mfresnet.space import Array
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -57,9 +57,9 @@ def write_history(path: Path, history: Sequence[Iteration]) -> None:
 
 def write_controls(path: Path, controls: ControlSpace, theta: Array) -> None:
     """Write controls.npz: theta, t (start of every layer), and every parameter by its name."""
-    values = dict(controls.from_vector(theta).values)
-    t = np.arange(controls.layers) * controls.layer_time
-    write_atomically(path, lambda stream: np.savez(stream, theta=theta, t=t, **values))
+    arrays: dict[str, Any] = {"theta": theta, **controls.from_vector(theta).values}
+    arrays["t"] = np.arange(controls.layers) * controls.layer_time
+    write_atomically(path, lambda stream: np.savez(stream, **arrays))
 
 
 def versions() -> dict[str, str]:

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 from dataclasses import dataclass
 
 import basix
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
+from mfresnet.arrays import Array, Indices
 from mfresnet.errors import SolveError
-from mfresnet.space import Array, Indices, Space, chop
+from mfresnet.space import Space, chop
 
 CHUNK = 20_000
 

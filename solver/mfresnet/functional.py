@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 from dataclasses import dataclass
 
 import numpy as np
-from mpi4py import MPI
 
 from mfresnet.activations import ACTIVATIONS
+from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.case import Case
 from mfresnet.control import ControlSpace
@@ -20,7 +22,7 @@ from mfresnet.mesh import box
 from mfresnet.parallel import maximum, total
 from mfresnet.penalties import PENALTIES
 from mfresnet.schemes import SCHEMES, cfl_constant
-from mfresnet.space import Array, Space
+from mfresnet.space import Space
 from mfresnet.sweep import Sweep, steps_needed
 from mfresnet.transport import Transport
 
@@ -214,7 +216,9 @@ class ReducedFunctional:
                 [self.f0 @ space.integral, final @ space.integral, self.sweep.outflow.sum(axis=0)]
             ),
         )
-        least = min(float(self._at_quadrature(f).min(initial=np.inf)) for f in self.densities(theta))
+        least = min(
+            float(self._at_quadrature(f).min(initial=np.inf)) for f in self.densities(theta)
+        )
         return Balance(
             sums[:k], sums[k : 2 * k], sums[2 * k :], -float(maximum(self.comm, -least)[0])
         )

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from mfresnet.space import Array
+from mfresnet.arrays import Array
 from mfresnet.transport import Transport
 
 
@@ -46,7 +47,7 @@ def quadratic(transport: Transport, targets: Sequence[Sequence[float]]) -> Loss:
     space = transport.space
     rule = space.cell_quadrature(space.degree + 4)
     moments = np.array(
-        [space.integrate_basis(rule, lambda x, y=y: _squared_distance(x, y)) for y in targets]
+        [space.integrate_basis(rule, partial(_squared_distance, target=y)) for y in targets]
     )
     return Loss(
         value=lambda f: np.einsum("ki,ki->k", moments, f),

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 from collections.abc import Sequence
 
 from dolfinx import mesh as dmesh
-from mpi4py import MPI
+
+from mfresnet.arrays import Array
 
 CELLS: dict[str, int] = {"interval": 1, "triangle": 2, "quadrilateral": 2}
 """Cell type -> dimension d."""
@@ -17,8 +20,8 @@ def box(
     comm: MPI.Intracomm,
     cell: str,
     cells: Sequence[int],
-    lower: Sequence[float],
-    upper: Sequence[float],
+    lower: Array,
+    upper: Array,
 ) -> dmesh.Mesh:
     """Return the box [lower, upper] with ``cells`` cells in each direction.
 

@@ -4,18 +4,19 @@
 
 from __future__ import annotations
 
+from petsc4py import PETSc
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from petsc4py import PETSc
 
+from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError, lookup
 from mfresnet.functional import ReducedFunctional
 from mfresnet.methods import METHODS
-from mfresnet.space import Array
 from mfresnet.sweep import StepsError
 
 RAISE = 1.25
@@ -28,9 +29,7 @@ class Status(Enum):
     """Why the optimiser stopped; the value is what the user reads."""
 
     CONVERGED = "The gradient norm is below the tolerance."
-    ITERATIONS = (
-        "Not converged: the iteration limit was reached. Raise training.max_iterations."
-    )
+    ITERATIONS = "Not converged: the iteration limit was reached. Raise training.max_iterations."
     LINE_SEARCH = (
         "Not converged: no lower objective along the search direction. "
         "Raise training.gradient_tolerance or refine time and mesh."

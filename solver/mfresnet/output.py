@@ -16,9 +16,10 @@ import basix.ufl
 import numpy as np
 from dolfinx import fem, io
 
+from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import collect, together
-from mfresnet.space import Array, Space
+from mfresnet.space import Space
 
 
 class Plotted:
@@ -138,11 +139,10 @@ def _write_plane(
             _save_plane(gathered, times, directory)
 
 
-def _save_plane(gathered: dict[str, Array | None], times: Array, directory: Path) -> None:
+def _save_plane(gathered: dict[str, Array], times: Array, directory: Path) -> None:
     import pyvista
 
     x = gathered.pop("x")
-    assert x is not None
     cells, n = x.shape
     m = len(times)
     grid = np.empty((cells, n, m, 3))
@@ -152,12 +152,11 @@ def _save_plane(gathered: dict[str, Array | None], times: Array, directory: Path
     quads = np.stack(corners, axis=-1).reshape(-1, 4)
     mesh = pyvista.UnstructuredGrid({pyvista.CellType.QUAD: quads}, grid.reshape(-1, 3))
     for name, values in gathered.items():
-        assert values is not None
         mesh.point_data[name] = values.ravel()
     mesh.save(directory / "plane.vtu")
     text = (
         '<?xml version="1.0"?>\n<VTKFile type="Collection" version="0.1">\n  <Collection>\n'
-        f"    <DataSet timestep=\"0\" file={quoteattr('plane.vtu')}/>\n"
+        f'    <DataSet timestep="0" file={quoteattr("plane.vtu")}/>\n'
         "  </Collection>\n</VTKFile>\n"
     )
     (directory / "plane.pvd").write_text(text)

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
+from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 
 
@@ -52,9 +54,7 @@ def together(comm: MPI.Intracomm) -> Iterator[None]:
         yield
     except Exception as caught:
         error = caught
-    found = comm.allgather(
-        None if error is None else (isinstance(error, InputError), str(error))
-    )
+    found = comm.allgather(None if error is None else (isinstance(error, InputError), str(error)))
     if error is not None:
         raise error
     for other in found:
@@ -63,10 +63,10 @@ def together(comm: MPI.Intracomm) -> Iterator[None]:
             raise InputError(text) if is_input else SolveError(text)
 
 
-def collect(comm: MPI.Intracomm, array: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the rows of all ranks one under the other on rank 0, None elsewhere.
+def collect(comm: MPI.Intracomm, array: Array) -> Array:
+    """Return the rows of all ranks one under the other on rank 0, no rows elsewhere.
 
     Parallel: collective.
     """
     parts = comm.gather(array, root=0)
-    return None if parts is None else np.concatenate(parts)
+    return array[:0] if parts is None else np.concatenate(parts)

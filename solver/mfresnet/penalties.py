@@ -11,11 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

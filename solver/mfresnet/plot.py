@@ -15,11 +15,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.spatial import Delaunay
 
+from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import Iteration
 from mfresnet.output import depths
 from mfresnet.parallel import collect, together
-from mfresnet.space import Array, Space
+from mfresnet.space import Space
 
 matplotlib.rcParams.update({"font.size": 10, "axes.grid": False, "savefig.dpi": 140})
 LARGEST = 200_000
@@ -65,11 +66,14 @@ def controls_figure(functional: ReducedFunctional, theta: Array) -> Figure:
     values = functional.controls.from_vector(theta).values
     times = depths(functional)
     figure = Figure(figsize=(3.5 * len(values), 3.2), layout="constrained")
-    for axes, (name, array) in zip(figure.subplots(1, len(values), squeeze=False)[0], values.items(), strict=True):
-        for index in np.ndindex(array.shape[1:]):
+    for axes, (name, array) in zip(
+        figure.subplots(1, len(values), squeeze=False)[0], values.items(), strict=True
+    ):
+        columns = array.reshape(len(array), -1).T
+        for index, column in zip(np.ndindex(array.shape[1:]), columns, strict=True):
             number = "".join(str(i + 1) for i in index)
             label = f"${name}_{{{number}}}$" if array[0].size > 1 else f"${name}$"
-            axes.stairs(array[(slice(None), *index)], times, baseline=None, label=label, lw=1.6)
+            axes.stairs(column, times, baseline=None, label=label, lw=1.6)
         axes.set(xlabel="depth t", ylabel=f"${name}(t)$")
         axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
@@ -121,11 +125,20 @@ class _Fields:
         order = np.argsort(self.x[:, 0, 0])
         return self.x[order, :, 0].ravel(), values[order].ravel()
 
-    def _plane(self, axes: Any, values: dict[Any, Any], label: str, cmap: str) -> None:
-        columns = [self._line(values[key])[1] for key in sorted(values)]
+    def _plane(self, axes: Any, values: dict[Any, Any], label: str, cmap: str, low: float) -> None:
+        """Draw rows over depth with colours from ``low`` times the largest value to that."""
         x = self._line(next(iter(values.values())))[0]
+        rows = np.array([self._line(values[key])[1] for key in sorted(values)])
+        top = float(np.abs(rows).max()) or 1.0
         image = axes.pcolormesh(
-            x, self.times, np.array(columns), shading="gouraud", cmap=cmap, rasterized=True
+            x,
+            self.times,
+            rows,
+            shading="gouraud",
+            cmap=cmap,
+            vmin=low * top,
+            vmax=top,
+            rasterized=True,
         )
         axes.set(xlabel="x", ylabel="depth t")
         axes.figure.colorbar(image, ax=axes, label=label)
@@ -135,7 +148,7 @@ class _Fields:
         figure = Figure(figsize=(9, 3.2 * n), layout="constrained")
         for k, (left, right) in enumerate(figure.subplots(n, 2, squeeze=False)):
             plane = {i: self.f[i, k] for i in self.chosen}
-            self._plane(left, plane, f"density of class {self.labels[k]}", "viridis")
+            self._plane(left, plane, f"density of class {self.labels[k]}", "viridis", 0.0)
             for i, colour in ((0, "0.6"), (len(self.times) - 1, COLOURS[k % len(COLOURS)])):
                 right.plot(*self._line(self.f[i, k]), color=colour, label=f"t = {self.times[i]:g}")
             if k < len(self.targets):
@@ -146,7 +159,8 @@ class _Fields:
 
     def _velocities_1d(self) -> Figure:
         figure = Figure(figsize=(5, 3.2), layout="constrained")
-        self._plane(figure.subplots(), {i: v[..., 0] for i, v in self.v.items()}, "v", "RdBu_r")
+        plane = {i: v[..., 0] for i, v in self.v.items()}
+        self._plane(figure.subplots(), plane, "velocity v", "RdBu_r", -1.0)
         return figure
 
     # ------------------------------------------------------------------ two dimensions
@@ -159,28 +173,37 @@ class _Fields:
 
     def _densities_2d(self) -> Figure:
         n, (x, y, triangles) = len(self.labels), self._mesh()
-        figure = Figure(figsize=(9.5, 3.0 * n), layout="constrained")
+        figure = Figure(figsize=(9.5, 2.7 * n), layout="constrained")
         for k, row in enumerate(figure.subplots(n, 3, squeeze=False, sharex=True, sharey=True)):
             for axes, i in zip(row, self.chosen, strict=True):
                 values = self.f[i, k].ravel()
                 image = axes.tripcolor(
-                    x, y, triangles, values, shading="gouraud", cmap="viridis",
-                    vmin=0.0, rasterized=True,
+                    x,
+                    y,
+                    triangles,
+                    values,
+                    shading="gouraud",
+                    cmap="viridis",
+                    vmin=0.0,
+                    rasterized=True,
                 )
                 if k < len(self.targets):
                     axes.plot(*self.targets[k], "+", color="white", ms=9, mew=1.8)
                 axes.set(aspect="equal", title=f"class {self.labels[k]}, t = {self.times[i]:g}")
-                figure.colorbar(image, ax=axes, shrink=0.85)
+                axes.margins(0)
+                figure.colorbar(image, ax=axes, shrink=0.8)
         return figure
 
     def _velocities_2d(self) -> Figure:
-        figure = Figure(figsize=(9.5, 3.2), layout="constrained")
+        figure = Figure(figsize=(9.5, 2.7), layout="constrained")
         x, y, triangles = self._mesh()
         block = self.x.reshape(-1, 2)
         lower, upper = block.min(axis=0), block.max(axis=0)
         nodes = np.stack(np.meshgrid(*np.linspace(lower, upper, 19)[1:-1].T), -1).reshape(-1, 2)
         near = np.argmin(((nodes[:, None] - block[None]) ** 2).sum(axis=-1), axis=1)
-        for axes, i in zip(figure.subplots(1, 3, sharex=True, sharey=True), self.chosen, strict=True):
+        for axes, i in zip(
+            figure.subplots(1, 3, sharex=True, sharey=True), self.chosen, strict=True
+        ):
             v = self.v[i].reshape(-1, 2)
             speed = np.linalg.norm(v, axis=1)
             image = axes.tripcolor(
@@ -189,5 +212,6 @@ class _Fields:
             axes.quiver(*block[near].T, *v[near].T, color="white", pivot="mid", width=0.005)
             layer = min(i, self.functional.controls.layers - 1) + 1
             axes.set(aspect="equal", title=f"|v| in layer {layer}")
-            figure.colorbar(image, ax=axes, shrink=0.85)
+            axes.margins(0)
+            figure.colorbar(image, ax=axes, shrink=0.8)
         return figure

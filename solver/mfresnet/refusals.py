@@ -22,15 +22,20 @@ NOT_YET: dict[str, Collection[str] | None] = {
     "network.width": None,
     "network.inference": ("euler",),
     "classes.*.density.kind": ("expression",),
-    "loss.kind": (
-        "cross_entropy", "density_l2", "density_dual_h1", "kullback_leibler", "moments"
-    ),
+    "loss.kind": ("cross_entropy", "density_l2", "density_dual_h1", "kullback_leibler", "moments"),
     "loss.targets": None,
     "loss.target": None,
     "initial.kind": ("random", "file"),
     "initial.seed": None,
     "training.method": (
-        "forward_backward", "maximum_principle", "nls", "ntr", "ntl", "bnls", "bntr", "bntl"
+        "forward_backward",
+        "maximum_principle",
+        "nls",
+        "ntr",
+        "ntl",
+        "bnls",
+        "bntr",
+        "bntl",
     ),
     "training.levels": None,
 }

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 import shutil
 import time
 from dataclasses import dataclass
@@ -11,8 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from mpi4py import MPI
-
+from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
 from mfresnet.errors import InputError
@@ -29,7 +30,6 @@ from mfresnet.output import write_fields
 from mfresnet.parallel import together
 from mfresnet.plot import draw
 from mfresnet.progress import Progress
-from mfresnet.space import Array
 
 
 class Exit(IntEnum):

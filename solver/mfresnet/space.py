@@ -17,13 +17,11 @@ import basix.ufl
 import numpy as np
 from dolfinx import fem
 from dolfinx import mesh as dmesh
-from numpy.typing import NDArray
 
 from mfresnet import compat
+from mfresnet.arrays import Array, Indices
 from mfresnet.errors import InputError
 
-Array = NDArray[np.float64]
-Indices = NDArray[np.int32]
 SIMPLICES = ("triangle", "tetrahedron")
 CHOP = 1e-13
 
@@ -154,9 +152,7 @@ class Space:
         x = np.einsum("qn,cni->cqi", table[0], nodes)
         return x, np.einsum("jqn,cni->cqij", table[1:], nodes)
 
-    def integrate_basis(
-        self, rule: CellQuadrature, function: Callable[[Array], Array]
-    ) -> Array:
+    def integrate_basis(self, rule: CellQuadrature, function: Callable[[Array], Array]) -> Array:
         """Return int g phi_i dx for all owned i.
 
         Args:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mfresnet.arrays import Array
 from mfresnet.schemes import Scheme
-from mfresnet.space import Array
 from mfresnet.transport import Coefficients, Transport
 
 

@@ -12,12 +12,12 @@ import math
 import numpy as np
 
 from mfresnet.activations import Activation
+from mfresnet.arrays import Array
 from mfresnet.blocks import Block
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import SolveError
 from mfresnet.parallel import maximum
 from mfresnet.schemes import Scheme
-from mfresnet.space import Array
 from mfresnet.stepping import step, step_transpose
 from mfresnet.transport import Coefficients, Transport
 
@@ -87,10 +87,11 @@ class Sweep:
         Parallel: collective.
         """
         rates = np.zeros(self.space.layers)
-        for layer, (v, a) in enumerate(zip(self._velocity, self._coefficients, strict=True)):
+        for layer, a in enumerate(self._coefficients):
+            v = self._velocity[layer]
             v[:] = self.velocity(self.transport.points, controls, layer)
             self.transport.coefficients(v, a)
-            rates[layer] = self.transport.rate(a)
+            rates[layer] = np.nan_to_num(self.transport.rate(a), nan=np.inf)
         rate = float(maximum(self.transport.space.comm, rates).max())
         if not math.isfinite(rate):
             raise SolveError(
@@ -140,7 +141,8 @@ class Sweep:
         if maximum(comm, float(not np.isfinite(self.final).all()))[0] == 0.0:
             return
         finite = np.isfinite(stages[:, :, 0]).all(axis=(1, 2))
-        first = int(-maximum(comm, -float(np.argmin(finite) if not finite.all() else len(finite)))[0])
+        mine = finite.size if finite.all() else int(np.argmin(finite))
+        first = int(-maximum(comm, -mine)[0])
         layer, within = divmod(first - 1, self.steps_per_layer)
         raise SolveError(
             f"the density is not finite after layer {layer}, step {within}. Use smaller initial "

@@ -18,6 +18,8 @@ is the adjoint of A in L2. B, C are constant sparse matrices.
 
 from __future__ import annotations
 
+from petsc4py import PETSc
+
 from typing import Any
 
 import numpy as np
@@ -25,11 +27,11 @@ import scipy.sparse as sp
 import ufl
 from dolfinx import fem, la
 from numpy.typing import NDArray
-from petsc4py import PETSc
 
+from mfresnet.arrays import Array
 from mfresnet.facets import Facets, find_facets
 from mfresnet.fluxes import FLUXES, Flux
-from mfresnet.space import Array, Space
+from mfresnet.space import Space
 
 
 class Matrix:
@@ -107,7 +109,9 @@ class Transport:
         self.n_cell, self.n_facet = rule.weights.size, interior.weights.size
         self.n_exit = exterior.weights.size
         parts = (rule.x, interior.x, exterior.x)
-        self.points: Array = np.ascontiguousarray(np.concatenate([p.reshape(-1, d) for p in parts]).T)
+        self.points: Array = np.ascontiguousarray(
+            np.concatenate([p.reshape(-1, d) for p in parts]).T
+        )
         self.exit_points = self.points[:, self.n_cell + self.n_facet :]
         self.exit_weights = exterior.weights.ravel()
         self._normals = np.ascontiguousarray(interior.normals.reshape(-1, d).T)
@@ -122,7 +126,7 @@ class Transport:
         cells = np.arange(space.n_owned_cells)
         shape = (len(cells), *rule.basis.shape)
         values = self._rows(np.broadcast_to(rule.basis, shape), cells)
-        traces = [self._rows(b, c) for b, c in zip(interior.basis, interior.cells, strict=True)]
+        traces = [self._rows(interior.basis[i], interior.cells[i]) for i in range(2)]
         exit_trace = self._rows(exterior.basis[0], exterior.cells[0])
         jump = sp.diags_array(-interior.weights.ravel()) @ (traces[0] - traces[1])
         exit_jump = sp.diags_array(-self.exit_weights) @ exit_trace

@@ -1,0 +1,28 @@
+# Every target sets up the environment by itself, see docker/run.
+RUN := docker/run
+DEMO := cases/two_classes_2d.toml
+
+.PHONY: help demo test lint shell clean
+
+help: ## Show the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+demo: ## Train the case of the README and draw its pictures
+	$(RUN) mfresnet run $(DEMO) --overwrite
+
+test: ## Run all tests, those of tests/parallel on 1, 2 and 3 ranks
+	$(RUN) python3 -m mpi4py -m pytest tests
+	$(RUN) mpirun -n 2 python3 -m mpi4py -m pytest tests/parallel
+	$(RUN) mpirun -n 3 python3 -m mpi4py -m pytest tests/parallel
+
+lint: ## Check style and types
+	$(RUN) ruff check --no-cache .
+	$(RUN) ruff format --no-cache --check .
+	$(RUN) mypy --cache-dir=/dev/null
+
+shell: ## Open a shell in the environment
+	$(RUN) bash
+
+clean: ## Remove what runs and tools have left in the checkout
+	rm -rf results build dist solver/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
