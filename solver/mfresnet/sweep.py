@@ -144,9 +144,10 @@ class Sweep:
         mine = finite.size if finite.all() else int(np.argmin(finite))
         first = int(-maximum(comm, -mine)[0])
         layer, within = divmod(first - 1, self.steps_per_layer)
+        where = f"after step {within + 1} of layer {layer + 1}" if first else "at the start"
         raise SolveError(
-            f"the density is not finite after layer {layer}, step {within}. Use smaller initial "
-            "controls or more steps (time.steps_per_layer)."
+            f"the density is not finite {where}. Use smaller initial controls or more steps "
+            "(time.steps_per_layer)."
         )
 
     def backward(

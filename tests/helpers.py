@@ -1,0 +1,196 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Meshes, cases and norms that several tests use."""
+
+from mpi4py import MPI
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import basix.ufl
+import numpy as np
+from dolfinx import graph
+from dolfinx import mesh as dmesh
+
+from mfresnet.activations import ACTIVATIONS
+from mfresnet.arrays import Array
+from mfresnet.blocks import BLOCKS
+from mfresnet.case import Case, parse
+from mfresnet.control import ControlSpace, same_in_every_layer
+from mfresnet.parallel import total
+from mfresnet.schemes import SCHEMES
+from mfresnet.space import Space
+from mfresnet.sweep import Sweep
+from mfresnet.transport import Transport
+
+ROTATIONS = {
+    "interval": [[0, 1], [1, 0]],
+    "triangle": [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1], [2, 1, 0], [1, 0, 2]],
+    "quadrilateral": [
+        [0, 1, 2, 3], [1, 3, 0, 2], [3, 2, 1, 0], [2, 0, 3, 1],
+        [1, 0, 3, 2], [3, 1, 2, 0], [2, 3, 0, 1], [0, 2, 1, 3],
+    ],
+}  # fmt: skip
+MATRIX = np.array([[1.1, 0.3], [-0.2, 0.8]])
+
+
+def corners_and_cells(cell: str, n: int) -> tuple[Array, Array]:
+    """Return vertices and cells of the structured box [-1, 1]^d with n cells a direction."""
+    line = np.linspace(-1.0, 1.0, n + 1)
+    if cell == "interval":
+        return line[:, None], np.stack([np.arange(n), np.arange(1, n + 1)], axis=1)
+    x = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
+    a = (np.arange(n)[:, None] * (n + 1) + np.arange(n)).ravel()
+    quads = np.stack([a, a + 1, a + n + 1, a + n + 2], axis=1)
+    if cell == "quadrilateral":
+        return x, quads
+    return x, np.concatenate([quads[:, [0, 1, 3]], quads[:, [0, 2, 3]]])
+
+
+def bend(x: Array) -> Array:
+    """Return points moved smoothly, so that no cell stays affine."""
+    shift = [0.05 * np.sin(3.0 * x[:, 0] + 2.0 * x[:, -1] + i) for i in range(x.shape[1])]
+    return x + np.stack(shift, axis=1)
+
+
+def shear(x: Array) -> Array:
+    """Return points under a linear map."""
+    d = x.shape[1]
+    return x @ MATRIX[:d, :d].T
+
+
+def shaped_mesh(
+    comm: MPI.Intracomm, cell: str, n: int, shape: str, partitioner: Any = None
+) -> dmesh.Mesh:
+    """Return a box of n cells a direction: affine, perturbed, or perturbed with rotated cells."""
+    x, cells = corners_and_cells(cell, n)
+    x = shear(x) if shape == "affine" else bend(x)
+    if shape == "rotated":
+        choice = np.random.default_rng(1).integers(len(ROTATIONS[cell]), size=len(cells))
+        cells = np.take_along_axis(cells, np.array(ROTATIONS[cell])[choice], axis=1)
+    element = basix.ufl.element("Lagrange", cell, 1, shape=(x.shape[1],))
+    if comm.rank != 0:
+        x, cells = x[:0], cells[:0]
+    if partitioner is None:
+        partitioner = dmesh.create_cell_partitioner(dmesh.GhostMode.shared_facet)
+    return dmesh.create_mesh(comm, cells.astype(np.int64), x, element, partitioner)
+
+
+def inner_rank(n: int) -> Callable[..., Any]:
+    """Return a partitioner of the quadrilateral box whose last rank has no boundary facet."""
+
+    def owner(size: int) -> Array:
+        i, j = np.divmod(np.arange(n * n), n)
+        inside = (i > 0) & (i < n - 1) & (j > 0) & (j < n - 1)
+        return np.where(inside, size - 1, (i >= n // 2) % max(size - 1, 1))
+
+    def partition(_: Any, size: int, __: Any, cells: Sequence[Array]) -> Any:
+        owners = owner(size).reshape(n, n)
+        given = np.asarray(cells[0]).reshape(-1, 4)
+        rows, columns = np.divmod(given.min(axis=1), n + 1)
+        lists = []
+        for i, j in zip(rows, columns, strict=True):
+            near = [(i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)]
+            others = {int(owners[a, b]) for a, b in near if 0 <= a < n and 0 <= b < n}
+            lists.append([int(owners[i, j]), *sorted(others - {int(owners[i, j])})])
+        offsets = np.cumsum([0, *map(len, lists)]).astype(np.int32)
+        flat = np.array([r for row in lists for r in row], dtype=np.int32)
+        result = graph.adjacencylist(flat, offsets)
+        return getattr(result, "_cpp_object", result)
+
+    return partition
+
+
+def random_field(space: Space) -> Array:
+    """Return degrees of freedom that look random and do not depend on the number of ranks."""
+    middle, _ = space.map_points(
+        slice(0, space.n_owned_cells), np.full((1, space.dimension), 0.31)
+    )
+    n = space.basis.dim
+    phase = 37.0 * middle[:, 0, 0] + 91.0 * middle[:, 0, -1]
+    values = np.sin(1e3 * (phase[:, None] + np.arange(n)))
+    f = np.empty(space.n_owned)
+    f[space.dofs[: space.n_owned_cells]] = values
+    return f
+
+
+def inner(space: Space, f: Array, g: Array) -> float:
+    """Return the L2 inner product."""
+    return float(total(space.comm, np.sum(f * space.mass * g))[0])
+
+
+def l2_error(space: Space, f: Array, exact: Callable[[Array], Array]) -> float:
+    """Return the L2 norm of f - exact, with a rule of high degree."""
+    rule = space.cell_quadrature(2 * space.degree + 8)
+    values = f[space.dofs[: space.n_owned_cells]] @ rule.basis.T
+    x = np.moveaxis(rule.x, -1, 0)
+    difference = values - exact(x.reshape(len(x), -1)).reshape(values.shape)
+    return float(np.sqrt(total(space.comm, np.sum(rule.weights * difference**2))[0]))
+
+
+def moments(space: Space, f: Array) -> tuple[float, Array, Array]:
+    """Return mass, mean and covariance of f."""
+    rule = space.cell_quadrature(space.degree + 4)
+
+    def moment(g: Callable[[Array], Array]) -> float:
+        return float(total(space.comm, space.integrate_basis(rule, g) @ f)[0])
+
+    d = range(space.dimension)
+    mass = moment(lambda x: np.ones(x.shape[1]))
+    mean = np.array([moment(lambda x, i=i: x[i]) for i in d]) / mass
+    second = [[moment(lambda x, i=i, j=j: x[i] * x[j]) / mass for j in d] for i in d]
+    return mass, mean, np.array(second) - np.outer(mean, mean)
+
+
+def observed_orders(sizes: Sequence[int], errors: Sequence[float]) -> Array:
+    """Return the orders between refinements."""
+    return -np.diff(np.log(errors)) / np.diff(np.log(sizes))
+
+
+def gaussian(mean: Any, covariance: Any) -> dict[str, Any]:
+    return {"kind": "gaussian", "mean": mean, "covariance": covariance}
+
+
+def make_case(cell: str, **sections: Any) -> Case:
+    """Return a small case on a box of the cell type; sections replace the defaults key by key."""
+    d = 1 if cell == "interval" else 2
+    data: dict[str, Any] = {
+        "mesh": {"cell": cell, "cells": [12] * d, "lower": [-2.5] * d, "upper": [3.0] * d},
+        "space": {"degree": 2},
+        "network": {"layers": 3},
+        "classes": [
+            {"density": gaussian([-0.4] * d, (0.09 * np.eye(d)).tolist()), "target": [-1.0] * d},
+            {"density": gaussian([0.5] * d, (0.06 * np.eye(d)).tolist()), "target": [1.0] * d},
+        ],
+        "output": {"fields": False, "pictures": False},
+    }
+    for name, section in sections.items():
+        data[name] = data.get(name, {}) | section if isinstance(section, dict) else section
+    return parse(data)
+
+
+def carry(
+    space: Space,
+    f0: Array,
+    activation: str,
+    parameters: dict[str, Array],
+    *,
+    order: int,
+    steps: int,
+    final_time: float = 1.0,
+) -> Array:
+    """Return f(T) for controls that are constant in depth, by ``steps`` time steps."""
+    initial = same_in_every_layer({n: np.asarray(p, float) for n, p in parameters.items()}, 1)
+    controls = ControlSpace(initial, ("W", "b"), final_time)
+    transport = Transport(space)
+    sweep = Sweep(
+        transport,
+        BLOCKS["square"],
+        ACTIVATIONS[activation],
+        controls,
+        SCHEMES[order],
+        steps,
+        1,
+    )
+    sweep.set_controls(initial)
+    return sweep.forward(f0[None], np.zeros((1, transport.n_exit)))[0].copy()

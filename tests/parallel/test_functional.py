@@ -1,0 +1,127 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""J, its derivative, training and errors: the world's ranks against one rank in one process."""
+
+from mpi4py import MPI
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista
+from helpers import make_case, moments
+
+from mfresnet.arrays import Array
+from mfresnet.errors import InputError, SolveError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.mesh import CELLS
+from mfresnet.optimise import minimise
+from mfresnet.output import write_fields
+from mfresnet.parallel import together
+from mfresnet.transport import Coefficients
+
+COMM = MPI.COMM_WORLD
+
+
+def wavy(functional: ReducedFunctional) -> Array:
+    return functional.theta0 + 0.3 * np.sin(np.arange(functional.controls.size))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "softplus"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_value_and_derivative(cell: str, activation: str) -> None:
+    case = make_case(cell, network={"activation": activation})
+    alone, shared = ReducedFunctional(case, MPI.COMM_SELF), ReducedFunctional(case, COMM)
+    theta = wavy(alone)
+    assert shared.value(theta) == pytest.approx(alone.value(theta), rel=1e-10)
+    expected = alone.derivative(theta)
+    error = np.abs(shared.derivative(theta) - expected).max()
+    assert error <= 1e-10 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_training(cell: str) -> None:
+    case = make_case(cell, mesh={"cells": [8] * CELLS[cell]}, training={"gradient_tolerance": 1e-7})
+    alone = minimise(ReducedFunctional(case, MPI.COMM_SELF))
+    shared = minimise(ReducedFunctional(case, COMM))
+    assert shared.converged and alone.converged
+    assert shared.value == pytest.approx(alone.value, rel=1e-6)
+    assert np.abs(shared.theta - alone.theta).max() <= 1e-4
+    assert len({repr(v) for v in COMM.allgather(shared.theta.tobytes())}) == 1
+
+
+def test_derivative_is_the_same_on_every_rank() -> None:
+    functional = ReducedFunctional(make_case("triangle"), COMM)
+    bits = COMM.allgather(functional.derivative(wavy(functional)).tobytes())
+    assert len(set(bits)) == 1
+
+
+def test_error_of_one_rank_is_raised_on_all() -> None:
+    with pytest.raises(InputError, match="only here"), together(COMM):
+        if COMM.rank == COMM.size - 1:
+            raise InputError("only here")
+
+
+def test_lost_density_is_an_error_on_all_ranks() -> None:
+    case = make_case("quadrilateral", mesh={"lower": [5.0, 5.0], "upper": [6.0, 6.0]})
+    with pytest.raises(InputError, match=r"classes\.0\.density"):
+        ReducedFunctional(case, COMM)
+
+
+def test_value_that_is_not_finite_is_an_error_on_all_ranks() -> None:
+    functional = ReducedFunctional(make_case("interval"), COMM)
+    if COMM.rank == 0:
+        functional.f0[0, 3] = np.nan
+    with pytest.raises(SolveError, match="at the start"):
+        functional.value(functional.theta0)
+
+
+def test_place_where_a_value_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    functional = ReducedFunctional(make_case("interval", time={"steps_per_layer": 5}), COMM)
+    transport, calls = functional.transport, []
+    apply = transport.apply
+
+    def broken(f: Array, a: Coefficients) -> Array:
+        calls.append(1)
+        result = apply(f, a)
+        # two classes, three stages, five steps: this is step 2 of layer 2
+        if COMM.rank == COMM.size - 1 and len(calls) == 2 * 3 * 6 + 5:
+            result[0] = np.nan
+        return result
+
+    monkeypatch.setattr(transport, "apply", broken)
+    with pytest.raises(SolveError, match="after step 2 of layer 2"):
+        functional.value(functional.theta0)
+
+
+@pytest.mark.parametrize("cell", ["triangle", "quadrilateral"])
+def test_fields_integrate_right_in_vtk(cell: str, tmp_path: Path) -> None:
+    """Mass and first moment of what ParaView reads, over all ranks, without the ghost cells."""
+    case = make_case(cell)
+    functional = ReducedFunctional(case, COMM)
+    directory = Path(COMM.bcast(str(tmp_path), root=0))
+    write_fields(functional, functional.theta0, directory)
+    f = functional.densities(functional.theta0)[-1, 1]
+    mass, mean, _ = moments(functional.transport.space, f)
+    COMM.Barrier()
+    if COMM.rank == 0:
+        reader = pyvista.PVDReader(directory / "density.pvd")
+        reader.set_active_time_value(reader.time_values[-1])
+        mesh = reader.read()[0]
+        if "vtkGhostType" in mesh.cell_data:
+            mesh = mesh.extract_cells(mesh.cell_data["vtkGhostType"] == 0)
+        assert mesh.n_cells == functional.transport.space.mesh.topology.index_map(2).size_global
+        volumes = mesh.compute_cell_sizes().cell_data["Area"]
+        means = mesh.cell_data["density_1_mean"]
+        assert np.sum(volumes * means) == pytest.approx(mass, rel=1e-10)
+        centre = np.sum(volumes * means * mesh.cell_centers().points[:, 0])
+        assert centre == pytest.approx(mean[0], abs=0.02)
+        assert mesh.point_data["density_1"].max() == pytest.approx(peak(functional, f), rel=0.05)
+    else:
+        peak(functional, f)
+    COMM.Barrier()
+
+
+def peak(functional: ReducedFunctional, f: Array) -> float:
+    values = functional.transport.space.at_points(f, functional.transport.space.basis.points)[1]
+    return float(COMM.allreduce(values.max(initial=0.0), op=MPI.MAX))

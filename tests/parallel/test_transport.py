@@ -1,0 +1,143 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The operator against the assembled UFL form, on however many ranks the tests run."""
+
+from mpi4py import MPI
+
+from typing import Any
+
+import numpy as np
+import pytest
+import ufl
+from dolfinx import fem, la
+from dolfinx import mesh as dmesh
+from helpers import inner, inner_rank, random_field, shaped_mesh
+
+from mfresnet.arrays import Array
+from mfresnet.bench import QUIET
+from mfresnet.errors import SolveError
+from mfresnet.fluxes import FLUXES
+from mfresnet.mesh import CELLS
+from mfresnet.parallel import maximum
+from mfresnet.space import Space
+from mfresnet.transport import Coefficients, Transport, weak_form
+
+COMM = MPI.COMM_WORLD
+W = np.array([[0.7, -0.4], [0.9, 0.3]])
+B = np.array([0.2, -0.1])
+SHAPES = ("affine", "perturbed", "rotated")
+
+
+def coefficients(transport: Transport) -> Coefficients:
+    d = transport.space.dimension
+    v = np.tanh(W[:d, :d] @ transport.points + B[:d, None])
+    return transport.coefficients(v, transport.new_coefficients())
+
+
+def assembled(space: Space, f: Array, flux: str) -> Array:
+    """Return M A f by DOLFINx."""
+    d, x = space.dimension, ufl.SpatialCoordinate(space.mesh)
+    v = [ufl.tanh(sum(W[i, j] * x[j] for j in range(d)) + B[i]) for i in range(d)]
+    form = weak_form(space, ufl.as_vector(v), space.to_function(f), flux, 1.0)
+    vector = fem.assemble_vector(fem.form(form, jit_options=QUIET))
+    vector.scatter_reverse(la.InsertMode.add)
+    return vector.array[: space.n_owned]
+
+
+def compare(space: Space, flux: str) -> None:
+    transport, f = Transport(space, flux), random_field(space)
+    ours = transport.apply(f, coefficients(transport)) * space.mass
+    theirs = assembled(space, f, flux)
+    error = maximum(COMM, np.abs(ours - theirs).max(initial=0.0))
+    assert error[0] <= 1e-13 * maximum(COMM, np.abs(theirs).max(initial=0.0))[0]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("degree", range(5))
+@pytest.mark.parametrize("cell", CELLS)
+def test_operator_is_the_ufl_form(cell: str, degree: int, shape: str) -> None:
+    compare(Space(shaped_mesh(COMM, cell, 6, shape), degree), "smooth_upwind")
+
+
+@pytest.mark.parametrize("flux", FLUXES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_flux_is_the_ufl_form(cell: str, flux: str) -> None:
+    compare(Space(shaped_mesh(COMM, cell, 5, "rotated"), 2), flux)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 3])
+def test_rank_without_boundary_facets(degree: int) -> None:
+    mesh = shaped_mesh(COMM, "quadrilateral", 8, "rotated", inner_rank(8))
+    space = Space(mesh, degree)
+    transport = Transport(space)
+    if COMM.size > 1 and COMM.rank == COMM.size - 1:
+        assert transport.n_exit == 0
+    compare(space, "smooth_upwind")
+
+
+@pytest.mark.parametrize("flux", FLUXES)
+@pytest.mark.parametrize("degree", range(5))
+@pytest.mark.parametrize("cell", CELLS)
+def test_transpose(cell: str, degree: int, flux: str) -> None:
+    """(psi, A f) = (A* psi, f) in L2."""
+    space = Space(shaped_mesh(COMM, cell, 6, "rotated"), degree)
+    transport = Transport(space, flux)
+    a, f = coefficients(transport), random_field(space)
+    psi = random_field(space)[::-1].copy()
+    forward = inner(space, psi, transport.apply(f, a))
+    backward = inner(space, f, transport.apply_transpose(psi, a))
+    size = np.sqrt(inner(space, psi, psi)) * np.sqrt(
+        inner(space, transport.apply(f, a), transport.apply(f, a))
+    )
+    assert abs(forward - backward) <= 1e-12 * size
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("degree", range(1, 5))
+@pytest.mark.parametrize("cell", CELLS)
+def test_constant_state_is_kept(cell: str, degree: int, shape: str) -> None:
+    """With a constant velocity only the boundary cells see the zero inflow."""
+    space = Space(shaped_mesh(COMM, cell, 6, shape), degree)
+    transport = Transport(space)
+    v = np.tile(B[: space.dimension, None], transport.points.shape[1])
+    a = transport.coefficients(v, transport.new_coefficients())
+    one = space.integral / space.mass
+    change = transport.apply(one, a)[space.dofs[: space.n_owned_cells]]
+    inside = ~np.isin(np.arange(space.n_owned_cells), boundary_cells(space))
+    assert maximum(COMM, np.abs(change[inside]).max(initial=0.0))[0] < 2e-12
+    assert maximum(COMM, np.abs(change[~inside]).max(initial=0.0))[0] > 1e-2
+
+
+def boundary_cells(space: Space) -> Array:
+    d, topology = space.dimension, space.mesh.topology
+    facets = dmesh.exterior_facet_indices(topology)
+    cells: Any = topology.connectivity(d - 1, d)
+    return np.array([cells.links(f)[0] for f in facets], dtype=np.int32)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_derivative_in_the_velocity(cell: str) -> None:
+    """The sensitivities give the difference quotient of (psi, A f) in v."""
+    space = Space(shaped_mesh(COMM, cell, 5, "rotated"), 2)
+    transport = Transport(space)
+    d = space.dimension
+    f, psi = random_field(space), np.cos(random_field(space))
+    x = transport.points
+    v, h = np.tanh(W[:d, :d] @ x + B[:d, None]), np.cos(3.0 * x)
+
+    def pairing(e: float) -> float:
+        a = transport.coefficients(v + e * h, transport.new_coefficients())
+        return inner(space, psi, transport.apply(f, a))
+
+    a, s = transport.coefficients(v, transport.new_coefficients()), transport.new_coefficients()
+    transport.apply_transpose(psi, a, y=f, sensitivity=s)
+    slope = COMM.allreduce(float(np.sum(transport.coefficients_vjp(v, s) * h)))
+    assert slope == pytest.approx((pairing(1e-5) - pairing(-1e-5)) / 2e-5, rel=1e-7)
+
+
+def test_missing_ghost_cells_are_an_error() -> None:
+    if COMM.size == 1:
+        return
+    mesh = dmesh.create_interval(COMM, 12, [0.0, 1.0], ghost_mode=dmesh.GhostMode.none)
+    with pytest.raises(SolveError, match="GhostMode.shared_facet"):
+        Transport(Space(mesh, 1))
