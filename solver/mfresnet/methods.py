@@ -26,6 +26,5 @@ METHODS: dict[str, Method] = {
     "bqnls": Method(bounds=True),
     "bqnktr": Method(bounds=True),
     "bqnktl": Method(bounds=True),
-    "owlqn": Method(bounds=False),
     "nm": Method(bounds=False),
 }

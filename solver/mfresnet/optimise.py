@@ -121,6 +121,7 @@ def minimise(
     Raises:
         InputError: a method that is unknown or needs what it does not get.
         SolveError: J cannot be computed at theta0.
+        StepsError: the case gives a number of time steps that is too small at theta0.
 
     Parallel: collective. All controls live on rank 0 of PETSc's vectors, so that the iterates do
     not depend on the number of ranks.
@@ -130,6 +131,8 @@ def minimise(
         try:
             return run.solve()
         except StepsError as error:
+            if functional.case.time.steps_per_layer is not None:
+                raise
             functional.set_steps(int(np.ceil(RAISE * error.needed)))
 
 

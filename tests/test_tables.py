@@ -1,0 +1,169 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Rows of the tables: activations, blocks, penalties, schemes, fluxes, against differences."""
+
+import numpy as np
+import pytest
+
+from mfresnet.activations import ACTIVATIONS
+from mfresnet.arrays import Array
+from mfresnet.blocks import BLOCKS
+from mfresnet.control import ControlSpace, Controls
+from mfresnet.errors import InputError, lookup
+from mfresnet.fluxes import FLUXES
+from mfresnet.penalties import PENALTIES
+from mfresnet.schemes import SCHEMES, cfl_constant
+
+RNG = np.random.default_rng(3)
+POINTS = np.concatenate([-np.logspace(-2, 1.5, 40), np.logspace(-2, 1.5, 40)])
+
+
+def central(function: object, u: Array, e: float) -> Array:
+    return (function(u + e) - function(u - e)) / (2 * e)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(name: str) -> None:
+    row = ACTIVATIONS[name]
+    np.testing.assert_allclose(row.derivative(POINTS), central(row.value, POINTS, 1e-5), atol=1e-8)
+    np.testing.assert_allclose(row.second(POINTS), central(row.derivative, POINTS, 1e-5), atol=1e-8)
+    largest = np.abs(row.value(1e3 * POINTS)).max()
+    assert largest <= row.bound
+    assert (largest > 1e3) == np.isinf(row.bound)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_far_out_is_finite(name: str) -> None:
+    row = ACTIVATIONS[name]
+    far = np.array([-1e4, 1e4])
+    for values in (row.value(far), row.derivative(far), row.second(far)):
+        assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_block(name: str, d: int, activation: str) -> None:
+    """vjp and jvp are transposes, and jvp is the difference quotient."""
+    block, sigma = BLOCKS[name], ACTIVATIONS[activation]
+    x, g = RNG.standard_normal((d, 50)), RNG.standard_normal((d, 50))
+    theta = {n: RNG.standard_normal(s) for n, s in block.shapes(d).items()}
+    h = {n: RNG.standard_normal(s) for n, s in block.shapes(d).items()}
+    e = 1e-6
+    plus = block.velocity(sigma, x, {n: theta[n] + e * h[n] for n in theta})
+    minus = block.velocity(sigma, x, {n: theta[n] - e * h[n] for n in theta})
+    slope = block.jvp(sigma, x, theta, h)
+    np.testing.assert_allclose(slope, (plus - minus) / (2 * e), atol=1e-7)
+    parts = block.vjp(sigma, x, theta, g)
+    pairing = sum(float(np.sum(parts[n] * h[n])) for n in theta)
+    assert pairing == pytest.approx(float(np.sum(g * slope)), rel=1e-12)
+    assert np.abs(plus).max() <= block.bound(sigma)
+
+
+def controls() -> ControlSpace:
+    values = {"W": RNG.standard_normal((5, 2, 2)), "b": RNG.standard_normal((5, 2))}
+    return ControlSpace(Controls(values), ("b", "W"), 2.0)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_penalty(name: str) -> None:
+    space, row, e = controls(), PENALTIES[name], 1e-5
+    theta, h = RNG.standard_normal(space.size), RNG.standard_normal(space.size)
+    slope = (row.value(space, theta + e * h) - row.value(space, theta - e * h)) / (2 * e)
+    assert float(row.derivative(space, theta) @ h) == pytest.approx(slope, rel=1e-8)
+    second = (row.derivative(space, theta + e * h) - row.derivative(space, theta - e * h)) / (2 * e)
+    np.testing.assert_allclose(row.hessian_action(space, theta, h), second, atol=1e-8)
+
+
+def test_penalties_are_the_integrals() -> None:
+    """theta(t) = t in every control: int t^2 / 2 and int 1 / 2 over (0, 2), midpoint values."""
+    t = 2.0 * (np.arange(50) + 0.5) / 50
+    values = {"b": t[:, None]}
+    space = ControlSpace(Controls(values), ("b",), 2.0)
+    theta = space.to_vector(values)
+    assert PENALTIES["tikhonov"].value(space, theta) == pytest.approx(8 / 6, rel=1e-3)
+    assert PENALTIES["smoothness"].value(space, theta) == pytest.approx(1.0 * 49 / 50, rel=1e-12)
+
+
+def test_controls_round_trip() -> None:
+    space = controls()
+    theta = RNG.standard_normal(space.size)
+    named = space.from_vector(theta)
+    assert named.W.shape == (5, 2, 2)
+    np.testing.assert_array_equal(space.to_vector(named.values), theta)
+    np.testing.assert_array_equal(named.layer(3)["b"], named.b[3])
+    assert space.norm(space.riesz(theta)) == pytest.approx(np.linalg.norm(theta) / np.sqrt(0.4))
+    with pytest.raises(ValueError, match="wrong shape"):
+        space.split(theta[1:])
+    with pytest.raises(AttributeError):
+        named.V  # noqa: B018
+
+
+def test_controls_that_are_not_trained_stay() -> None:
+    space = ControlSpace(controls().initial, ("b",), 2.0)
+    theta = np.ones(space.size)
+    named = space.from_vector(theta)
+    assert space.size == 10
+    np.testing.assert_array_equal(named.W, space.initial.W)
+    np.testing.assert_array_equal(named.b, 1.0)
+
+
+@pytest.mark.parametrize("order", SCHEMES)
+def test_scheme_is_the_taylor_polynomial(order: int) -> None:
+    row = SCHEMES[order]
+    assert len(row.coefficients) == row.order == order
+    z, y = 0.3, 1.0
+    for c in row.coefficients:
+        y = 1.0 + z * c * y
+    error = abs(y - np.exp(z))
+    assert error == pytest.approx(z ** (order + 1) / np.prod(np.arange(1.0, order + 2)), rel=0.3)
+
+
+@pytest.mark.parametrize("order", SCHEMES)
+@pytest.mark.parametrize("degree", range(5))
+def test_cfl_is_the_limit_of_stability(order: int, degree: int) -> None:
+    """Largest amplification over all wave numbers, 1-D upwind DG on a uniform mesh."""
+    if degree not in SCHEMES[order].cfl:
+        with pytest.raises(InputError, match="unstable"):
+            cfl_constant(order, degree)
+        assert amplification(order, degree, 0.1) > 1.0 + 1e-9
+        return
+    limit = cfl_constant(order, degree)
+    assert amplification(order, degree, 0.99 * limit) <= 1.0 + 1e-9
+    assert amplification(order, degree, 1.02 * limit) > 1.0 + 1e-9
+
+
+def amplification(order: int, degree: int, courant: float) -> float:
+    """Return the largest spectral radius of a step, from the Fourier symbol of DG(p)."""
+    x, w = np.polynomial.legendre.leggauss(degree + 2)
+    legendre = np.polynomial.legendre
+    scale = np.sqrt(2 * np.arange(degree + 1) + 1)
+    unit = np.eye(degree + 1)
+    value = np.array([legendre.legval(x, c) for c in unit]) * scale[:, None]
+    slope = np.array([legendre.legval(x, legendre.legder(c)) for c in unit]) * scale[:, None]
+    right, left = scale, scale * (-1.0) ** np.arange(degree + 1)
+    inside = (slope * w) @ value.T - np.outer(right, right)
+    worst = 0.0
+    for angle in np.linspace(0.0, 2 * np.pi, 401):
+        a = courant * (inside + np.outer(left, right) * np.exp(-1j * angle))
+        step = np.eye(degree + 1, dtype=complex)
+        for c in SCHEMES[order].coefficients:
+            step = np.eye(degree + 1) + c * a @ step
+        worst = max(worst, float(np.abs(np.linalg.eigvals(step)).max()))
+    return worst
+
+
+@pytest.mark.parametrize("name", FLUXES)
+def test_flux(name: str) -> None:
+    row, vn = FLUXES[name], np.linspace(-2.0, 2.0, 40)
+    e = 1e-6
+    slope = (row.speed(vn + e, 0.7) - row.speed(vn - e, 0.7)) / (2 * e)
+    np.testing.assert_allclose(row.slope(vn, 0.7), slope, atol=1e-8)
+    excess = row.speed(vn, 0.7) - np.abs(vn)
+    assert excess.min() >= 0.0
+    assert float(np.max(row.speed(np.zeros(1), 0.7))) == pytest.approx(0.7 * row.excess)
+
+
+def test_lookup_names_what_is_known() -> None:
+    with pytest.raises(InputError, match="got 'rleu', expected one of .*relu.* Did you mean 'relu'"):
+        lookup(ACTIVATIONS, "rleu", "network.activation")
