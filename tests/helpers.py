@@ -103,9 +103,7 @@ def inner_rank(n: int) -> Callable[..., Any]:
 
 def random_field(space: Space) -> Array:
     """Return degrees of freedom that look random and do not depend on the number of ranks."""
-    middle, _ = space.map_points(
-        slice(0, space.n_owned_cells), np.full((1, space.dimension), 0.31)
-    )
+    middle, _ = space.map_points(slice(0, space.n_owned_cells), np.full((1, space.dimension), 0.31))
     n = space.basis.dim
     phase = 37.0 * middle[:, 0, 0] + 91.0 * middle[:, 0, -1]
     values = np.sin(1e3 * (phase[:, None] + np.arange(n)))

@@ -6,8 +6,8 @@ from mpi4py import MPI
 
 import numpy as np
 import pytest
-from helpers import gaussian, make_case
 
+from helpers import gaussian, make_case
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError

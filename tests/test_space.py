@@ -6,8 +6,8 @@ from mpi4py import MPI
 
 import numpy as np
 import pytest
-from helpers import l2_error, moments, observed_orders, shaped_mesh
 
+from helpers import l2_error, moments, observed_orders, shaped_mesh
 from mfresnet.density import Density, Model, project
 from mfresnet.errors import InputError
 from mfresnet.mesh import CELLS, box

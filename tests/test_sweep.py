@@ -6,9 +6,9 @@ from mpi4py import MPI
 
 import numpy as np
 import pytest
-from helpers import gaussian, inner, make_case, random_field, shaped_mesh
 from scipy.stats import norm
 
+from helpers import gaussian, inner, make_case, random_field, shaped_mesh
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import CELLS
 from mfresnet.schemes import SCHEMES
@@ -97,7 +97,9 @@ def test_outflow_is_charged() -> None:
 def test_too_few_steps_are_an_error() -> None:
     case = make_case("interval", time={"steps_per_layer": 1}, mesh={"cells": [40]})
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    with pytest.raises(StepsError, match=r"time\.steps_per_layer.*got 1, expected at least") as error:
+    with pytest.raises(
+        StepsError, match=r"time\.steps_per_layer.*got 1, expected at least"
+    ) as error:
         functional.value(functional.theta0)
     functional.set_steps(error.value.needed)
     assert functional.value(functional.theta0) > 0.0

@@ -8,7 +8,7 @@ import pytest
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
-from mfresnet.control import ControlSpace, Controls
+from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import InputError, lookup
 from mfresnet.fluxes import FLUXES
 from mfresnet.penalties import PENALTIES
@@ -165,5 +165,7 @@ def test_flux(name: str) -> None:
 
 
 def test_lookup_names_what_is_known() -> None:
-    with pytest.raises(InputError, match="got 'rleu', expected one of .*relu.* Did you mean 'relu'"):
+    with pytest.raises(
+        InputError, match="got 'rleu', expected one of .*relu.* Did you mean 'relu'"
+    ):
         lookup(ACTIVATIONS, "rleu", "network.activation")

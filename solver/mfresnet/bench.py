@@ -21,8 +21,8 @@ from mfresnet.parallel import maximum
 from mfresnet.space import Space
 from mfresnet.transport import weak_form
 
-REPEATS = 7
-CELLS = {"quadrilateral": [32, 32], "triangle": [32, 32], "interval": [1024]}
+REPEATS = 5
+CELLS = {"quadrilateral": [32, 32], "triangle": [32, 32], "interval": [256]}
 DEGREE = 2
 QUIET = {"cffi_extra_compile_args": ["-O2", "-g0", "-w"]}
 """DOLFINx's own compiler options, without the warnings about the generated code."""

@@ -24,7 +24,7 @@ from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
-from mfresnet.refusals import Name, available, sentences
+from mfresnet.refusals import Name, available, sentences, without_consequences
 from mfresnet.schemes import SCHEMES, cfl_constant
 
 DEFAULT_CELLS = 32
@@ -370,7 +370,8 @@ def parse(data: dict[str, Any]) -> Case:
     try:
         case = Case.model_validate(remaining)
     except PydanticError as error:
-        raise InputError(found + sentences(error, Case)) from None
+        others = without_consequences(sentences(error, Case), found)
+        raise InputError(found + others) from None
     if found:
         raise InputError(found)
     return case

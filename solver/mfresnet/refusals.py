@@ -78,10 +78,20 @@ def available(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
                 found.append(f"{where}: not available yet; got '{value}'. Choose another.")
             if names is None or value in names:
                 section.pop(key)
-                if key == "kind" and "density" in where:
-                    section.clear()
-                    section.update(kind="gaussian", mean=[0.0], covariance=[[1.0]])
     return result, found
+
+
+def without_consequences(messages: list[str], refused: list[str]) -> list[str]:
+    """Return the messages that are not due to something else being refused.
+
+    Args:
+        messages: sentences about the data without the refused keys.
+        refused: the sentences of ``available``.
+    """
+    places = {sentence.split(":")[0] for sentence in refused}
+    due = ["classes: missing"] if "data" in places else []
+    due += [p.removesuffix(".kind") for p in places if p.endswith(".density.kind")]
+    return [m for m in messages if not m.startswith(tuple(due))]
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:

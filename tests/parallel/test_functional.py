@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvista
-from helpers import make_case, moments
 
+from helpers import make_case, moments
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional

@@ -11,8 +11,8 @@ import pytest
 import ufl
 from dolfinx import fem, la
 from dolfinx import mesh as dmesh
-from helpers import inner, inner_rank, random_field, shaped_mesh
 
+from helpers import inner, inner_rank, random_field, shaped_mesh
 from mfresnet.arrays import Array
 from mfresnet.bench import QUIET
 from mfresnet.errors import SolveError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import gaussian, make_case
 from scipy.special import lambertw
 
+from helpers import gaussian, make_case
 from mfresnet.case import load
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
@@ -47,8 +47,7 @@ def test_derivative_of_the_linear_network() -> None:
     g_b = layer_average(lambda t: -np.exp(w * (1 - t)) / w * (m1 - y), layers)
     # e^{w(1-t)} m_t = e^w (m_0 + b/w) - (b/w) e^{w(1-t)}
     g_w = layer_average(
-        lambda t: v1 * t
-        + (m1 - y) * (grow * (0.5 + b / w) * t + b / w * np.exp(w * (1 - t)) / w),
+        lambda t: v1 * t + (m1 - y) * (grow * (0.5 + b / w) * t + b / w * np.exp(w * (1 - t)) / w),
         layers,
     )
     np.testing.assert_allclose(given["b"][:, 0], g_b, rtol=1e-8)

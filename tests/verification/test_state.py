@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import carry, l2_error, moments, observed_orders
 from scipy.linalg import expm
 
+from helpers import carry, l2_error, moments, observed_orders
 from mfresnet.arrays import Array
 from mfresnet.density import Gaussian, project
 from mfresnet.mesh import box

@@ -1,0 +1,221 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The case file: what is filled in, and a sentence for every mistake."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from helpers import gaussian, make_case
+from mfresnet.case import Case, load, parse
+from mfresnet.errors import InputError
+from mfresnet.refusals import NOT_YET
+
+CASES = sorted((Path(__file__).parents[1] / "cases").glob("*.toml"))
+CLASS = {"density": gaussian([0.0, 0.0], [[0.1, 0.0], [0.0, 0.1]]), "target": [1.0, 0.0]}
+
+
+def messages(data: dict[str, Any]) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        parse(data)
+    return caught.value.messages
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_cases_of_the_project(path: Path) -> None:
+    """Each has a comment on what it shows, a title, and survives writing and reading."""
+    assert path.read_text().startswith("# ")
+    case = load(path)
+    assert case.title
+    resolved = case.resolve()
+    assert parse_toml(resolved.to_toml()) == resolved == resolved.resolve()
+
+
+def parse_toml(text: str) -> Case:
+    import tomllib
+
+    return parse(tomllib.loads(text))
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown section": ({"trainng": {}}, r"^trainng: unknown key; .* Did you mean 'training'\?"),
+    "unknown key": (
+        {"network": {"layer": 3}},
+        r"^network\.layer: unknown key; got 'layer', expected one of .* Did you mean 'layers'\?",
+    ),
+    "unknown name": (
+        {"network": {"activation": "rleu"}},
+        r"^network\.activation: unknown name; got 'rleu', expected one of .*Did you mean 'relu'\?",
+    ),
+    "unknown cell": ({"mesh": {"cell": "pyramid"}}, r"^mesh\.cell: unknown name; got 'pyramid'"),
+    "unknown method": (
+        {"training": {"method": "adam"}},
+        r"^training\.method: unknown name; got 'adam', expected one of blmvm, .*lmvm",
+    ),
+    "wrong type": (
+        {"network": {"layers": "many"}},
+        r"^network\.layers: wrong value; got 'many', expected a valid integer",
+    ),
+    "fraction": ({"network": {"layers": 2.5}}, r"^network\.layers: wrong value; got 2\.5"),
+    "zero": ({"network": {"layers": 0}}, r"^network\.layers: .*got 0, expected greater than 0"),
+    "not finite": (
+        {"network": {"final_time": float("nan")}},
+        r"^network\.final_time: wrong value; got nan",
+    ),
+    "negative": ({"penalty": {"tikhonov": -1.0}}, r"^penalty\.tikhonov: wrong value; got -1\.0"),
+    "degree": ({"space": {"degree": 5}}, r"^space\.degree: wrong value; got 5, expected less"),
+    "unstable pair": ({"time": {"order": 2}}, r"^time\.order: unstable with degree 2 .*one of 3, 4"),
+    "memory": ({"resources": {"memory": "plenty"}}, r"^resources\.memory: wrong value"),
+    "length of cells": (
+        {"mesh": {"cells": [3, 3, 3]}},
+        r"^mesh\.cells: wrong length; got 3, expected 2 for mesh\.cell quadrilateral",
+    ),
+    "corners": (
+        {"mesh": {"lower": [0.0, 0.0], "upper": [1.0, -1.0]}},
+        r"^mesh\.upper: not above mesh\.lower",
+    ),
+    "no box": (
+        {"network": {"activation": "relu"}},
+        r"^mesh\.lower: missing; .*activation relu is unbounded",
+    ),
+    "no classes": ({"classes": []}, r"^classes: missing"),
+    "no target": ({"classes": [{"density": CLASS["density"]}]}, r"^classes\.0\.target: missing"),
+    "no density": ({"classes": [{"target": [0.0, 0.0]}]}, r"^classes\.0\.density: missing"),
+    "unknown density": (
+        {"classes": [CLASS | {"density": {"kind": "gausian"}}]},
+        r"^classes\.0\.density\.kind: unknown name; got 'gausian'.*Did you mean 'gaussian'\?",
+    ),
+    "key of a density": (
+        {"classes": [CLASS | {"density": gaussian([0, 0], [[1, 0], [0, 1]]) | {"std": 1}}]},
+        r"^classes\.0\.density\.std: unknown key; .* covariance, kind, mean",
+    ),
+    "dimension of a density": (
+        {"classes": [CLASS | {"density": gaussian([0.0], [[1.0]])}]},
+        r"^classes\.0\.density\.mean: wrong length; got 1, expected 2",
+    ),
+    "covariance": (
+        {"classes": [CLASS | {"density": gaussian([0, 0], [[1, 2], [2, 1]])}]},
+        r"^classes\.0\.density\.covariance: .*positive eigenvalues",
+    ),
+    "weights": ({"classes": [CLASS | {"weight": 0.7}]}, r"^classes\.weight: wrong sum; got 0\.7"),
+    "labels": (
+        {"classes": [CLASS | {"label": "a"}, CLASS | {"label": "a"}]},
+        r"^classes\.label: not unique",
+    ),
+    "trainable": (
+        {"network": {"trainable": ["W", "V"]}},
+        r"^network\.trainable: unknown name; got 'V', expected some of W, b",
+    ),
+    "trainable twice": ({"network": {"trainable": ["W", "W"]}}, r"^network\.trainable: a name twice"),
+    "no values": ({"initial": {"kind": "values"}}, r"^initial\.W: missing"),
+    "values without kind": ({"initial": {"b": [0, 0]}}, r"^initial\.b: only for kind values"),
+    "shape of values": (
+        {"initial": {"kind": "values", "W": [[1.0, 0.0]], "b": [0.0, 0.0]}},
+        r"^initial\.W: wrong shape; .*expected shape \(2, 2\)",
+    ),
+    "bounds": (
+        {"training": {"lower": 1.0, "upper": 0.0}},
+        r"^training\.upper: not above training\.lower",
+    ),
+    "method without bounds": (
+        {"training": {"lower": 1.0, "method": "cg"}},
+        r"^training\.method: cannot keep .*expected one of blmvm",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake(name: str) -> None:
+    import re
+
+    data, pattern = MISTAKES[name]
+    found = messages({"classes": [CLASS]} | data)
+    assert any(re.search(pattern, text) for text in found), found
+    for text in found:
+        assert "\n" not in text and text.endswith((".", "?")), text
+
+
+def test_all_mistakes_at_once() -> None:
+    found = messages({
+        "mesh": {"cel": "quadrilateral"},
+        "space": {"degree": 9},
+        "network": {"activation": "rleu"},
+        "data": {"file": "x.csv"},
+        "classes": [CLASS],
+    })  # fmt: skip
+    places = [text.split(":")[0] for text in found]
+    assert sorted(places) == ["data", "mesh.cel", "network.activation", "space.degree"]
+    found = messages({
+        "classes": [CLASS | {"weight": 0.5}], "time": {"order": 1}, "initial": {"kind": "values"}
+    })  # fmt: skip
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("place", NOT_YET)
+def test_what_comes_later_is_refused_by_name(place: str) -> None:
+    """And by one sentence only."""
+    for value in NOT_YET[place] or ("anything",):
+        data: dict[str, Any] = {"classes": [copy.deepcopy(CLASS)]}
+        here: Any = data
+        *parents, last = place.split(".")
+        for name in parents:
+            here = here[0] if name == "*" else here.setdefault(name, {})
+        here[last] = value
+        if place == "data":
+            del data["classes"]
+        found = messages(data)
+        shown = place.replace("*", "0")
+        assert found[0].startswith(f"{shown}: not available yet"), found
+        assert len(found) == 1, found
+
+
+def test_plain_numbers_on_the_line() -> None:
+    classes = [{"density": gaussian(0.5, 0.04), "target": 2}]
+    case = make_case("interval", classes=classes, mesh={"cells": 7, "lower": -1, "upper": 3})
+    assert case.cells() == [7]
+    assert case.targets() == [[2.0]]
+    initial = make_case("interval", initial={"kind": "values", "W": 2.0, "b": [1.0]})
+    assert initial.initial_controls().W.tolist() == [[[2.0]]] * 3
+
+
+def test_what_is_filled_in() -> None:
+    case = parse({"classes": [CLASS, CLASS | {"label": "other"}], "training": {"upper": 1.0}})
+    resolved = case.resolve()
+    assert resolved.training.method == "blmvm"
+    assert resolved.mesh.cells == [32, 32]
+    np.testing.assert_allclose(resolved.mesh.upper, 6 * np.sqrt(0.1) + 1.0)
+    assert [c.weight for c in resolved.classes] == [0.5, 0.5]
+    assert [c.label for c in resolved.classes] == ["0", "other"]
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "case.toml"
+    path.write_text(parse({"classes": [CLASS]}).to_toml())
+    settings = ["network.layers=4", "network.activation=relu", "mesh.lower=[-4, -4]"]
+    settings += ["mesh.upper=[4.0, 4.0]", "classes.0.target=[0.5, 0.5]", 'title="a = b"']
+    case = load(path, settings)
+    assert case.network.layers == 4
+    assert case.network.activation == "relu"
+    assert case.mesh.lower == [-4.0, -4.0]
+    assert case.targets() == [[0.5, 0.5]]
+    assert case.title == "a = b"
+    for wrong in ("network.layers", "classes.7.weight=1", "title.x=1", "=3"):
+        with pytest.raises(InputError, match="--set"):
+            load(path, [wrong])
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.toml: cannot be read"):
+        load(tmp_path / "nowhere.toml")
+    with pytest.raises(InputError, match="cannot be read"):
+        load(tmp_path)
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[mesh\ncells = 3")
+    with pytest.raises(InputError, match=r"not a TOML file; .*line 1"):
+        load(broken)
+    broken.write_bytes(b"title = '\xff'")
+    with pytest.raises(InputError, match="not a TOML file"):
+        load(broken)

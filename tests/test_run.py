@@ -1,0 +1,290 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The command and its run directory, as a user meets them."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista
+
+from mfresnet.case import load
+from mfresnet.errors import InputError
+from mfresnet.export import write_atomically
+
+ROOT = Path(__file__).parents[1]
+SHIFT, SCALE = ROOT / "cases/shift_1d.toml", ROOT / "cases/scale_1d.toml"
+PLANE = ROOT / "cases/two_classes_2d.toml"
+SMALL = ["mesh.cells=[12, 12]", "network.layers=3", "penalty.tikhonov=0.05"]
+SMALL += ["mesh.outflow_tolerance=1e-4"]
+BARE = ["output.fields=false", "output.pictures=false"]
+
+
+def command(
+    *arguments: object, ranks: int = 0, settings: list[str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-W", "error::UserWarning", "-m", "mfresnet", *map(str, arguments)]
+    if ranks:
+        line = ["mpirun", "-n", str(ranks), *line]
+    for setting in settings or []:
+        line += ["--set", setting]
+    return subprocess.run(
+        line, capture_output=True, text=True, timeout=120, check=False, env=outside()
+    )
+
+
+def outside() -> dict[str, str]:
+    """Return the environment without what MPI has told this process, so that mpirun starts anew."""
+    ours = ("OMPI_COMM", "OMPI_APP", "OMPI_FILE", "OMPI_ARGV", "OMPI_COMMAND", "PMIX_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+
+
+def report(directory: Path) -> dict[str, object]:
+    return json.loads((directory / "run.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "value", "objective"),
+    [(SHIFT, "b", 1.36363636, 0.122272727), (SCALE, "W", -1.10250163901, 0.115900575152)],
+)
+def test_closed_forms_to_six_digits(
+    case: Path, name: str, value: float, objective: float, tmp_path: Path
+) -> None:
+    """V14 and V15 by the command."""
+    done = command("run", case, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    run = report(tmp_path / "run")
+    assert run["status"] == "converged"
+    assert run["objective"]["total"] == pytest.approx(objective, rel=1e-6)
+    controls = np.load(tmp_path / "run/controls.npz")
+    np.testing.assert_allclose(controls[name].ravel(), value, rtol=1e-6)
+    np.testing.assert_allclose(controls["t"], np.arange(10) / 10)
+
+
+def test_run_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    done = command("run", PLANE, "--out", directory, settings=SMALL)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    run = report(directory)
+    contract = """case status message versions ranks dofs layers steps_per_layer objective
+    gradient_norm iterations forward_sweeps adjoint_sweeps mass_error outflow min_density metrics
+    certificate seconds""".split()
+    assert set(contract) <= set(run)
+    assert run["objective"]["total"] == pytest.approx(
+        run["objective"]["loss"] + run["objective"]["penalty"], rel=1e-14
+    )
+    with (directory / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    assert len(history) == run["iterations"] + 1
+    assert float(history[0]["objective"]) == run["initial_objective"]
+    assert float(history[-1]["objective"]) == run["objective"]["total"]
+    assert load(directory / "case.toml") == load(PLANE, SMALL).resolve()
+    pictures = {path.name for path in (directory / "pictures").iterdir()}
+    assert pictures == {"density.png", "velocity.png", "controls.png", "history.png"}
+    assert not list(directory.rglob("*.partial"))
+    for name in ("density", "adjoint", "velocity"):
+        reader = pyvista.PVDReader(directory / f"fields/{name}.pvd")
+        assert len(reader.time_values) == 3 + (name != "velocity")
+    # plain lines: a header and a line an iteration
+    lines = [line for line in done.stderr.splitlines() if line.lstrip()[:1].isdigit()]
+    assert len(lines) == len(history)
+    assert done.stderr.splitlines()[-1] == run["message"]
+
+
+def test_plane_of_a_case_on_the_line(tmp_path: Path) -> None:
+    """The space-depth plane holds the moving Gaussian."""
+    directory = tmp_path / "run"
+    assert command("run", SHIFT, "--out", directory, settings=BARE[1:]).returncode == 0
+    mesh = pyvista.PVDReader(directory / "fields/plane.pvd").read()[0]
+    x, t = mesh.points[:, 0], mesh.points[:, 1]
+    density = mesh.point_data["density_0"]
+    exact = np.exp(-((x - 0.5 - 1.36363636 * t) ** 2) / 0.08) / np.sqrt(0.08 * np.pi)
+    assert np.abs(density - exact).max() < 5e-3 * exact.max()
+    np.testing.assert_allclose(mesh.point_data["velocity"], 1.36363636, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_run_twice_is_the_same_run(ranks: int, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        done = command("run", PLANE, "--out", tmp_path / name, ranks=ranks, settings=SMALL + BARE)
+        assert done.returncode == 0, done.stderr
+    a, b = (report(tmp_path / name) for name in ("a", "b"))
+    a.pop("seconds"), b.pop("seconds")
+    assert a == b
+    controls = [np.load(tmp_path / name / "controls.npz")["theta"].tobytes() for name in ("a", "b")]
+    assert controls[0] == controls[1]
+
+
+def test_two_ranks_give_the_serial_run(tmp_path: Path) -> None:
+    for ranks in (1, 2):
+        done = command("run", PLANE, "--out", tmp_path / str(ranks), ranks=ranks, settings=BARE)
+        assert done.returncode == 0, done.stderr
+    one, two = report(tmp_path / "1"), report(tmp_path / "2")
+    assert two["ranks"] == 2
+    assert two["initial_objective"] == pytest.approx(one["initial_objective"], rel=1e-10)
+    assert two["objective"]["total"] == pytest.approx(one["objective"]["total"], rel=1e-6)
+
+
+def test_existing_directories(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    assert command("run", SHIFT, "--out", directory, "--resume").returncode == 2
+    assert command("run", SHIFT, "--out", directory, settings=BARE).returncode == 0
+    again = command("run", SHIFT, "--out", directory, settings=BARE)
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr and len(again.stderr.strip().splitlines()) == 1
+    assert command("run", SHIFT, "--out", directory, "--overwrite", settings=BARE).returncode == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "letter.txt").write_text("precious")
+    refused = command("run", SHIFT, "--out", other, "--overwrite")
+    assert refused.returncode == 2 and "not a run directory" in refused.stderr
+    assert (other / "letter.txt").read_text() == "precious"
+
+
+def test_exit_statuses(tmp_path: Path) -> None:
+    limited = command(
+        "run", PLANE, "--out", tmp_path / "a", settings=[*SMALL, *BARE, "training.max_iterations=2"]
+    )
+    assert limited.returncode == 4
+    assert "iteration limit" in limited.stderr.splitlines()[-1]
+    narrow = ["mesh.upper=[2.0]", "mesh.cells=[30]"]
+    leaking = command("run", SHIFT, "--out", tmp_path / "b", settings=BARE + narrow)
+    assert leaking.returncode == 3
+    assert "mass has left the mesh" in leaking.stderr.splitlines()[-1]
+    assert report(tmp_path / "b")["status"] == "outflow"
+    wrong = command("run", PLANE, settings=["network.activation=rleu", "space.degree=8"])
+    assert wrong.returncode == 2
+    assert len(wrong.stderr.strip().splitlines()) == 2
+    for arguments in (["verify", "x"], ["rnu"], ["run"], ["run", "a.toml", "--fast"], ["plot"]):
+        refused = command(*arguments)
+        assert refused.returncode == 2
+        assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
+    assert "not available yet" in command("verify", "x").stderr
+
+
+def test_check(tmp_path: Path) -> None:
+    done = command("check", PLANE, settings=["network.layers=4"])
+    assert done.returncode == 0 and done.stderr == ""
+    (tmp_path / "case.toml").write_text(done.stdout)
+    assert load(tmp_path / "case.toml") == load(PLANE, ["network.layers=4"]).resolve()
+    assert command("check", tmp_path / "none.toml").returncode == 2
+    assert command("--version").stdout.startswith("mfresnet ")
+    assert "Usage" in command("--help").stdout
+
+
+def test_options_of_petsc(tmp_path: Path) -> None:
+    arguments = ["run", SHIFT, "--out", tmp_path / "a", *(f"--set={s}" for s in BARE)]
+    done = command(*arguments, "--", "-tao_type", "cg", "-tao_view")
+    assert done.returncode == 0 and "type: cg" in done.stdout
+    done = command(*arguments, "--overwrite", "--", "-tao_type", "nls")
+    assert done.returncode == 2 and "-tao_type: unknown name; got 'nls'" in done.stderr
+
+
+def test_message_of_all_ranks_is_one(tmp_path: Path) -> None:
+    done = command("run", PLANE, ranks=3, settings=["network.activation=rleu"])
+    assert done.returncode == 2
+    assert done.stderr.count("network.activation: unknown name") == 1
+
+
+BREAK = """
+import sys, numpy as np
+sys.argv = ["mfresnet", "run", {case!r}, "--out", {out!r}]
+import mfresnet
+from mfresnet.transport import Transport
+from mpi4py import MPI
+apply, calls = Transport.apply, []
+def broken(self, f, a):
+    calls.append(1)
+    if MPI.COMM_WORLD.rank == 1 and len(calls) == 50:
+        raise {error}
+    return apply(self, f, a)
+Transport.apply = broken
+from mfresnet.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [("MemoryError()", "out of memory"), ('ValueError("odd")', "ValueError: odd")],
+)
+def test_error_of_one_rank_ends_all(error: str, text: str, tmp_path: Path) -> None:
+    script = tmp_path / "break.py"
+    script.write_text(BREAK.format(case=str(PLANE), out=str(tmp_path / "run"), error=error))
+    start = time.monotonic()
+    line = ["mpirun", "-n", "3", sys.executable, str(script)]
+    done = subprocess.run(
+        line, capture_output=True, text=True, timeout=60, check=False, env=outside()
+    )
+    assert time.monotonic() - start < 25
+    assert done.returncode == 3
+    assert done.stderr.count(text) == 1
+
+
+def interrupt(directory: Path, number: int) -> subprocess.Popen[bytes]:
+    """Start a run and send it a signal when it has made some iterations."""
+    settings = [f"--set={s}" for s in [*SMALL, *BARE, "mesh.cells=[24, 24]"]]
+    line = [sys.executable, "-m", "mfresnet", "run", str(PLANE), "--out", str(directory), *settings]
+    process = subprocess.Popen(line, stderr=subprocess.DEVNULL, env=outside())
+    log, end = directory / "checkpoint/evaluations.bin", time.monotonic() + 60
+    while time.monotonic() < end and (not log.exists() or log.stat().st_size < 4000):
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.wait(timeout=60)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_stopped_run_goes_on_bit_for_bit(number: int, tmp_path: Path) -> None:
+    settings = [*SMALL, *BARE, "mesh.cells=[24, 24]"]
+    process = interrupt(tmp_path / "a", number)
+    assert process.returncode == 75
+    assert not (tmp_path / "a/run.json").exists()
+    other = command("run", SHIFT, "--out", tmp_path / "a", "--resume")
+    assert other.returncode == 2 and "another case" in other.stderr
+    done = command("run", PLANE, "--out", tmp_path / "a", "--resume", settings=settings)
+    assert done.returncode == 0, done.stderr
+    whole = command("run", PLANE, "--out", tmp_path / "b", settings=settings)
+    assert whole.returncode == 0
+    a, b = report(tmp_path / "a"), report(tmp_path / "b")
+    for run in (a, b):
+        run.pop("seconds")
+    assert a == b
+    thetas = [np.load(tmp_path / name / "controls.npz")["theta"].tobytes() for name in ("a", "b")]
+    assert thetas[0] == thetas[1]
+
+
+def test_killed_run_leaves_a_usable_log(tmp_path: Path) -> None:
+    settings = [*SMALL, *BARE, "mesh.cells=[24, 24]"]
+    interrupt(tmp_path / "a", signal.SIGKILL)
+    log = tmp_path / "a/checkpoint/evaluations.bin"
+    log.write_bytes(log.read_bytes()[:-12])  # a record that was being written
+    done = command("run", PLANE, "--out", tmp_path / "a", "--resume", settings=settings)
+    assert done.returncode == 0, done.stderr
+
+
+def test_files_are_there_in_full_or_not_at_all(tmp_path: Path) -> None:
+    def fail(stream: object) -> None:
+        raise InputError("half way")
+
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    with pytest.raises(InputError):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+
+
+def test_bench(tmp_path: Path) -> None:
+    """The benchmark runs and reports both ratios; how large they are is not for a test."""
+    done = command("bench", "--json")
+    assert done.returncode == 0, done.stderr
+    for row in json.loads(done.stdout)["cells"].values():
+        assert row["assemble_over_apply"] > 0 and row["derivative_over_value"] > 1
