@@ -67,7 +67,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "negative": ({"penalty": {"tikhonov": -1.0}}, r"^penalty\.tikhonov: wrong value; got -1\.0"),
     "degree": ({"space": {"degree": 5}}, r"^space\.degree: wrong value; got 5, expected less"),
-    "unstable pair": ({"time": {"order": 2}}, r"^time\.order: unstable with degree 2 .*one of 3, 4"),
+    "unstable pair": (
+        {"time": {"order": 2}},
+        r"^time\.order: unstable with degree 2 .*one of 3, 4",
+    ),
     "memory": ({"resources": {"memory": "plenty"}}, r"^resources\.memory: wrong value"),
     "length of cells": (
         {"mesh": {"cells": [3, 3, 3]}},
@@ -109,7 +112,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"network": {"trainable": ["W", "V"]}},
         r"^network\.trainable: unknown name; got 'V', expected some of W, b",
     ),
-    "trainable twice": ({"network": {"trainable": ["W", "W"]}}, r"^network\.trainable: a name twice"),
+    "trainable twice": (
+        {"network": {"trainable": ["W", "W"]}},
+        r"^network\.trainable: a name twice",
+    ),
     "no values": ({"initial": {"kind": "values"}}, r"^initial\.W: missing"),
     "values without kind": ({"initial": {"b": [0, 0]}}, r"^initial\.b: only for kind values"),
     "shape of values": (

@@ -35,6 +35,10 @@ def command(
         line = ["mpirun", "-n", str(ranks), *line]
     for setting in settings or []:
         line += ["--set", setting]
+    return execute(line)
+
+
+def execute(line: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         line, capture_output=True, text=True, timeout=120, check=False, env=outside()
     )
@@ -221,9 +225,7 @@ def test_error_of_one_rank_ends_all(error: str, text: str, tmp_path: Path) -> No
     script.write_text(BREAK.format(case=str(PLANE), out=str(tmp_path / "run"), error=error))
     start = time.monotonic()
     line = ["mpirun", "-n", "3", sys.executable, str(script)]
-    done = subprocess.run(
-        line, capture_output=True, text=True, timeout=60, check=False, env=outside()
-    )
+    done = execute(line)
     assert time.monotonic() - start < 25
     assert done.returncode == 3
     assert done.stderr.count(text) == 1

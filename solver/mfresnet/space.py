@@ -63,6 +63,8 @@ class Space:
         function_space: the DOLFINx function space.
         dofs: local degrees of freedom of every local cell, (cells with ghosts, dofs per cell).
         n_owned_cells: number of cells that this rank owns; they come first.
+        collocation: where the basis is that of the points of ``quadrature``: for every owned degree
+            of freedom the number of its point; None otherwise.
         mass: diagonal of the mass matrix, (n_owned,).
         integral: integrals of the basis functions, (n_owned,).
         cell_volume: |K|, (n_owned_cells,).
@@ -105,8 +107,19 @@ class Space:
         self.quadrature = self.cell_quadrature(self.cell_degree)
         self.cell_volume = self.quadrature.weights.sum(axis=1)
         self.integral = self.integrate_basis(self.quadrature, lambda x: np.ones(x.shape[1]))
+        self.collocation = self._collocation()
         squared = np.einsum("cq,qi->ci", self.quadrature.weights, self.quadrature.basis**2)
         self.mass = self._to_dofs(squared)
+
+    def _collocation(self) -> Array | None:
+        basis = self.quadrature.basis
+        if self.cell in SIMPLICES:
+            return None
+        own = np.argmax(basis, axis=0)
+        numbers = own + len(basis) * np.arange(self.n_owned_cells)[:, None]
+        result = np.empty(self.n_owned, dtype=np.int64)
+        result[self.dofs[: self.n_owned_cells]] = numbers
+        return result
 
     def reference_rule(self, degree: int, subdivisions: int = 1) -> tuple[Array, Array]:
         """Return points and weights of a rule on the reference cell, exact for ``degree``.

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The transport operator A(theta), factorised through quadrature points, and its UFL weak form.
+"""The transport operator A(theta), factorised through quadrature points.
 
 For all w in DG(p), zero inflow and free outflow,
 
@@ -13,7 +13,7 @@ values at points, B from degrees of freedom to weighted derivatives and jumps, M
     A f = M^-1 B^T (a * C f) ,      A* psi = M^-1 C^T (a * B psi)                            (6)
 
 where the "coefficients" a are v in the cells, a+, a- on facets and [v.n]^+ on the boundary, and A*
-is the adjoint of A in L2. B, C are constant sparse matrices.
+is the adjoint of A in L2. B, C are constant sparse matrices. The same form in UFL is in ``weakform``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import ufl
-from dolfinx import fem, la
+from dolfinx import la
 from numpy.typing import NDArray
 
 from mfresnet.arrays import Array
@@ -108,7 +107,12 @@ class Transport:
         d, rule = space.dimension, space.quadrature
         self.n_cell, self.n_facet = rule.weights.size, interior.weights.size
         self.n_exit = exterior.weights.size
-        parts = (rule.x, interior.x, exterior.x)
+        # On collocated cells the points are put into the order of the degrees of freedom, so that
+        # the values of f at them are f itself.
+        collocation = space.collocation
+        self._collocated = collocation is not None
+        self._order = np.arange(self.n_cell) if collocation is None else collocation
+        parts = (rule.x.reshape(-1, d)[self._order], interior.x, exterior.x)
         self.points: Array = np.ascontiguousarray(
             np.concatenate([p.reshape(-1, d) for p in parts]).T
         )
@@ -134,20 +138,36 @@ class Transport:
             self._rows(
                 np.einsum("cq,cqj,jqi->cqi", rule.weights, rule.inverse[..., i], rule.gradient),
                 cells,
-            )
+            )[self._order]
             for i in range(space.dimension)
         ]
-        c = sp.vstack([values, *traces, exit_trace], format="csr")
+        c = sp.vstack([*([] if self._collocated else [values]), *traces, exit_trace], format="csr")
         b = sp.vstack([*slopes, jump, exit_jump], format="csr")
         self._state = la.vector(space.function_space.dofmap.index_map, 1)
         self._owned = self._state.array[: space.n_owned]
-        inverse_mass = sp.diags_array(1.0 / space.mass)
+        self._inverse_mass = 1.0 / space.mass
+        divide = sp.diags_array(self._inverse_mass)
         self._c = Matrix(_clean(c), self._state.array)
         self._b = Matrix(_clean(b), self._state.array)
-        self._p = Matrix(_clean(inverse_mass @ b[:, : space.n_owned].T))
-        self._q = Matrix(_clean(inverse_mass @ c[:, : space.n_owned].T))
-        self._scratch = np.empty(max(self.n_cell, self.n_facet))
-        self._product = np.empty(self.n_cell)
+        self._p = Matrix(_clean(divide @ b[:, : space.n_owned].T))
+        self._q = Matrix(_clean(divide @ c[:, : space.n_owned].T))
+        self._make_views()
+
+    def _make_views(self) -> None:
+        """Name the parts of the vectors between the matrices; none is copied."""
+        n, m, d = self.n_cell, self.n_facet, self.space.dimension
+        inside = 0 if self._collocated else n
+        cuts = [inside, inside + m, inside + 2 * m]
+        values, self._in, self._out, self._exit = np.split(self._c.y, cuts)
+        self._values = self._owned if self._collocated else values
+        # c, b: results of C and B; h, z: arguments of P and Q
+        self._h_cell, self._h_jump, self._h_exit = np.split(self._p.x, [d * n, d * n + m])
+        self._h_cell = self._h_cell.reshape(d, n)
+        z_cell, self._z_in, self._z_out, self._z_exit = np.split(self._q.x, cuts)
+        self._z_cell = np.empty(n) if self._collocated else z_cell
+        b_cell, self._b_jump, self._b_exit = np.split(self._b.y, [d * n, d * n + m])
+        self._b_cell = b_cell.reshape(d, n)
+        self._cell_scratch, self._facet_scratch = np.empty(n), np.empty(m)
 
     def _rows(self, values: Array, cells: NDArray[Any]) -> sp.csr_array:
         """Return the matrix with ``values`` (cells, points, dofs), one row a point."""
@@ -198,15 +218,13 @@ class Transport:
     # ------------------------------------------------------------------ operator
     def apply(self, f: Array, a: Coefficients) -> Array:
         """Return A f; the array is overwritten by the next call. Parallel: collective."""
-        c = self._traces(f)
-        n, m, h = self.n_cell, self.n_facet, self._p.x
-        for i, v in enumerate(a.cell):
-            np.multiply(v, c[:n], out=h[i * n : (i + 1) * n])
-        jump = h[len(a.cell) * n :][:m]
-        np.multiply(a.plus, c[n : n + m], out=jump)
-        np.multiply(a.minus, c[n + m : n + 2 * m], out=self._scratch[:m])
-        jump += self._scratch[:m]
-        np.multiply(a.exit, c[n + 2 * m :], out=h[len(h) - self.n_exit :])
+        self._traces(f)
+        for v, h in zip(a.cell, self._h_cell, strict=True):
+            np.multiply(v, self._values, out=h)
+        np.multiply(a.plus, self._in, out=self._h_jump)
+        np.multiply(a.minus, self._out, out=self._facet_scratch)
+        self._h_jump += self._facet_scratch
+        np.multiply(a.exit, self._exit, out=self._h_exit)
         return self._p.apply()
 
     def apply_transpose(
@@ -231,42 +249,42 @@ class Transport:
         """
         self._owned[:] = psi
         self._state.scatter_forward()
-        b, z = self._b.apply(), self._q.x
-        n, m, d = self.n_cell, self.n_facet, len(a.cell)
-        jump, out = b[d * n : d * n + m], b[d * n + m :]
+        self._b.apply()
         if source is not None:
-            out += source
-        np.multiply(a.cell[0], b[:n], out=z[:n])
-        for i in range(1, d):
-            np.multiply(a.cell[i], b[i * n : (i + 1) * n], out=self._scratch[:n])
-            z[:n] += self._scratch[:n]
-        np.multiply(a.plus, jump, out=z[n : n + m])
-        np.multiply(a.minus, jump, out=z[n + m : n + 2 * m])
-        np.multiply(a.exit, out, out=z[n + 2 * m :])
+            self._b_exit += source
         if y is not None and sensitivity is not None:
-            c = self._traces(y)
-            c *= weight
-            for i in range(d):
-                sensitivity.cell[i] += np.multiply(b[i * n :][:n], c[:n], out=self._product)
-            sensitivity.plus += jump * c[n : n + m]
-            sensitivity.minus += jump * c[n + m : n + 2 * m]
-            sensitivity.exit += out * c[n + 2 * m :]
-        return self._q.apply()
+            self._add_sensitivity(y, weight, sensitivity)
+        np.multiply(a.cell[0], self._b_cell[0], out=self._z_cell)
+        for v, b in zip(a.cell[1:], self._b_cell[1:], strict=True):
+            self._z_cell += np.multiply(v, b, out=self._cell_scratch)
+        np.multiply(a.plus, self._b_jump, out=self._z_in)
+        np.multiply(a.minus, self._b_jump, out=self._z_out)
+        np.multiply(a.exit, self._b_exit, out=self._z_exit)
+        result = self._q.apply()
+        if self._collocated:
+            self._z_cell *= self._inverse_mass
+            result += self._z_cell
+        return result
 
-    def outflow(self, f: Array, a: Coefficients, factor: Array | float = 1.0) -> float:
-        """Return int_boundary [v.n]^+ f factor ds of this rank, from the traces of f."""
-        exits = self._traces(f)[self.n_cell + 2 * self.n_facet :]
-        return float(np.sum(self.exit_weights * a.exit * exits * factor))
+    def _add_sensitivity(self, y: Array, weight: float, sensitivity: Coefficients) -> None:
+        """Add weight * (B psi) * (C y), with B psi in place."""
+        self._traces(y)
+        values = np.multiply(self._values, weight, out=self._z_cell)
+        for s, b in zip(sensitivity.cell, self._b_cell, strict=True):
+            s += np.multiply(b, values, out=self._cell_scratch)
+        jump = np.multiply(self._b_jump, weight, out=self._z_in)
+        sensitivity.plus += np.multiply(jump, self._in, out=self._facet_scratch)
+        sensitivity.minus += np.multiply(jump, self._out, out=self._facet_scratch)
+        sensitivity.exit += weight * self._b_exit * self._exit
 
     def last_outflow(self, a: Coefficients) -> Array:
         """Return [v.n]^+ f ds at the boundary points of the last ``apply``, (n_exit,)."""
-        exits = self._c.y[self.n_cell + 2 * self.n_facet :]
-        return self.exit_weights * a.exit * exits
+        return self.exit_weights * a.exit * self._exit
 
-    def _traces(self, f: Array) -> Array:
+    def _traces(self, f: Array) -> None:
         self._owned[:] = f
         self._state.scatter_forward()
-        return self._c.apply()
+        self._c.apply()
 
     # ------------------------------------------------------------------ CFL
     def _prepare_rates(self, interior: Facets, exterior: Facets) -> None:
@@ -305,28 +323,3 @@ def _clean(matrix: Any) -> sp.csr_matrix:
     result.eliminate_zeros()
     result.sort_indices()
     return result
-
-
-def weak_form(space: Space, v: Any, f: fem.Function, flux: str, scale: float) -> ufl.Form:
-    """Return the linear form w -> (A f, w) of eq. (5), the definition of the operator.
-
-    Args:
-        space: the DG space.
-        v: the velocity, a UFL vector of length d.
-        f: the density.
-        flux: a name in ``FLUXES``.
-        scale: the velocity scale of the flux.
-    """
-    w, n = ufl.TestFunction(space.function_space), ufl.FacetNormal(space.mesh)
-    facet = {"quadrature_degree": space.facet_degree}
-    dx = ufl.Measure("dx", space.mesh, metadata={"quadrature_degree": space.cell_degree})
-    dS = ufl.Measure("dS", space.mesh, metadata=facet)  # noqa: N806
-    ds = ufl.Measure("ds", space.mesh, metadata=facet)
-    vn, out = ufl.dot(v, n("+")), ufl.dot(v, n)
-    speed = FLUXES[flux].speed(vn, scale)
-    phi = 0.5 * (vn + speed) * f("+") + 0.5 * (vn - speed) * f("-")
-    return (
-        f * ufl.dot(v, ufl.grad(w)) * dx
-        - phi * (w("+") - w("-")) * dS
-        - 0.5 * (out + abs(out)) * f * w * ds
-    )

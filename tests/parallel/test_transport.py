@@ -20,7 +20,8 @@ from mfresnet.fluxes import FLUXES
 from mfresnet.mesh import CELLS
 from mfresnet.parallel import maximum
 from mfresnet.space import Space
-from mfresnet.transport import Coefficients, Transport, weak_form
+from mfresnet.transport import Coefficients, Transport
+from mfresnet.weakform import weak_form
 
 COMM = MPI.COMM_WORLD
 W = np.array([[0.7, -0.4], [0.9, 0.3]])
