@@ -13,12 +13,10 @@ values at points, B from degrees of freedom to weighted derivatives and jumps, M
     A f = M^-1 B^T (a * C f) ,      A* psi = M^-1 C^T (a * B psi)                            (6)
 
 where the "coefficients" a are v in the cells, a+, a- on facets and [v.n]^+ on the boundary, and A*
-is the adjoint of A in L2. B, C are constant sparse matrices. The same form in UFL is in ``weakform``.
+is the adjoint of A in L2. B, C are constant sparse matrices. ``weakform`` has it in UFL.
 """
 
 from __future__ import annotations
-
-from petsc4py import PETSc
 
 from typing import Any
 
@@ -30,34 +28,8 @@ from numpy.typing import NDArray
 from mfresnet.arrays import Array
 from mfresnet.facets import Facets, find_facets
 from mfresnet.fluxes import FLUXES, Flux
+from mfresnet.matrices import Matrix
 from mfresnet.space import Space
-
-
-class Matrix:
-    """A sparse PETSc matrix of this rank, applied to NumPy arrays.
-
-    Attributes:
-        x: the argument, to be filled by the caller.
-        y: the result of ``apply``, overwritten by the next one.
-    """
-
-    def __init__(self, matrix: sp.csr_matrix, x: Array | None = None) -> None:
-        """Copy a SciPy matrix; ``x`` is memory for the argument, made when not given."""
-        csr = (
-            matrix.indptr.astype(PETSc.IntType),
-            matrix.indices.astype(PETSc.IntType),
-            matrix.data,
-        )
-        self._matrix = PETSc.Mat().createAIJ(matrix.shape, csr=csr, comm=PETSc.COMM_SELF)
-        self.x = np.zeros(matrix.shape[1]) if x is None else x
-        self.y = np.zeros(matrix.shape[0])
-        self._x = PETSc.Vec().createWithArray(self.x, comm=PETSc.COMM_SELF)
-        self._y = PETSc.Vec().createWithArray(self.y, comm=PETSc.COMM_SELF)
-
-    def apply(self) -> Array:
-        """Return the matrix times ``x``."""
-        self._matrix.mult(self._x, self._y)
-        return self.y
 
 
 class Coefficients:
@@ -147,10 +119,10 @@ class Transport:
         self._owned = self._state.array[: space.n_owned]
         self._inverse_mass = 1.0 / space.mass
         divide = sp.diags_array(self._inverse_mass)
-        self._c = Matrix(_clean(c), self._state.array)
-        self._b = Matrix(_clean(b), self._state.array)
-        self._p = Matrix(_clean(divide @ b[:, : space.n_owned].T))
-        self._q = Matrix(_clean(divide @ c[:, : space.n_owned].T))
+        self._c = Matrix(c, self._state.array)
+        self._b = Matrix(b, self._state.array)
+        self._p = Matrix(divide @ b[:, : space.n_owned].T)
+        self._q = Matrix(divide @ c[:, : space.n_owned].T)
         self._make_views()
 
     def _make_views(self) -> None:
@@ -314,12 +286,3 @@ class Transport:
         """
         reach = np.abs(np.concatenate([self._normals] * 2 + [self._exit_normals], axis=1))
         return self._largest_rate(0.5 * (bound * reach.sum(axis=0) + self.flux.excess * self.scale))
-
-
-def _clean(matrix: Any) -> sp.csr_matrix:
-    """Return a CSR matrix with sorted indices and no stored zeros."""
-    result = sp.csr_matrix(matrix)
-    result.sum_duplicates()
-    result.eliminate_zeros()
-    result.sort_indices()
-    return result
