@@ -23,6 +23,8 @@ RAISE = 1.25
 """Factor on the steps that a violated CFL condition asks for, before the restart."""
 CLOSE = 4
 """A trial point that needs more than this many times the steps is refused instead."""
+LOWEST = 1e200
+"""Minus this, with a zero gradient, is what TAO gets when it has to stop."""
 
 
 class Status(Enum):
@@ -152,7 +154,7 @@ class _Run:
         self.history: list[Iteration] = []
         self.refused: list[str] = []
         self.best = np.inf
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.start = time.perf_counter()
 
     def solve(self) -> OptimiseResult:
@@ -178,11 +180,7 @@ class _Run:
             tao.setSolution(z)
             tao.setFromOptions()
             self._check_type(tao)
-            try:
-                tao.solve()
-            except PETSc.Error:
-                if self.error is None:
-                    raise
+            tao.solve()
             if self.error is not None:
                 error, self.error = self.error, None
                 raise error
@@ -230,7 +228,11 @@ class _Run:
         return values
 
     # ------------------------------------------------------------------ callbacks
-    def _objective_gradient(self, _: PETSc.TAO, z: PETSc.Vec, gradient: PETSc.Vec) -> float:
+    # No exception leaves a callback: PETSc runs code between the place where Python's error is set
+    # and the place where it is read, and a garbage collection there ends in a crash.
+    def _objective_gradient(self, tao: PETSc.TAO, z: PETSc.Vec, gradient: PETSc.Vec) -> float:
+        if self.error is not None:
+            return self._end(tao, self.error, gradient)
         theta = self._get(z) / self.scale
         try:
             value, derivative = self.evaluate(self.functional, theta)
@@ -238,13 +240,15 @@ class _Run:
             first = not np.isfinite(self.best)
             given = self.functional.case.time.steps_per_layer is not None
             close = error.needed <= CLOSE * self.functional.steps_per_layer
-            if (first or close) and not given:
-                self._keep(error)
+            if first or (close and not given):
+                return self._end(tao, error, gradient)
             return self._refuse(error, gradient)
         except SolveError as error:
+            if not np.isfinite(self.best):
+                return self._end(tao, error, gradient)
             return self._refuse(error, gradient)
-        except Exception as error:
-            self._keep(error)
+        except BaseException as error:
+            return self._end(tao, error, gradient)
         if value < self.best:
             self.best, self.theta = value, theta
         self._put(gradient, derivative / self.scale)
@@ -252,20 +256,20 @@ class _Run:
 
     def _refuse(self, error: SolveError, gradient: PETSc.Vec) -> float:
         """Return a large finite J, from which the line search steps back, and keep the cause."""
-        if not np.isfinite(self.best):
-            self._keep(error)
         self.refused.append(str(error))
         gradient.zeroEntries()
         return 1e6 * (1.0 + abs(self.best))
 
-    def _keep(self, error: Exception) -> None:
-        """End TAO with an error that ``solve`` raises again."""
+    def _end(self, tao: PETSc.TAO, error: BaseException, gradient: PETSc.Vec) -> float:
+        """Keep an error that ``solve`` raises, and return a J at which every TAO type stops."""
         self.error = error
-        raise error
+        tao.setConvergedReason(PETSc.TAO.ConvergedReason.DIVERGED_USER)
+        gradient.zeroEntries()
+        return -LOWEST
 
     def _monitor(self, tao: PETSc.TAO) -> None:
         iteration, value, norm, *_ = tao.getSolutionStatus()
-        if self.history and iteration == 0:
+        if self.error is not None or (self.history and iteration == 0):
             return
         row = Iteration(
             iteration + self.offset,
@@ -279,8 +283,9 @@ class _Run:
         if self.on_iteration is not None:
             try:
                 self.on_iteration(row)
-            except Exception as error:
-                self._keep(error)
+            except BaseException as error:
+                self.error = error
+                tao.setConvergedReason(PETSc.TAO.ConvergedReason.DIVERGED_USER)
 
     def _status(self, tao: PETSc.TAO) -> Status:
         reason = tao.getConvergedReason()

@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 from scipy.special import lambertw
 
 from helpers import gaussian, make_case
+from mfresnet.arrays import Array
 from mfresnet.case import load
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.methods import METHODS
-from mfresnet.optimise import Status, minimise
+from mfresnet.optimise import Status, evaluate, minimise
 
 CASES = Path(__file__).parents[2] / "cases"
 
@@ -155,3 +157,23 @@ def test_error_in_a_callback_reaches_the_caller() -> None:
     functional = ReducedFunctional(make_case("interval"), MPI.COMM_SELF)
     with pytest.raises(InputError, match="from the callback"):
         minimise(functional, on_iteration=broken)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize("method", METHODS)
+def test_error_in_an_evaluation_ends_every_method(method: str, at: int) -> None:
+    """Soon, with the error itself, and with nothing left pending when memory is collected."""
+    calls: list[int] = []
+
+    def broken(functional: ReducedFunctional, theta: Array) -> tuple[float, Array]:
+        calls.append(1)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return evaluate(functional, theta)
+
+    case = load(CASES / "shift_1d.toml", [f"training.method={method}"])
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    with pytest.raises(KeyboardInterrupt):
+        minimise(functional, evaluate=broken)
+    gc.collect()
+    assert len(calls) == at
