@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The case file: what is filled in, and a sentence for every mistake."""
 
+from mpi4py import MPI
+
 import copy
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from helpers import gaussian, make_case
 from mfresnet.case import Case, load, parse
 from mfresnet.errors import InputError
+from mfresnet.population import populate
 from mfresnet.refusals import NOT_YET
 
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*.toml"))
@@ -30,8 +33,12 @@ def test_cases_of_the_project(path: Path) -> None:
     assert path.read_text().startswith("# ")
     case = load(path)
     assert case.title
-    resolved = case.resolve()
-    assert parse_toml(resolved.to_toml()) == resolved == resolved.resolve()
+    resolved = filled(case)
+    assert parse_toml(resolved.to_toml()) == resolved == filled(resolved)
+
+
+def filled(case: Case) -> Case:
+    return case.resolve(populate(case, MPI.COMM_SELF))
 
 
 def parse_toml(text: str) -> Case:
@@ -85,6 +92,20 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         r"^mesh\.lower: missing; .*activation relu is unbounded",
     ),
     "no classes": ({"classes": []}, r"^classes: missing"),
+    "classes and data": (
+        {"data": {"file": "x.csv", "label": "y"}},
+        r"^classes: not together with \[data\]",
+    ),
+    "targets of classes": ({"loss": {"targets": {"a": [0.0, 0.0]}}}, r"^loss\.targets: only with"),
+    "no label": ({"data": {"file": "x.csv"}}, r"^data\.label: missing"),
+    "scale": (
+        {"data": {"file": "x.csv", "label": "y", "scale": "standrd"}},
+        r"^data\.scale: unknown name; got 'standrd'.*Did you mean 'standard'\?",
+    ),
+    "bandwidth": (
+        {"data": {"file": "x.csv", "label": "y", "bandwidth": "scot"}},
+        r"^data\.bandwidth.*got 'scot'",
+    ),
     "no target": ({"classes": [{"density": CLASS["density"]}]}, r"^classes\.0\.target: missing"),
     "no density": ({"classes": [{"target": [0.0, 0.0]}]}, r"^classes\.0\.density: missing"),
     "unknown density": (
@@ -149,11 +170,11 @@ def test_all_mistakes_at_once() -> None:
         "mesh": {"cel": "quadrilateral"},
         "space": {"degree": 9},
         "network": {"activation": "rleu"},
-        "data": {"file": "x.csv"},
+        "initial": {"seed": "x"},
         "classes": [CLASS],
     })  # fmt: skip
     places = [text.split(":")[0] for text in found]
-    assert sorted(places) == ["data", "mesh.cel", "network.activation", "space.degree"]
+    assert sorted(places) == ["initial.seed", "mesh.cel", "network.activation", "space.degree"]
     found = messages({
         "classes": [CLASS | {"weight": 0.5}], "time": {"order": 1}, "initial": {"kind": "values"}
     })  # fmt: skip
@@ -170,8 +191,6 @@ def test_what_comes_later_is_refused_by_name(place: str) -> None:
         for name in parents:
             here = here[0] if name == "*" else here.setdefault(name, {})
         here[last] = value
-        if place == "data":
-            del data["classes"]
         found = messages(data)
         shown = place.replace("*", "0")
         assert found[0].startswith(f"{shown}: not available yet"), found
@@ -182,14 +201,14 @@ def test_plain_numbers_on_the_line() -> None:
     classes = [{"density": gaussian(0.5, 0.04), "target": 2}]
     case = make_case("interval", classes=classes, mesh={"cells": 7, "lower": -1, "upper": 3})
     assert case.cells() == [7]
-    assert case.targets() == [[2.0]]
+    assert case.classes[0].target == [2.0]
     initial = make_case("interval", initial={"kind": "values", "W": 2.0, "b": [1.0]})
     assert initial.initial_controls().W.tolist() == [[[2.0]]] * 3
 
 
 def test_what_is_filled_in() -> None:
     case = parse({"classes": [CLASS, CLASS | {"label": "other"}], "training": {"upper": 1.0}})
-    resolved = case.resolve()
+    resolved = filled(case)
     assert resolved.training.method == "blmvm"
     assert resolved.mesh.cells == [32, 32]
     np.testing.assert_allclose(resolved.mesh.upper, 6 * np.sqrt(0.1) + 1.0)
@@ -206,7 +225,7 @@ def test_overrides(tmp_path: Path) -> None:
     assert case.network.layers == 4
     assert case.network.activation == "relu"
     assert case.mesh.lower == [-4.0, -4.0]
-    assert case.targets() == [[0.5, 0.5]]
+    assert case.classes[0].target == [0.5, 0.5]
     assert case.title == "a = b"
     for wrong in ("network.layers", "classes.7.weight=1", "title.x=1", "=3"):
         with pytest.raises(InputError, match="--set"):

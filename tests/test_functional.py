@@ -149,6 +149,6 @@ def test_box_without_corners_holds_the_mass() -> None:
     functional = ReducedFunctional(case, MPI.COMM_SELF)
     balance = functional.balance(functional.theta0 + 2.0)
     assert balance.outflow.max() < 1e-7
-    lower, upper = functional.case.corners()
+    lower, upper = functional.case.mesh.lower, functional.case.mesh.upper
     assert lower[0] == pytest.approx(-0.4 - 6 * 0.3 - 1.0)
     assert upper[0] == pytest.approx(0.5 + 6 * np.sqrt(0.06) + 1.0)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The command and its run directory, as a user meets them."""
 
+from mpi4py import MPI
+
 import csv
 import json
 import os
@@ -15,9 +17,10 @@ import numpy as np
 import pytest
 import pyvista
 
-from mfresnet.case import load
+from mfresnet.case import Case, load
 from mfresnet.errors import InputError
 from mfresnet.export import write_atomically
+from mfresnet.population import populate
 
 ROOT = Path(__file__).parents[1]
 SHIFT, SCALE = ROOT / "cases/shift_1d.toml", ROOT / "cases/scale_1d.toml"
@@ -52,6 +55,11 @@ def outside() -> dict[str, str]:
 
 def report(directory: Path) -> dict[str, object]:
     return json.loads((directory / "run.json").read_text())
+
+
+def filled(path: Path, settings: list[str]) -> Case:
+    case = load(path, settings)
+    return case.resolve(populate(case, MPI.COMM_SELF))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +98,7 @@ def test_run_directory(tmp_path: Path) -> None:
     assert len(history) == run["iterations"] + 1
     assert float(history[0]["objective"]) == run["initial_objective"]
     assert float(history[-1]["objective"]) == run["objective"]["total"]
-    assert load(directory / "case.toml") == load(PLANE, SMALL).resolve()
+    assert load(directory / "case.toml") == filled(PLANE, SMALL)
     pictures = {path.name for path in (directory / "pictures").iterdir()}
     assert pictures == {"density.png", "velocity.png", "controls.png", "history.png"}
     assert not list(directory.rglob("*.partial"))
@@ -178,7 +186,7 @@ def test_check(tmp_path: Path) -> None:
     done = command("check", PLANE, settings=["network.layers=4"])
     assert done.returncode == 0 and done.stderr == ""
     (tmp_path / "case.toml").write_text(done.stdout)
-    assert load(tmp_path / "case.toml") == load(PLANE, ["network.layers=4"]).resolve()
+    assert load(tmp_path / "case.toml") == filled(PLANE, ["network.layers=4"])
     assert command("check", tmp_path / "none.toml").returncode == 2
     assert command("--version").stdout.startswith("mfresnet ")
     assert "Usage" in command("--help").stdout

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from helpers import l2_error, moments, observed_orders, shaped_mesh
-from mfresnet.density import Density, Model, project
+from mfresnet.density import Density, project
 from mfresnet.errors import InputError
 from mfresnet.mesh import CELLS, box
+from mfresnet.models import Model
 from mfresnet.space import Space
 
 COMM = MPI.COMM_SELF

@@ -19,13 +19,11 @@ from mfresnet.case import Case, parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import maximum
 from mfresnet.space import Space
-from mfresnet.weakform import weak_form
+from mfresnet.weakform import JIT, weak_form
 
 REPEATS, SWEEP_REPEATS = 40, 5
 CELLS = {"quadrilateral": [32, 32], "triangle": [32, 32], "interval": [256]}
 DEGREE = 2
-QUIET = {"cffi_extra_compile_args": ["-O2", "-g0", "-w"]}
-"""DOLFINx's own compiler options, without the warnings about the generated code."""
 
 
 def bench_case(cell: str) -> Case:
@@ -69,7 +67,7 @@ def assembler(space: Space, f: fem.Function) -> Callable[[], Any]:
     """Return a call that assembles the UFL form of A f with v = tanh(x) into a vector."""
     x = ufl.SpatialCoordinate(space.mesh)
     v = ufl.as_vector([ufl.tanh(x[i]) for i in range(space.dimension)])
-    form = fem.form(weak_form(space, v, f, "smooth_upwind", 1.0), jit_options=QUIET)
+    form = fem.form(weak_form(space, v, f, "smooth_upwind", 1.0), jit_options=JIT)
     vector = fem.assemble_vector(form)
 
     def assemble() -> None:

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import tomli_w
@@ -20,16 +20,23 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.checks import contradictions
 from mfresnet.control import INITIALS, Controls, same_in_every_layer
-from mfresnet.density import Density, FiniteFloat, Model, Vector, as_list
+from mfresnet.data import DataSection
+from mfresnet.density import Density
 from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
-from mfresnet.refusals import Name, available, sentences, without_consequences
+from mfresnet.models import FiniteFloat, Model, Name, Vector, as_list
+from mfresnet.refusals import available, sentences, without_consequences
 from mfresnet.schemes import SCHEMES
+
+if TYPE_CHECKING:
+    from mfresnet.population import Population
 
 DEFAULT_CELLS = 32
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+PATHS = (("data", "file"),)
+"""Keys of the case file that hold paths."""
 Counts = Annotated[list[PositiveInt], BeforeValidator(as_list)]
 
 
@@ -78,7 +85,7 @@ class NetworkSection(Model):
     layers: PositiveInt = 10
     final_time: PositiveFloat = 1.0
     trainable: Annotated[list[str], Field(min_length=1)] = ["W", "b"]
-    inference: Literal["runge_kutta"] = "runge_kutta"
+    inference: Literal["runge_kutta", "euler"] = "runge_kutta"
 
 
 class ClassSection(Model):
@@ -94,6 +101,7 @@ class LossSection(Model):
     """[loss]: the loss on the final densities."""
 
     kind: Annotated[str, Name(LOSSES)] = "quadratic"
+    targets: dict[str, Vector] | None = None
 
 
 class PenaltySection(Model):
@@ -129,7 +137,7 @@ class OutputSection(Model):
 
 
 class Case(Model):
-    """Everything that defines a run; every section may be omitted but the classes.
+    """Everything that defines a run; every section may be omitted but [[classes]] or [data].
 
     Raises:
         pydantic.ValidationError: the constructor finds a mistake; ``load`` and ``parse`` turn it
@@ -143,6 +151,7 @@ class Case(Model):
     resources: ResourcesSection = ResourcesSection()
     network: NetworkSection = NetworkSection()
     classes: list[ClassSection] = []
+    data: DataSection | None = None
     loss: LossSection = LossSection()
     penalty: PenaltySection = PenaltySection()
     initial: InitialSection = InitialSection()
@@ -164,29 +173,23 @@ class Case(Model):
         """Return the cells per direction."""
         return self.mesh.cells or [DEFAULT_CELLS] * self.dimension
 
-    def corners(self) -> tuple[Array, Array]:
-        """Return the box: as given, or the extent of the densities plus T times the bound on v."""
+    def corners(self, extent: Array) -> tuple[Array, Array]:
+        """Return the box: as given, or ``extent`` (2, d) plus T times the bound on v."""
         bound = BLOCKS[self.network.block].bound(ACTIVATIONS[self.network.activation])
-        lower, upper = zip(*(c.density.extent() for c in self.classes), strict=True)
-        reach = self.network.final_time * bound
-        given_lower, given_upper = self.mesh.lower, self.mesh.upper
+        reach, mesh = self.network.final_time * bound, self.mesh
         return (
-            np.min(lower, axis=0) - reach if given_lower is None else np.array(given_lower),
-            np.max(upper, axis=0) + reach if given_upper is None else np.array(given_upper),
+            extent[0] - reach if mesh.lower is None else np.array(mesh.lower),
+            extent[1] + reach if mesh.upper is None else np.array(mesh.upper),
         )
 
     def class_weights(self) -> Array:
-        """Return pi_k."""
+        """Return pi_k of the analytic classes."""
         n = len(self.classes)
         return np.array([1.0 / n if c.weight is None else c.weight for c in self.classes])
 
     def labels(self) -> list[str]:
-        """Return the label of every class, its number when it has none."""
+        """Return the label of every analytic class, its number when it has none."""
         return [str(k if c.label is None else c.label) for k, c in enumerate(self.classes)]
-
-    def targets(self) -> list[list[float]]:
-        """Return the target of every class."""
-        return [c.target for c in self.classes if c.target is not None]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter of a layer."""
@@ -201,14 +204,24 @@ class Case(Model):
             values = INITIALS[self.initial.kind](self.shapes())
         return same_in_every_layer(values, self.network.layers)
 
-    def resolve(self) -> Case:
-        """Return the case with everything that was omitted filled in."""
+    def resolve(self, population: Population) -> Case:
+        """Return the case with everything that was omitted filled in.
+
+        Args:
+            population: what ``populate`` returns for the case.
+        """
         data = self.model_dump(exclude_none=True)
-        lower, upper = self.corners()
+        lower, upper = self.corners(population.extent)
         data["mesh"] |= {"cells": self.cells(), "lower": lower.tolist(), "upper": upper.tolist()}
-        columns = zip(data["classes"], self.labels(), self.class_weights().tolist(), strict=True)
-        for section, label, weight in columns:
-            section |= {"label": label, "weight": weight}
+        if population.dataset is None:
+            columns = zip(
+                data["classes"], self.labels(), self.class_weights().tolist(), strict=True
+            )
+            for section, label, weight in columns:
+                section |= {"label": label, "weight": weight}
+        else:
+            data["data"]["features"] = list(population.dataset.features)
+            data["loss"]["targets"] = named(population.labels, population.targets)
         bounded = self.training.lower is not None or self.training.upper is not None
         if bounded and self.training.method == "lmvm":
             data["training"]["method"] = "blmvm"
@@ -216,7 +229,16 @@ class Case(Model):
 
     def to_toml(self) -> str:
         """Return the case as a case file."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        data = self.model_dump(exclude_none=True)
+        if self.data is None:
+            return tomli_w.dumps(data)
+        data["data"]["file"] = str(self.data.file)
+        return tomli_w.dumps({k: v for k, v in data.items() if k != "classes"})
+
+
+def named(labels: Sequence[str], rows: Array) -> dict[str, list[float]]:
+    """Return the rows of an array by label, as plain lists."""
+    return {label: row.tolist() for label, row in zip(labels, rows, strict=True)}
 
 
 # ---------------------------------------------------------------------- reading
@@ -226,6 +248,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Case:
     Args:
         path: the case file (TOML).
         overrides: assignments such as ``training.max_iterations=50`` that replace keys.
+
+    Paths in the file are relative to it.
 
     Raises:
         InputError: with all mistakes of the file at once.
@@ -240,12 +264,24 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Case:
         raise InputError(f"{path}: not a TOML file; {error}. Correct this line.") from None
     for assignment in overrides:
         _assign(data, assignment)
-    return parse(data)
+    return parse(data, Path(path).parent)
 
 
-def parse(data: dict[str, Any]) -> Case:
-    """Return the case in a nested mapping. Raises InputError with all mistakes at once."""
+def parse(data: dict[str, Any], directory: str | Path = ".") -> Case:
+    """Return the case in a nested mapping.
+
+    Args:
+        data: the sections of a case file.
+        directory: where relative paths in it start.
+
+    Raises:
+        InputError: with all mistakes at once.
+    """
     remaining, found = available(data)
+    for section, key in PATHS:
+        place = remaining.get(section)
+        if isinstance(place, dict) and isinstance(place.get(key), str):
+            place[key] = str((Path(directory) / place[key]).resolve())
     try:
         case = Case.model_validate(remaining)
     except PydanticError as error:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 def contradictions(case: Case) -> list[str]:
     """Return a sentence for everything in a case that does not fit together."""
-    if not case.classes:
-        return ["classes: missing; got none, expected at least one [[classes]] section. Add one."]
     return [*_mesh(case), *_classes(case), *_network(case), *_training(case)]
 
 
@@ -57,7 +55,21 @@ def _mesh(case: Case) -> list[str]:
 
 
 def _classes(case: Case) -> list[str]:
+    if case.data is not None:
+        if case.classes:
+            return ["classes: not together with [data]; got both, expected one. Remove one."]
+        return []
+    if not case.classes:
+        return [
+            "classes: missing; got none, expected [data] or at least one [[classes]] section. "
+            "Add one."
+        ]
     found = []
+    if case.loss.targets is not None:
+        found.append(
+            "loss.targets: only with [data]; got [[classes]], expected the target in each class. "
+            "Move them to classes.target."
+        )
     for k, section in enumerate(case.classes):
         for name, length in section.density.dimensions().items():
             where = f"classes.{k}.density.{name}"

@@ -72,10 +72,12 @@ def run(
 
 @app.command()
 def check(case: CaseFile, settings: Settings = None) -> None:
-    """Check a case file without running it, and show it with everything filled in."""
+    """Check a case file and its data without running it, and show it with all filled in."""
     from mfresnet.case import load
+    from mfresnet.population import populate
 
-    say(load(case, settings or ()).resolve().to_toml().rstrip())
+    given = load(case, settings or ())
+    say(given.resolve(populate(given, MPI.COMM_WORLD)).to_toml().rstrip())
 
 
 @app.command()

@@ -30,6 +30,11 @@ class Controls:
             return self.values[name]
         raise AttributeError(f"controls have no '{name}'")
 
+    @property
+    def layers(self) -> int:
+        """Number of layers L."""
+        return len(next(iter(self.values.values())))
+
     def layer(self, index: int) -> dict[str, Array]:
         """Return the parameters of one layer."""
         return {name: array[index] for name, array in self.values.items()}
@@ -55,7 +60,7 @@ class ControlSpace:
     @property
     def layers(self) -> int:
         """Number of layers L."""
-        return len(next(iter(self.initial.values.values())))
+        return self.initial.layers
 
     @property
     def layer_time(self) -> float:

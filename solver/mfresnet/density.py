@@ -12,23 +12,19 @@ import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat
 from scipy.special import gamma
 from scipy.stats import chi2
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.models import FiniteFloat, Model, Vector
 from mfresnet.parallel import total
 from mfresnet.space import Space
 
 REACH = 6.0
 """Standard deviations after which a Gaussian counts as zero."""
 SMOOTH_DEGREE, SUBDIVISIONS, LARGEST_LOSS = 8, 8, 0.05
-
-
-def as_list(value: Any) -> Any:
-    """Return a plain number as a list of one, anything else as it is."""
-    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _as_matrix(value: Any) -> Any:
@@ -44,17 +40,9 @@ def _positive_definite(matrix: list[list[float]]) -> list[list[float]]:
     return matrix
 
 
-FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
-Vector = Annotated[list[FiniteFloat], BeforeValidator(as_list), Field(min_length=1, max_length=3)]
 Covariance = Annotated[
     list[list[FiniteFloat]], BeforeValidator(_as_matrix), AfterValidator(_positive_definite)
 ]
-
-
-class Model(BaseModel):
-    """A part of the case file: immutable, unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Gaussian(Model):

@@ -15,12 +15,13 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.case import Case
 from mfresnet.control import ControlSpace
-from mfresnet.density import project
 from mfresnet.errors import InputError, SolveError
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import box
 from mfresnet.parallel import maximum, total
+from mfresnet.particles import Network
 from mfresnet.penalties import PENALTIES
+from mfresnet.population import populate
 from mfresnet.schemes import SCHEMES, cfl_constant
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep, steps_needed
@@ -59,7 +60,8 @@ class ReducedFunctional:
     that of the discrete objective, exact to rounding.
 
     Attributes:
-        case: the case.
+        case: the case, with everything that was omitted filled in.
+        population: the classes.
         transport: the operator, with its space.
         controls: the control space: names and shapes of theta, its L2(0, T) inner product.
         theta0: the initial controls.
@@ -79,9 +81,10 @@ class ReducedFunctional:
             case: what ``mfresnet.load`` returns, or a ``Case``.
             comm: the communicator, MPI.COMM_WORLD when not given.
         """
-        self.case = case = case.resolve()
         self.comm = MPI.COMM_WORLD if comm is None else comm
-        network, (lower, upper) = case.network, case.corners()
+        self.population = populate(case, self.comm)
+        self.case = case = case.resolve(self.population)
+        network, (lower, upper) = case.network, case.corners(self.population.extent)
         mesh = box(self.comm, case.mesh.cell, case.cells(), lower, upper)
         self._block, self._activation = BLOCKS[network.block], ACTIVATIONS[network.activation]
         bound = self._block.bound(self._activation)
@@ -92,13 +95,9 @@ class ReducedFunctional:
             case.initial_controls(), tuple(network.trainable), network.final_time
         )
         self.theta0 = self.controls.to_vector(self.controls.initial.values)
-        projected = [
-            project(c.density, space, f"classes.{k}.density") for k, c in enumerate(case.classes)
-        ]
-        self.f0 = np.array([f for f, _ in projected])
-        self.initial_mass = np.array([mass for _, mass in projected])
-        self._weights = case.class_weights()
-        self._loss = LOSSES[case.loss.kind](self.transport, case.targets())
+        self.f0, self.initial_mass = self.population.project(space)
+        self._weights = self.population.weights
+        self._loss = LOSSES[case.loss.kind](self.transport, self.population.targets)
         self._penalties = {n: w for n in PENALTIES if (w := getattr(case.penalty, n)) != 0.0}
         self.forward_sweeps = self.adjoint_sweeps = 0
         self.set_steps(case.time.steps_per_layer or self._choose_steps(bound))
@@ -125,7 +124,7 @@ class ReducedFunctional:
             InputError: the stages need more memory than resources.memory.
         """
         case, space = self.case, self.transport.space
-        count = steps_per_layer * self.controls.layers * len(case.classes) * case.time.order
+        count = steps_per_layer * self.controls.layers * len(self.f0) * case.time.order
         needed, given = 8 * count * space.n_global, case.resources.bytes()
         if given is not None and needed > given:
             raise InputError(
@@ -141,7 +140,7 @@ class ReducedFunctional:
             self.controls,
             SCHEMES[case.time.order],
             steps_per_layer,
-            len(case.classes),
+            len(self.f0),
         )
         self._theta: Array | None = None
 
@@ -205,6 +204,13 @@ class ReducedFunctional:
         self._theta = theta.copy()
 
     # ------------------------------------------------------------------ reports
+    def network(self, theta: Array) -> Network:
+        """Return the residual network with the controls theta."""
+        controls = self.controls
+        return Network(
+            self._block, self._activation, controls.from_vector(theta), controls.final_time
+        )
+
     def balance(self, theta: Array) -> Balance:
         """Return the mass balance and the least density of the sweep with theta."""
         self._run_forward(theta)

@@ -7,7 +7,7 @@ A new loss is one row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,12 +32,12 @@ class Loss:
     exit_cost: Array
 
 
-def _squared_distance(x: Array, target: Sequence[float]) -> Array:
+def _squared_distance(x: Array, target: Array) -> Array:
     """Return 1/2 |x - target|^2 of points x, (d, n)."""
-    return 0.5 * np.sum((x - np.asarray(target)[:, None]) ** 2, axis=0)
+    return 0.5 * np.sum((x - target[:, None]) ** 2, axis=0)
 
 
-def quadratic(transport: Transport, targets: Sequence[Sequence[float]]) -> Loss:
+def quadratic(transport: Transport, targets: Array) -> Loss:
     """Return Loss_k = int 1/2 |x - target_k|^2 f_k dx, a linear functional of f_k.
 
     Args:
@@ -56,6 +56,6 @@ def quadratic(transport: Transport, targets: Sequence[Sequence[float]]) -> Loss:
     )
 
 
-LOSSES: dict[str, Callable[[Transport, Sequence[Sequence[float]]], Loss]] = {
+LOSSES: dict[str, Callable[[Transport, Array], Loss]] = {
     "quadratic": quadratic,
 }

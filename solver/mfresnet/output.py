@@ -80,7 +80,7 @@ def write_fields(functional: ReducedFunctional, theta: Array, directory: Path) -
 
     Parallel: collective.
     """
-    labels = [identifier(name) for name in functional.case.labels()]
+    labels = [identifier(name) for name in functional.population.labels]
     densities, adjoints = functional.densities(theta), functional.adjoints(theta)
     named = {
         "density": {f"density_{n}": densities[:, k] for k, n in enumerate(labels)},

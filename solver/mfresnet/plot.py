@@ -109,8 +109,8 @@ class _Fields:
             layer = min(i, functional.controls.layers - 1)
             v = functional.sweep.velocity(columns, parameters, layer)
             self.v[i] = collect(functional.comm, v.T.reshape(x.shape))
-        self.labels = functional.case.labels()
-        self.targets = functional.case.targets()
+        self.labels = functional.population.labels
+        self.targets = functional.population.targets
 
     def densities(self) -> Figure:
         """Return the densities at the start, the middle and the end, or over the plane in 1-D."""

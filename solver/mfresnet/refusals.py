@@ -8,22 +8,18 @@ import copy
 from collections.abc import Collection, Iterator
 from typing import Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ValidationError
 
 from mfresnet.errors import InputError, suggestion, unknown
 
 NOT_YET: dict[str, Collection[str] | None] = {
-    "data": None,
     "mesh.kind": ("file",),
     "mesh.file": None,
     "mesh.cell": ("tetrahedron", "hexahedron"),
     "network.block": ("wide",),
     "network.width": None,
-    "network.inference": ("euler",),
     "classes.*.density.kind": ("expression",),
     "loss.kind": ("cross_entropy", "density_l2", "density_dual_h1", "kullback_leibler", "moments"),
-    "loss.targets": None,
     "loss.target": None,
     "initial.kind": ("random", "file"),
     "initial.seed": None,
@@ -40,17 +36,6 @@ NOT_YET: dict[str, Collection[str] | None] = {
     "training.levels": None,
 }
 """Place in the case file -> the values that a later version takes, None for any value."""
-
-
-def Name(known: Collection[str]) -> AfterValidator:  # noqa: N802
-    """Return the pydantic check that a text is one of the known names."""
-
-    def check(name: str) -> str:
-        if name not in known:
-            raise PydanticCustomError("unknown_name", "", {"known": list(known)})
-        return name
-
-    return AfterValidator(check)
 
 
 def _places(data: Any, path: list[str], so_far: str = "") -> Iterator[tuple[str, Any, str]]:
@@ -89,8 +74,7 @@ def without_consequences(messages: list[str], refused: list[str]) -> list[str]:
         refused: the sentences of ``available``.
     """
     places = {sentence.split(":")[0] for sentence in refused}
-    due = ["classes: missing"] if "data" in places else []
-    due += [p.removesuffix(".kind") for p in places if p.endswith(".density.kind")]
+    due = [p.removesuffix(".kind") for p in places if p.endswith(".density.kind")]
     return [m for m in messages if not m.startswith(tuple(due))]
 
 

@@ -88,8 +88,8 @@ def run(
     comm = MPI.COMM_WORLD if comm is None else comm
     progress = Progress(comm.rank) if progress is None else progress
     directory, start = Path(out), time.perf_counter()
-    case = case.resolve()
     functional = ReducedFunctional(case, comm)
+    case = functional.case
     with together(comm):
         if comm.rank == 0:
             _prepare(directory, overwrite=overwrite, resume=resume)

@@ -6,6 +6,10 @@ Inside a layer the semi-discrete system d_t f = A f is linear and autonomous, so
 explicit Runge-Kutta method of order s is the Taylor polynomial of exp(dt A), in Horner form
 
     f <- f + dt A (f + dt/2 A (f + ... + dt/s A f)).
+
+For the particles, whose equation is not linear, each row has a Runge-Kutta scheme of the same order
+in which every stage needs the one before only: Euler, midpoint, Heun's third order, the classical
+fourth order.
 """
 
 from __future__ import annotations
@@ -24,22 +28,36 @@ class Scheme:
         coefficients: the factors of dt from the innermost stage outwards, 1/s, ..., 1/2, 1.
         cfl: degree p -> largest stable dt * lambda for DG(p) with the upwind flux, where
             lambda = max over cells K of (1/|K|) int_{dK} [v.n]^+; a missing degree is unstable.
+        nodes: for particles, the part of dt up to which stage j follows stage j - 1.
+        weights: for particles, the weight of each stage.
     """
 
     order: int
     coefficients: tuple[float, ...]
     cfl: dict[int, float]
+    nodes: tuple[float, ...]
+    weights: tuple[float, ...]
 
 
-def _scheme(order: int, *cfl: float) -> Scheme:
-    return Scheme(order, tuple(1.0 / j for j in range(order, 0, -1)), dict(enumerate(cfl)))
+def _scheme(cfl: tuple[float, ...], nodes: tuple[float, ...], weights: tuple[float, ...]) -> Scheme:
+    order = len(nodes)
+    coefficients = tuple(1.0 / j for j in range(order, 0, -1))
+    return Scheme(order, coefficients, dict(enumerate(cfl)), nodes, weights)
 
 
 SCHEMES: dict[int, Scheme] = {
-    1: _scheme(1, 1.0),
-    2: _scheme(2, 1.0, 0.333),
-    3: _scheme(3, 1.256, 0.409, 0.209, 0.130, 0.089, 0.066, 0.051),
-    4: _scheme(4, 1.392, 0.464, 0.235, 0.145, 0.100, 0.073, 0.056),
+    1: _scheme((1.0,), (0.0,), (1.0,)),
+    2: _scheme((1.0, 0.333), (0.0, 1 / 2), (0.0, 1.0)),
+    3: _scheme(
+        (1.256, 0.409, 0.209, 0.130, 0.089, 0.066, 0.051),
+        (0.0, 1 / 3, 2 / 3),
+        (1 / 4, 0.0, 3 / 4),
+    ),
+    4: _scheme(
+        (1.392, 0.464, 0.235, 0.145, 0.100, 0.073, 0.056),
+        (0.0, 1 / 2, 1 / 2, 1.0),
+        (1 / 6, 1 / 3, 1 / 3, 1 / 6),
+    ),
 }
 
 

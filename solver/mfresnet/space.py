@@ -165,6 +165,17 @@ class Space:
         x = np.einsum("qn,cni->cqi", table[0], nodes)
         return x, np.einsum("jqn,cni->cqij", table[1:], nodes)
 
+    def map_each(self, cells: Indices, points: Array) -> tuple[Array, Array]:
+        """Return x (n, d) and J (n, d, d) of one reference point (n, d) in each given cell."""
+        table = self._map.tabulate(1, points)[..., 0]
+        nodes = self._nodes[cells]
+        x = np.einsum("qn,qni->qi", table[0], nodes)
+        return x, np.einsum("jqn,qni->qij", table[1:], nodes)
+
+    def cell_nodes(self) -> Array:
+        """Return the geometry nodes of the owned cells, (cells, nodes, d)."""
+        return self._nodes[: self.n_owned_cells]
+
     def integrate_basis(self, rule: CellQuadrature, function: Callable[[Array], Array]) -> Array:
         """Return int g phi_i dx for all owned i.
 

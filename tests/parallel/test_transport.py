@@ -14,14 +14,13 @@ from dolfinx import mesh as dmesh
 
 from helpers import inner, inner_rank, random_field, shaped_mesh
 from mfresnet.arrays import Array
-from mfresnet.bench import QUIET
 from mfresnet.errors import SolveError
 from mfresnet.fluxes import FLUXES
 from mfresnet.mesh import CELLS
 from mfresnet.parallel import maximum
 from mfresnet.space import Space
 from mfresnet.transport import Coefficients, Transport
-from mfresnet.weakform import weak_form
+from mfresnet.weakform import JIT, weak_form
 
 COMM = MPI.COMM_WORLD
 W = np.array([[0.7, -0.4], [0.9, 0.3]])
@@ -40,7 +39,7 @@ def assembled(space: Space, f: Array, flux: str) -> Array:
     d, x = space.dimension, ufl.SpatialCoordinate(space.mesh)
     v = [ufl.tanh(sum(W[i, j] * x[j] for j in range(d)) + B[i]) for i in range(d)]
     form = weak_form(space, ufl.as_vector(v), space.to_function(f), flux, 1.0)
-    vector = fem.assemble_vector(fem.form(form, jit_options=QUIET))
+    vector = fem.assemble_vector(fem.form(form, jit_options=JIT))
     vector.scatter_reverse(la.InsertMode.add)
     return vector.array[: space.n_owned]
 

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""From samples to a density on the mesh: deposition and smoothing.
+
+The empirical measure of N samples has the L2 projection f with
+
+    (f, phi_i) = 1/N sum_n phi_i(x_n) .                                                      (9)
+
+It is smoothed by the heat equation d_s f = Laplace f over the time bandwidth^2 / 2 with reflecting
+walls: kernel density estimation as a PDE. Four implicit Euler steps add bandwidth^2 to every
+variance, exactly, and keep mass and means.
+"""
+
+from __future__ import annotations
+
+from petsc4py import PETSc
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from dolfinx.fem import petsc
+
+from mfresnet.arrays import Array
+from mfresnet.errors import InputError, SolveError
+from mfresnet.locate import Locator
+from mfresnet.parallel import maximum
+from mfresnet.space import Space
+from mfresnet.weakform import JIT
+
+CHUNK = 100_000
+STEPS = 4
+TOLERANCE = 1e-14
+PENALTY = 4.0
+
+
+def scott(n: int, d: int) -> float:
+    """Return n^(-1/(d+4)), Scott's factor of the standard deviation."""
+    return float(n ** (-1.0 / (d + 4)))
+
+
+def silverman(n: int, d: int) -> float:
+    """Return (n (d + 2) / 4)^(-1/(d+4)), Silverman's factor of the standard deviation."""
+    return float((n * (d + 2) / 4.0) ** (-1.0 / (d + 4)))
+
+
+BANDWIDTHS: dict[str, Callable[[int, int], float]] = {"scott": scott, "silverman": silverman}
+"""Rule -> (number of samples, d) -> bandwidth over the standard deviation."""
+
+
+def bandwidth(rule: str | float, x: Array) -> float:
+    """Return the bandwidth for samples x, (d, n): one number for all directions.
+
+    A rule is applied to the root mean square of the standard deviations of the d coordinates.
+    """
+    if not isinstance(rule, str):
+        return float(rule)
+    d, n = x.shape
+    return BANDWIDTHS[rule](n, d) * float(np.sqrt(np.mean(np.var(x, axis=1, ddof=1))))
+
+
+def deposit(space: Space, x: Array, where: str) -> Array:
+    """Return the L2 projection of the empirical measure of samples, eq. (9).
+
+    Args:
+        space: the DG space.
+        x: the samples, (d, n), the same on all ranks.
+        where: what they are, for messages.
+
+    Returns:
+        f, (n_owned,), of mass one.
+
+    Raises:
+        InputError: samples lie outside of the mesh.
+
+    Parallel: collective.
+    """
+    locator = Locator(space)
+    moments = np.zeros(space.n_local)
+    for start in range(0, x.shape[1], CHUNK):
+        part = x[:, start : start + CHUNK]
+        cells, reference, found = locator.find(part)
+        if not found.all():
+            lost = part[:, int(np.argmin(found))]
+            raise InputError(
+                f"{where}: samples outside of the mesh; got one at "
+                f"({', '.join(f'{v:.4g}' for v in lost)}), expected all of them inside. Omit "
+                "mesh.lower and mesh.upper, or enlarge them."
+            )
+        mine = np.flatnonzero(cells >= 0)
+        if mine.size:
+            values = space.tabulate(reference[mine])[0]
+            dofs = space.dofs[cells[mine]]
+            moments += np.bincount(dofs.ravel(), values.ravel(), minlength=space.n_local)
+    return moments[: space.n_owned] / (x.shape[1] * space.mass)
+
+
+class HeatEquation:
+    """The smoothing on one space: symmetric interior penalty, implicit Euler, CG with multigrid.
+
+    PETSc options of the solver have the prefix ``heat_``.
+    """
+
+    def __init__(self, space: Space) -> None:
+        """Assemble the stiffness matrix. Parallel: collective."""
+        self.space = space
+        self._stiffness = _assemble(space)
+        self._mass = self._stiffness.createVecLeft()
+        self._mass.setArray(space.mass)
+        self._f, self._rhs = self._mass.duplicate(), self._mass.duplicate()
+
+    def smooth(self, f: Array, bandwidth: float) -> Array:
+        """Return f, (n_owned,), smoothed by a kernel of standard deviation ``bandwidth``.
+
+        Raises:
+            SolveError: the linear solver does not converge.
+
+        Parallel: collective.
+        """
+        matrix = self._stiffness.copy()
+        matrix.scale(bandwidth**2 / (2 * STEPS))
+        matrix.setDiagonal(matrix.getDiagonal() + self._mass)
+        solver = PETSc.KSP().create(self.space.comm)
+        try:
+            solver.setOptionsPrefix("heat_")
+            solver.setType("cg")
+            solver.getPC().setType("hypre")
+            solver.setTolerances(rtol=TOLERANCE, max_it=500)
+            solver.setOperators(matrix)
+            solver.setFromOptions()
+            self._f.setArray(f)
+            for _ in range(STEPS):
+                self._rhs.pointwiseMult(self._mass, self._f)
+                solver.solve(self._rhs, self._f)
+                if solver.getConvergedReason() < 0:
+                    raise SolveError(
+                        "the smoothing of the samples does not converge. Try another solver by "
+                        "-heat_pc_type jacobi, or a smaller data.bandwidth."
+                    )
+            return self._f.array_r.copy()
+        finally:
+            solver.destroy()
+            matrix.destroy()
+
+    def destroy(self) -> None:
+        """Free the matrix and the vectors. Parallel: collective."""
+        for thing in (self._stiffness, self._mass, self._f, self._rhs):
+            thing.destroy()
+
+
+def _assemble(space: Space) -> Any:
+    """Return the stiffness matrix of -Laplace with natural boundary conditions."""
+    u, w = ufl.TrialFunction(space.function_space), ufl.TestFunction(space.function_space)
+    n, mesh = ufl.FacetNormal(space.mesh), space.mesh
+    middle = fem.Function(fem.functionspace(mesh, ("DG", 0, (space.dimension,))))
+    middle.interpolate(lambda x: x[: space.dimension])
+    middle.x.scatter_forward()
+    distance = abs(ufl.dot(middle("+") - middle("-"), n("+")))
+    # Degree 0 has no gradients: the jumps alone make the two-point flux.
+    factor = PENALTY * (space.degree + 1) ** 2 if space.degree else 1.0
+    form = ufl.dot(ufl.grad(u), ufl.grad(w)) * ufl.dx
+    form += factor / distance * ufl.jump(u) * ufl.jump(w) * ufl.dS
+    if space.degree:
+        form -= ufl.dot(ufl.avg(ufl.grad(u)), ufl.jump(w, n)) * ufl.dS
+        form -= ufl.dot(ufl.avg(ufl.grad(w)), ufl.jump(u, n)) * ufl.dS
+    matrix = petsc.assemble_matrix(fem.form(form, jit_options=JIT))
+    matrix.assemble()
+    return matrix
+
+
+def cell_size(space: Space) -> float:
+    """Return the largest |K|^(1/d) over all cells. Parallel: collective."""
+    local = float(space.cell_volume.max(initial=0.0)) ** (1.0 / space.dimension)
+    return float(maximum(space.comm, local)[0])

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The trained network on samples: x' = v(x; theta(t)), one sample a column (no MPI here)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfresnet.activations import Activation
+from mfresnet.arrays import Array
+from mfresnet.blocks import Block
+from mfresnet.control import Controls
+from mfresnet.schemes import SCHEMES, Scheme
+
+
+@dataclass(frozen=True)
+class Network:
+    """A residual network with given controls.
+
+    Attributes:
+        block: the kind of its layers.
+        activation: sigma.
+        controls: the parameters of all layers.
+        final_time: T.
+    """
+
+    block: Block
+    activation: Activation
+    controls: Controls
+    final_time: float
+
+    @property
+    def layers(self) -> int:
+        """Number of layers L."""
+        return self.controls.layers
+
+    def velocity(self, x: Array, layer: int) -> Array:
+        """Return v(x; theta_layer) at points x, (d, n) -> (d, n)."""
+        return self.block.velocity(self.activation, x, self.controls.layer(layer))
+
+
+def advance(network: Network, layer: int, x: Array, dt: float, scheme: Scheme) -> Array:
+    """Return the points after one explicit Runge-Kutta step inside a layer.
+
+    k_j = v(x + dt a_j k_{j-1}), x <- x + dt sum_j b_j k_j: every stage needs the one before only.
+    """
+    increment, k = np.zeros_like(x), np.zeros_like(x)
+    for a, b in zip(scheme.nodes, scheme.weights, strict=True):
+        k = network.velocity(x + dt * a * k if a else x, layer)
+        increment += b * k
+    return x + dt * increment
+
+
+def flow(
+    network: Network, x: Array, scheme: Scheme = SCHEMES[3], steps_per_layer: int = 1
+) -> Array:
+    """Return the points at the start of every layer and at T, (layers + 1, d, n).
+
+    Args:
+        network: the network.
+        x: samples at 0, (d, n).
+        scheme: the Runge-Kutta scheme; ``SCHEMES[1]`` with one step a layer is a plain ResNet,
+            x <- x + dt v(x; theta_l).
+        steps_per_layer: steps inside each layer.
+    """
+    dt = network.final_time / network.layers / steps_per_layer
+    path = np.empty((network.layers + 1, *x.shape))
+    path[0] = x
+    for layer in range(network.layers):
+        at = path[layer]
+        for _ in range(steps_per_layer):
+            at = advance(network, layer, at, dt, scheme)
+        path[layer + 1] = at
+    return path

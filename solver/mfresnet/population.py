@@ -1,0 +1,210 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The classes that a network is trained on, from analytic densities or from samples."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import orthogonal_procrustes
+
+from mfresnet.arrays import Array
+from mfresnet.data import Dataset, load_data
+from mfresnet.density import project
+from mfresnet.deposit import HeatEquation, bandwidth, cell_size, deposit
+from mfresnet.errors import InputError, unknown
+from mfresnet.parallel import together
+from mfresnet.space import Space
+
+if TYPE_CHECKING:
+    from mfresnet.case import Case
+
+RADIUS = 1.5
+"""Distance of the default targets from the mean of the samples."""
+REACH = 6.0
+"""Bandwidths around the samples after which their density counts as zero."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """The classes: their names and weights, and their densities once there is a space.
+
+    Attributes:
+        labels: names of the classes.
+        weights: pi_k, (classes,), of sum one.
+        targets: the points that the classes should reach, (classes, d).
+        extent: corners of a box that holds the mass, (2, d).
+        project: (space) -> densities (classes, n_owned), and their masses before any division
+            (classes,); collective.
+        dataset: the samples, when the densities come from them.
+        bandwidths: widths of the kernels, (classes,), when the densities come from samples.
+    """
+
+    labels: tuple[str, ...]
+    weights: Array
+    targets: Array
+    extent: Array
+    project: Callable[[Space], tuple[Array, Array]]
+    dataset: Dataset | None = None
+    bandwidths: Array | None = None
+
+    def warnings(self, space: Space) -> list[str]:
+        """Return a sentence for everything that the mesh does not resolve. Collective."""
+        if self.bandwidths is None:
+            return []
+        h, found = cell_size(space), []
+        for label, width in zip(self.labels, self.bandwidths, strict=True):
+            if width < h:
+                found.append(
+                    f"data.bandwidth: below the cell size, so that the density of class {label} "
+                    f"has undershoots; got {width:.3g}, expected at least {h:.3g}. Raise "
+                    "mesh.cells or data.bandwidth."
+                )
+        return found
+
+
+def populate(case: Case, comm: MPI.Intracomm) -> Population:
+    """Return the classes of a case; samples are read on rank 0.
+
+    Raises:
+        InputError: the samples are not usable or do not fit the case.
+
+    Parallel: collective.
+    """
+    return _analytic(case) if case.data is None else _sampled(case, comm)
+
+
+def _analytic(case: Case) -> Population:
+    lower, upper = zip(*(c.density.extent() for c in case.classes), strict=True)
+
+    def densities(space: Space) -> tuple[Array, Array]:
+        pairs = [
+            project(c.density, space, f"classes.{k}.density") for k, c in enumerate(case.classes)
+        ]
+        return np.array([f for f, _ in pairs]), np.array([mass for _, mass in pairs])
+
+    return Population(
+        labels=tuple(case.labels()),
+        weights=case.class_weights(),
+        targets=np.array([c.target for c in case.classes if c.target is not None], dtype=float),
+        extent=np.array([np.min(lower, axis=0), np.max(upper, axis=0)]),
+        project=densities,
+    )
+
+
+def _sampled(case: Case, comm: MPI.Intracomm) -> Population:
+    section = case.data
+    assert section is not None
+    read = None
+    with together(comm):
+        if comm.rank == 0:
+            read = load_data(section)
+    dataset: Dataset = comm.bcast(read, root=0)
+    if dataset.dimension != case.dimension:
+        raise InputError(
+            f"mesh.cell: wrong dimension; got {case.mesh.cell} for {dataset.dimension} "
+            f"coordinates of the samples, expected dimension {dataset.dimension}. Change mesh.cell "
+            "or data.reduce."
+        )
+    parts = [dataset.train.of_class(k) for k in range(len(dataset.labels))]
+    widths = np.array([bandwidth(section.bandwidth, x) for x in parts])
+    margins = REACH * widths[:, None]
+    lower = np.array([x.min(axis=1) for x in parts]) - margins
+    upper = np.array([x.max(axis=1) for x in parts]) + margins
+
+    def densities(space: Space) -> tuple[Array, Array]:
+        heat, result = HeatEquation(space), []
+        try:
+            for label, x, width in zip(dataset.labels, parts, widths, strict=True):
+                f = deposit(space, x, f"data.file, class {label}")
+                result.append(heat.smooth(f, float(width)))
+        finally:
+            heat.destroy()
+        return np.array(result), np.ones(len(result))
+
+    sizes = np.array([x.shape[1] for x in parts])
+    return Population(
+        labels=dataset.labels,
+        weights=sizes / sizes.sum(),
+        targets=_targets(case, dataset),
+        extent=np.array([lower.min(axis=0), upper.max(axis=0)]),
+        project=densities,
+        dataset=dataset,
+        bandwidths=widths,
+    )
+
+
+# ---------------------------------------------------------------------- targets
+def _targets(case: Case, dataset: Dataset) -> Array:
+    given, labels = case.loss.targets, dataset.labels
+    if given is None:
+        means = [dataset.train.of_class(k).mean(axis=1) for k in range(len(labels))]
+        return default_targets(np.array(means), dataset.train.x.mean(axis=1))
+    for label in given:
+        if label not in labels:
+            raise InputError(unknown("loss.targets", label, labels) + " Change loss.targets.")
+    for label in labels:
+        if label not in given:
+            raise InputError(
+                f"loss.targets: no target for a label; got none for '{label}', expected one for "
+                f"each of {', '.join(labels)}. Add it."
+            )
+    for label, target in given.items():
+        if len(target) != dataset.dimension:
+            raise InputError(
+                f"loss.targets.{label}: wrong length; got {len(target)}, expected "
+                f"{dataset.dimension}. Give one value per coordinate."
+            )
+    return np.array([given[label] for label in labels], dtype=float)
+
+
+def default_targets(means: Array, centre: Array, radius: float = RADIUS) -> Array:
+    """Return targets that lie as the means of the classes do, apart by as much as possible.
+
+    In 1-D points at equal distances; up to d + 1 classes the corners of a regular simplex; else
+    corners of a regular polygon in the principal plane of the means. They are turned so that the
+    sum of their products with the means is largest.
+
+    Args:
+        means: means of the classes, (classes, d).
+        centre: the middle of the targets, (d,).
+        radius: largest distance from the middle.
+
+    Returns:
+        The targets, (classes, d).
+    """
+    offsets = means - centre
+    n, d = means.shape
+    if d == 1:
+        corners = np.linspace(-1.0, 1.0, n)[np.argsort(np.argsort(offsets[:, 0]))][:, None]
+        return centre + radius * corners
+    if n <= d + 1:
+        corners = np.zeros((n, d))
+        corners[:, : n - 1] = simplex(n)
+    else:
+        _, _, axes = np.linalg.svd(offsets - offsets.mean(axis=0))
+        plane = offsets @ axes[:2].T
+        places = np.argsort(np.argsort(np.arctan2(plane[:, 1], plane[:, 0])))
+        angles = 2.0 * math.pi * places / n
+        corners = np.stack([np.cos(angles), np.sin(angles)], axis=1) @ np.eye(2, d)
+    rotation, _ = orthogonal_procrustes(corners, offsets)
+    return centre + radius * corners @ rotation
+
+
+def simplex(n: int) -> Array:
+    """Return the n corners of the regular simplex in n - 1 dimensions with radius one."""
+    centred = np.eye(n) - 1.0 / n
+    corners = centred @ np.linalg.svd(centred)[2][: n - 1].T
+    return corners / np.linalg.norm(corners[0])
+
+
+def nearest(x: Array, targets: Array) -> Array:
+    """Return the number of the target that is nearest to each point x, (d, n) -> (n,)."""
+    squared = np.sum((x.T[:, None] - targets[None]) ** 2, axis=-1)
+    return np.argmin(squared, axis=1)
