@@ -27,6 +27,7 @@ from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
 from mfresnet.models import FiniteFloat, Model, Name, Vector, as_list
+from mfresnet.particles import INFERENCES
 from mfresnet.refusals import available, sentences, without_consequences
 from mfresnet.schemes import SCHEMES
 
@@ -85,7 +86,7 @@ class NetworkSection(Model):
     layers: PositiveInt = 10
     final_time: PositiveFloat = 1.0
     trainable: Annotated[list[str], Field(min_length=1)] = ["W", "b"]
-    inference: Literal["runge_kutta", "euler"] = "runge_kutta"
+    inference: Annotated[str, Name(INFERENCES)] = "runge_kutta"
 
 
 class ClassSection(Model):

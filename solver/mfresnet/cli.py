@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The command line: run, check, bench."""
+"""The command line: run, check, cross-validate, bench."""
 
 from __future__ import annotations
 
@@ -78,6 +78,30 @@ def check(case: CaseFile, settings: Settings = None) -> None:
 
     given = load(case, settings or ())
     say(given.resolve(populate(given, MPI.COMM_WORLD)).to_toml().rstrip())
+
+
+@app.command("cross-validate")
+def cross_validate(
+    case: CaseFile,
+    settings: Settings = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random splits.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Train a case on several random splits of its samples and show the accuracies."""
+    from mfresnet.case import load
+    from mfresnet.crossval import cross_validate, table
+    from mfresnet.progress import Progress
+
+    progress = Progress(MPI.COMM_WORLD.rank)
+    result = cross_validate(
+        load(case, settings or ()),
+        seeds,
+        on_split=lambda row: progress.say(
+            f"seed {row['seed']}: {row['status']} after {row['iterations']} iterations, test "
+            f"accuracy {row['test_accuracy']:.4f}"
+        ),
+    )
+    say(json.dumps(result, indent=2) if as_json else table(result))
 
 
 @app.command()

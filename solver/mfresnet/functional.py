@@ -235,6 +235,18 @@ class ReducedFunctional:
         starts = self.sweep.stages[:, 0, :, 0]
         return np.concatenate([starts, self.sweep.final[None]])
 
+    def snapshots(self, theta: Array, most: int) -> list[tuple[float, Array]]:
+        """Return about ``most`` pairs of a depth and the densities there, from 0 to T.
+
+        The densities have the shape (classes, n_owned).
+        """
+        self._run_forward(theta)
+        steps = self.sweep.stages.reshape(-1, *self.sweep.stages.shape[2:])[:, :, 0]
+        chosen = np.unique(np.linspace(0, len(steps), min(most, len(steps) + 1)).astype(int))
+        return [
+            (n * self.sweep.dt, steps[n] if n < len(steps) else self.sweep.final) for n in chosen
+        ]
+
     def adjoints(self, theta: Array) -> Array:
         """Return psi at the start of every layer and at T, (layers + 1, classes, n_owned)."""
         record = np.empty((self.controls.layers + 1, *self.f0.shape))

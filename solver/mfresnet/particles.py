@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,3 +75,11 @@ def flow(
             at = advance(network, layer, at, dt, scheme)
         path[layer + 1] = at
     return path
+
+
+INFERENCES: dict[str, Callable[[int, int], tuple[Scheme, int]]] = {
+    "runge_kutta": lambda order, steps_per_layer: (SCHEMES[order], steps_per_layer),
+    "euler": lambda order, steps_per_layer: (SCHEMES[1], 1),
+}
+"""How the network is applied to samples: name -> (order and steps per layer of the density) ->
+scheme and steps per layer of the samples. ``euler`` is a plain ResNet."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -40,6 +41,12 @@ class Progress:
         """Show one line."""
         if self._active:
             print(sentence, file=sys.stderr, flush=True)
+
+    def table(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Show names and values in two columns."""
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            self.say(f"  {name:<{width}}  {value}")
 
     def iteration(self, row: Iteration) -> None:
         """Show an iteration."""

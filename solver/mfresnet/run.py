@@ -25,6 +25,7 @@ from mfresnet.export import (
     write_text,
 )
 from mfresnet.functional import ReducedFunctional
+from mfresnet.measures import measure
 from mfresnet.optimise import OptimiseResult, minimise
 from mfresnet.output import write_fields
 from mfresnet.parallel import together
@@ -88,6 +89,8 @@ def run(
     comm = MPI.COMM_WORLD if comm is None else comm
     progress = Progress(comm.rank) if progress is None else progress
     directory, start = Path(out), time.perf_counter()
+    if case.data is not None:
+        progress.say(f"Reading {case.data.file.name}; a density on the mesh for every class")
     functional = ReducedFunctional(case, comm)
     case = functional.case
     with together(comm):
@@ -99,6 +102,7 @@ def run(
     with progress:
         result = minimise(functional, on_iteration=progress.iteration, evaluate=log.evaluate)
     report, status = _report(functional, result, time.perf_counter() - start)
+    report["metrics"] = measure(functional, result.theta)
     with together(comm):
         if comm.rank == 0:
             write_history(directory / "history.csv", result.history)
@@ -114,6 +118,7 @@ def run(
         if comm.rank == 0:
             write_report(directory / "run.json", report)
     progress.say(f"Numbers: {directory / 'run.json'}")
+    progress.table(summary(report))
     progress.say(report["message"])
     return RunResult(result.theta, report, directory, status)
 
@@ -154,9 +159,20 @@ def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
         f"{functional.steps_per_layer} steps, {controls.size} controls, "
         f"{functional.comm.size} rank{'s' * (functional.comm.size > 1)}"
     )
+    population, dataset = functional.population, functional.population.dataset
+    if dataset is not None and population.bandwidths is not None:
+        pairs = zip(population.labels, population.bandwidths, strict=True)
+        widths = ", ".join(f"{label} {width:.3g}" for label, width in pairs)
+        progress.say(
+            f"{dataset.train.y.size} samples for training and {dataset.test.y.size} for the test, "
+            f"{len(dataset.features)} features made {dataset.dimension} coordinates, bandwidth "
+            f"{widths}"
+        )
     worst = float(abs(functional.initial_mass - 1.0).max())
     if worst > case.mesh.outflow_tolerance:
         progress.say(f"Warning: the initial mass on the mesh differs from 1 by {worst:.2e}.")
+    for sentence in population.warnings(space):
+        progress.say(f"Warning: {sentence}")
 
 
 def _report(
@@ -198,7 +214,47 @@ def _report(
         "outflow": outflow,
         "min_density": balance.min_density,
         "metrics": {},
+        "data": _data(functional),
         "certificate": None,
         "seconds": seconds,
     }
     return report, status
+
+
+def _data(functional: ReducedFunctional) -> dict[str, Any] | None:
+    """Return what prediction needs to know of the data: x = matrix^T (features - shift)."""
+    population, dataset = functional.population, functional.population.dataset
+    if dataset is None or population.bandwidths is None:
+        return None
+    return {
+        "labels": list(dataset.labels),
+        "features": list(dataset.features),
+        "shift": dataset.shift.tolist(),
+        "matrix": dataset.matrix.tolist(),
+        "train_samples": int(dataset.train.y.size),
+        "test_samples": int(dataset.test.y.size),
+        "bandwidths": population.bandwidths.tolist(),
+    }
+
+
+def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the rows of the table at the end of a run: name and value."""
+    rows = [
+        ("objective", f"{report['objective']['total']:.8g}"),
+        ("gradient norm", f"{report['gradient_norm']:.2e}"),
+        ("iterations", str(report["iterations"])),
+    ]
+    metrics = report["metrics"]
+    if metrics:
+        baseline = metrics["logistic_regression"]
+        for part in ("train", "test"):
+            if metrics[f"{part}_accuracy"] is not None:
+                ours, theirs = metrics[f"{part}_accuracy"], baseline[f"{part}_accuracy"]
+                rows.append((f"{part} accuracy", f"{ours:.4f}  (logistic regression {theirs:.4f})"))
+    rows += [
+        ("mass error", f"{report['mass_error']:.1e}"),
+        ("outflow", f"{report['outflow']:.1e}"),
+        ("least density", f"{report['min_density']:.1e}"),
+        ("seconds", f"{report['seconds']:.1f}"),
+    ]
+    return rows
