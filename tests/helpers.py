@@ -5,6 +5,7 @@
 from mpi4py import MPI
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import basix.ufl
@@ -165,6 +166,24 @@ def make_case(cell: str, **sections: Any) -> Case:
     for name, section in sections.items():
         data[name] = data.get(name, {}) | section if isinstance(section, dict) else section
     return parse(data)
+
+
+def make_data_case(directory: Path, **sections: Any) -> Case:
+    """Return a small case on 160 samples of two classes in the plane, written to a file."""
+    rng = np.random.default_rng(6)
+    y = np.arange(160) % 2
+    x = rng.standard_normal((160, 2)) * 0.5 + np.outer(2 * y - 1, [0.8, 0.3])
+    lines = [f"{a!r},{b!r},{'no yes'.split()[k]}" for (a, b), k in zip(x.tolist(), y, strict=True)]
+    (directory / "samples.csv").write_text("\n".join(["width,height,answer", *lines]) + "\n")
+    data: dict[str, Any] = {
+        "mesh": {"cells": [20, 20]},
+        "network": {"layers": 4},
+        "data": {"file": "samples.csv", "label": "answer", "bandwidth": 0.4},
+        "output": {"fields": False, "pictures": False},
+    }
+    for name, section in sections.items():
+        data[name] = data.get(name, {}) | section
+    return parse(data, directory)
 
 
 def carry(

@@ -223,8 +223,12 @@ def _labels(section: DataSection, table: pd.DataFrame) -> Array:
 
 
 def _numbers(section: DataSection, table: pd.DataFrame, name: str) -> Array:
-    """Return one column as finite numbers."""
-    values = pd.to_numeric(table[name].str.strip(), errors="coerce").to_numpy(dtype=np.float64)
+    """Return one column as finite numbers, each the float64 nearest to its text."""
+    texts = table[name].str.strip()
+    try:
+        values = texts.to_numpy(dtype=str).astype(np.float64)
+    except ValueError:
+        values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(values))
     if wrong.size:
         row = int(wrong[0])

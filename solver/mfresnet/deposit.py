@@ -90,10 +90,9 @@ def deposit(space: Space, x: Array, where: str) -> Array:
                 "mesh.lower and mesh.upper, or enlarge them."
             )
         mine = np.flatnonzero(cells >= 0)
-        if mine.size:
-            values = space.tabulate(reference[mine])[0]
-            dofs = space.dofs[cells[mine]]
-            moments += np.bincount(dofs.ravel(), values.ravel(), minlength=space.n_local)
+        values = space.tabulate(reference[mine])[0]
+        dofs = space.dofs[cells[mine]]
+        moments += np.bincount(dofs.ravel(), values.ravel(), minlength=space.n_local)
     return moments[: space.n_owned] / (x.shape[1] * space.mass)
 
 

@@ -18,11 +18,10 @@ NOWHERE = np.iinfo(np.int64).max
 
 
 class Locator:
-    """Finds points by a uniform grid of buckets, each with the cells that reach into it.
+    """Finds points by a uniform grid of buckets, each with the cells whose bounding box touches it.
 
-    On boxes of equal cells a bucket is a cell (or the two triangles, or the tetrahedra, of one
-    square or cube) and holds nothing else; on other meshes it holds every cell whose bounding box
-    touches it.
+    A bucket has the mean size of a cell. The buckets lie half a cell off, so that on a box of equal
+    cells each meets 2^d of them and not 3^d.
     """
 
     def __init__(self, space: Space) -> None:
@@ -39,25 +38,18 @@ class Locator:
         self._high = high.max(axis=0, initial=-np.inf)
         if n == 0:
             return
-        size = (high - low).mean(axis=0)
-        aligned = np.allclose(high - low, size, rtol=1e-9, atol=0.0)
-        steps = (low - self._low) / size
-        aligned = aligned and bool(np.allclose(steps, np.round(steps), atol=1e-6))
-        self._shape = np.maximum(np.round((self._high - self._low) / size), 1).astype(np.int64)
-        self._step = (self._high - self._low) / self._shape
-        if aligned:
-            first = last = np.round(steps).astype(np.int64)
-        else:
-            straight = space.cell in SIMPLICES or corners.shape[1] == 2**d
-            pad = (1e-9 if straight else 0.1) * self._step
-            first, last = self._bucket(low - pad), self._bucket(high + pad)
-        self._fill(first, last)
+        self._step = (high - low).mean(axis=0)
+        self._corner = self._low - 0.5 * self._step
+        self._shape = np.ceil((self._high - self._corner) / self._step).astype(np.int64) + 1
+        straight = space.cell in SIMPLICES or corners.shape[1] == 2**d
+        pad = (1e-9 if straight else 0.1) * self._step
+        self._fill(self._bucket(low - pad), self._bucket(high + pad))
         reference = np.zeros((1, d))
         x, jacobian = space.map_points(slice(0, n), reference)
         self._origin, self._inverse = x[:, 0], np.linalg.inv(jacobian[:, 0])
 
     def _bucket(self, x: Array) -> Array:
-        index = np.floor((x - self._low) / self._step).astype(np.int64)
+        index = np.floor((x - self._corner) / self._step).astype(np.int64)
         return np.clip(index, 0, self._shape - 1)
 
     def _fill(self, first: Array, last: Array) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import basix
 import basix.ufl
@@ -29,6 +30,14 @@ CHOP = 1e-13
 def chop(table: Array) -> Array:
     """Return ``table`` with rounding noise set to zero, so that sparsity shows."""
     return np.where(np.abs(table) < CHOP, 0.0, table)
+
+
+def _tabulate(element: Any, points: Array, derivatives: int) -> Array:
+    """Return values (and derivatives) of a scalar basis at reference points, also at none."""
+    if len(points):
+        return element.tabulate(derivatives, points)[..., 0]
+    rows = 1 + points.shape[1] * derivatives
+    return np.zeros((rows, 0, element.dim))
 
 
 @dataclass(frozen=True)
@@ -156,18 +165,18 @@ class Space:
 
     def tabulate(self, points: Array, derivatives: int = 0) -> Array:
         """Return the basis (and reference derivatives) at reference points: (1 + d, n, dofs)."""
-        return chop(self.basis.tabulate(derivatives, points)[..., 0])
+        return chop(_tabulate(self.basis, points, derivatives))
 
     def map_points(self, cells: slice | Indices, points: Array) -> tuple[Array, Array]:
         """Return x (cells, points, d) and J = dx/dX (cells, points, d, d) of reference points."""
-        table = self._map.tabulate(1, points)[..., 0]
+        table = _tabulate(self._map, points, 1)
         nodes = self._nodes[cells]
         x = np.einsum("qn,cni->cqi", table[0], nodes)
         return x, np.einsum("jqn,cni->cqij", table[1:], nodes)
 
     def map_each(self, cells: Indices, points: Array) -> tuple[Array, Array]:
         """Return x (n, d) and J (n, d, d) of one reference point (n, d) in each given cell."""
-        table = self._map.tabulate(1, points)[..., 0]
+        table = _tabulate(self._map, points, 1)
         nodes = self._nodes[cells]
         x = np.einsum("qn,qni->qi", table[0], nodes)
         return x, np.einsum("jqn,qni->qij", table[1:], nodes)

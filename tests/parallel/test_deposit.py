@@ -1,0 +1,136 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Samples on the mesh: location, deposition, smoothing, on however many ranks the tests run."""
+
+from mpi4py import MPI
+
+import numpy as np
+import pytest
+
+from helpers import moments, shaped_mesh
+from mfresnet.arrays import Array
+from mfresnet.deposit import BANDWIDTHS, HeatEquation, bandwidth, deposit
+from mfresnet.errors import InputError
+from mfresnet.locate import Locator
+from mfresnet.mesh import CELLS, box
+from mfresnet.parallel import maximum, total
+from mfresnet.space import Space
+
+COMM = MPI.COMM_WORLD
+RNG = np.random.default_rng(2)
+
+
+def square(cell: str, n: int, degree: int, comm: MPI.Intracomm = COMM) -> Space:
+    d = CELLS[cell]
+    return Space(box(comm, cell, [n] * d, np.full(d, -5.0), np.full(d, 5.0)), degree)
+
+
+def samples(d: int, n: int = 300) -> Array:
+    return RNG.standard_normal((d, n)) * 0.8 + 0.3
+
+
+@pytest.mark.parametrize("shape", ["affine", "perturbed", "rotated"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_point_is_found_once(cell: str, shape: str) -> None:
+    """And the reference coordinates lead back to it."""
+    space = Space(shaped_mesh(COMM, cell, 4, shape), 1)
+    locator = Locator(space)
+    nodes = COMM.bcast(space.cell_nodes(), root=0)
+    weights = np.random.default_rng(3).dirichlet(np.ones(nodes.shape[1]), size=len(nodes))
+    inside = np.einsum("cn,cni->ci", weights, nodes)
+    # points inside, on corners and between corners
+    points = np.concatenate([inside, nodes[:, 0], nodes.mean(axis=1), nodes[:, :2].mean(axis=1)]).T
+    cells, reference, found = locator.find(points)
+    assert found.all()
+    owners = total(COMM, (cells >= 0).astype(float))
+    np.testing.assert_array_equal(owners, 1.0)
+    mine = cells >= 0
+    x, _ = space.map_each(cells[mine], reference[mine])
+    assert np.abs(x - points[:, mine].T).max(initial=0.0) < 1e-9
+    assert not locator.find(points + 100.0)[2].any()
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_deposition_is_the_projection(cell: str, degree: int) -> None:
+    """(f, g) is the mean of g over the samples for every polynomial g of degree p."""
+    space, x = square(cell, 6, degree), samples(CELLS[cell])
+    f = deposit(space, x, "samples")
+    rule = space.cell_quadrature(2 * degree + 2)
+    for power in range(degree + 1):
+        moment = total(space.comm, space.integrate_basis(rule, lambda y, k=power: y[0] ** k) @ f)
+        assert moment[0] == pytest.approx(np.mean(x[0] ** power), rel=1e-12, abs=1e-13)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_deposition_does_not_depend_on_the_ranks(cell: str) -> None:
+    """Also for samples on facets between cells."""
+    d = CELLS[cell]
+    x = np.concatenate([samples(d), np.round(samples(d))], axis=1)
+    alone, shared = square(cell, 5, 2, MPI.COMM_SELF), square(cell, 5, 2)
+    values = []
+    for space in (alone, shared):
+        f = deposit(space, x, "samples")
+        tested = [
+            space.integrate_basis(space.quadrature, g) @ f
+            for g in (lambda y: np.sin(y[0]), lambda y: np.cos(3.0 * y[-1]))
+        ]
+        values.append(total(space.comm, [*tested, f @ (space.mass * f)]))
+    np.testing.assert_allclose(values[1], values[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_smoothing(cell: str, degree: int) -> None:
+    """Mass 1 and means to 1e-12; variance of the samples plus bandwidth^2."""
+    d = CELLS[cell]
+    space, x = square(cell, 10 if d == 3 else 24, degree), samples(d)
+    width = 1.0 if d == 3 else 0.4
+    heat = HeatEquation(space)
+    f = heat.smooth(deposit(space, x, "samples"), width)
+    heat.destroy()
+    mass, mean, covariance = moments(space, f)
+    assert mass == pytest.approx(1.0, abs=1e-12)
+    if degree >= 2:  # second moments are in the space
+        np.testing.assert_allclose(mean, x.mean(axis=1), atol=1e-5 if d == 3 else 1e-7)
+        expected = np.cov(x, bias=True) + width**2 * np.eye(d)
+        np.testing.assert_allclose(covariance, expected, atol=1e-4)
+
+
+def test_distance_to_the_kernel_estimate() -> None:
+    """Small, and the same on every mesh that resolves the bandwidth; no undershoots there."""
+    x, width, distances = samples(2, 400), 0.35, []
+    for n in (30, 45, 60):
+        space = square("quadrilateral", n, 2)
+        heat = HeatEquation(space)
+        f = heat.smooth(deposit(space, x, "samples"), width)
+        heat.destroy()
+        rule = space.cell_quadrature(8)
+        values = f[space.dofs[: space.n_owned_cells]] @ rule.basis.T
+        points = rule.x.reshape(-1, 2)
+        squared = np.sum((points[:, None] - x.T[None]) ** 2, axis=-1)
+        exact = np.exp(-0.5 * squared / width**2).mean(axis=1) / (2 * np.pi * width**2)
+        error = values - exact.reshape(values.shape)
+        sums = total(
+            COMM, [np.sum(rule.weights * error**2), np.sum(rule.weights.ravel() * exact**2)]
+        )
+        distances.append(float(np.sqrt(sums[0] / sums[1])))
+        assert maximum(COMM, -values.min(initial=0.0))[0] < 1e-10
+    assert max(distances) < 0.03, distances
+    assert np.ptp(distances) < 0.04 * distances[0], distances
+
+
+def test_samples_outside_of_the_mesh_are_an_error() -> None:
+    x = samples(2)
+    x[:, 7] = [6.0, 0.0]
+    with pytest.raises(InputError, match=r"^class a: samples outside of the mesh; .*\(6, 0\)"):
+        deposit(square("quadrilateral", 4, 1), x, "class a")
+
+
+def test_bandwidth_rules() -> None:
+    x = samples(2, 500)
+    spread = np.sqrt(np.mean(np.var(x, axis=1, ddof=1)))
+    assert bandwidth("scott", x) == pytest.approx(500 ** (-1 / 6) * spread)
+    assert bandwidth("silverman", x) == pytest.approx(500 ** (-1 / 6) * spread)  # equal in 2-D
+    assert bandwidth(0.3, x) == 0.3
+    assert BANDWIDTHS["silverman"](100, 1) == pytest.approx((4 / 300) ** 0.2)

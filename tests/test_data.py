@@ -1,0 +1,187 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Samples from a file: what is read, how it is split and scaled, a sentence for every mistake."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import RobustScaler, StandardScaler
+
+from mfresnet.data import DataSection, Dataset, load_data
+from mfresnet.errors import InputError
+
+RNG = np.random.default_rng(8)
+N = 60
+
+
+def write(path: Path, columns: dict[str, Any]) -> Path:
+    pd.DataFrame(columns).to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    return path
+
+
+def good() -> dict[str, Any]:
+    """Return 60 samples of two classes with four features."""
+    y = np.arange(N) % 3 == 0
+    x = RNG.standard_normal((N, 4)) * [1.0, 20.0, 0.3, 5.0] + np.outer(y, [2.0, 10.0, 0.0, 1.0])
+    columns: dict[str, Any] = {f"x{i}": x[:, i] for i in range(4)}
+    return columns | {"kind": np.where(y, "pear", "apple")}
+
+
+def read(path: Path, **keys: Any) -> Dataset:
+    reduce = {"kind": "pca", "dimension": 2}
+    return load_data(
+        DataSection.model_validate({"file": path, "label": "kind", "reduce": reduce} | keys)
+    )
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.CSV"])
+def test_reading(name: str, tmp_path: Path) -> None:
+    dataset = read(write(tmp_path / name, good()))
+    assert dataset.labels == ("apple", "pear")
+    assert dataset.features == ("x0", "x1", "x2", "x3")
+    assert dataset.train.x.shape == (2, 42) and dataset.test.x.shape == (2, 18)
+    assert np.bincount(dataset.train.y).tolist() == [28, 14]
+    assert np.bincount(dataset.test.y).tolist() == [12, 6]
+
+
+def test_numbers_as_labels_and_columns_by_name(tmp_path: Path) -> None:
+    columns = good() | {"kind": np.arange(N) % 2}
+    path = write(tmp_path / "a.csv", columns)
+    dataset = read(path, features=["x2", "x0"], reduce=None, scale="none", test_fraction=0.0)
+    assert dataset.labels == ("0", "1")
+    assert dataset.test.y.size == 0
+    np.testing.assert_array_equal(dataset.train.x, np.array([columns["x2"], columns["x0"]]))
+
+
+@pytest.mark.parametrize("whiten", [True, False])
+@pytest.mark.parametrize(
+    ("scale", "maker"), [("standard", StandardScaler), ("robust", RobustScaler), ("none", None)]
+)
+def test_scaling_and_reduction(scale: str, maker: Any, whiten: bool, tmp_path: Path) -> None:
+    """They are scikit-learn's, made from the training part alone, and the matrix repeats them."""
+    columns = good()
+    reduce = {"kind": "pca", "dimension": 3, "whiten": whiten}
+    dataset = read(write(tmp_path / "a.csv", columns), scale=scale, reduce=reduce)
+    x = np.stack([columns[f"x{i}"] for i in range(4)], axis=1)
+    train = read(
+        tmp_path / "a.csv", scale="none", reduce=None, features=["x0", "x1", "x2"]
+    ).train.x[0]
+    rows = np.flatnonzero(np.isin(x[:, 0], train))
+    scaled = x if maker is None else maker().fit(x[rows]).transform(x)
+    expected = PCA(3, whiten=whiten, svd_solver="full").fit(scaled[rows]).transform(scaled)
+    np.testing.assert_allclose(dataset.train.x.T, expected[rows], atol=1e-11)
+    others = np.setdiff1d(np.arange(N), rows)
+    np.testing.assert_allclose(dataset.test.x.T, expected[others], atol=1e-11)
+    if whiten:
+        np.testing.assert_allclose(np.cov(dataset.train.x), np.eye(3), atol=1e-10)
+
+
+def test_splits_follow_the_seed(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", good())
+    a, b, c = (read(path, seed=seed).train.x for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert a.shape == c.shape and not np.array_equal(a, c)
+
+
+def test_wisconsin_data_is_whole() -> None:
+    path = Path(__file__).parents[1] / "cases/wdbc.csv"
+    dataset = read(path, label="diagnosis")
+    assert len(dataset.features) == 30
+    counts = np.bincount(np.concatenate([dataset.train.y, dataset.test.y]))
+    assert dict(zip(dataset.labels, counts, strict=True)) == {"benign": 357, "malignant": 212}
+
+
+def with_text(text: str) -> Any:
+    return lambda path: path.write_text(text)
+
+
+def changed(**columns: Any) -> Any:
+    return lambda path: write(path, good() | columns)
+
+
+def put(value: Any, row: int = 4) -> list[Any]:
+    column = [str(v) for v in good()["x1"]]
+    column[row] = value
+    return column
+
+
+MISTAKES: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "no file": (lambda path: None, {}, r"^data\.file: cannot be read \(No such file.*relative"),
+    "format": (lambda path: None, {"file": "a.xls"}, r"^data\.file: unknown format; got 'a.xls'"),
+    "no label column": (
+        changed(), {"label": "kid"},
+        r"^data\.label: no such column; got 'kid', expected one of x0, .*Did you mean 'kind'\?",
+    ),
+    "no feature column": (
+        changed(), {"features": ["x0", "x9"]}, r"^data\.features: no such column; got 'x9'"
+    ),
+    "label among the features": (
+        changed(), {"features": ["x0", "kind"]}, r"^data\.features: holds the label"
+    ),
+    "feature twice": (changed(), {"features": ["x0", "x0"]}, r"^data\.features: a name twice"),
+    "label alone": (
+        lambda path: write(path, {"kind": ["a", "b"]}), {}, r"^data\.features: no columns"
+    ),
+    "missing value": (
+        changed(x1=put("")), {},
+        r"^data\.file: a\.csv, line 6, column 'x1': missing value; got nothing",
+    ),
+    "infinite value": (
+        changed(x1=put("inf", 0)), {}, r"line 2, column 'x1': not a finite number; got 'inf'"
+    ),
+    "nan": (changed(x1=put("nan")), {}, r"line 6, column 'x1': not a finite number; got 'nan'"),
+    "text": (changed(x1=put("tall")), {}, r"line 6, column 'x1': not a finite .* got 'tall'"),
+    "missing label": (
+        changed(kind=["", *good()["kind"][1:]]), {}, r"line 2, column 'kind': missing label"
+    ),
+    "one class": (changed(kind=["a"] * N), {}, r"^data\.label: one class only; got 'a'"),
+    "few samples": (
+        changed(kind=["b"] * 3 + ["a"] * (N - 3)), {},
+        r"^data\.file: too few samples; got 3 of class 'b', expected at least 4",
+    ),
+    "constant column": (
+        changed(x2=[7.0] * N), {}, r"^data\.features: a constant column; got 7 .* of 'x2'"
+    ),
+    "too many features": (
+        changed(), {"reduce": None}, r"^data\.reduce: missing; got 4 features, expected at most 3"
+    ),
+    "too large a reduction": (
+        changed(), {"features": ["x0"]}, r"^data\.reduce\.dimension: too large; got 2 for 1"
+    ),
+    "test fraction": (
+        changed(), {"test_fraction": 0.01}, r"^data\.test_fraction: cannot split; got 0\.01"
+    ),
+    "empty file": (with_text(""), {}, r"^data\.file: not a table"),
+    "header only": (with_text("x0,kind\n"), {}, r"^data\.file: no rows"),
+    "ragged": (with_text("x0,kind\n1,a\n2,b,c\n"), {}, r"^data\.file: not a table.*line 3"),
+    "wide rows": (with_text("x0,kind\n1,2,a\n2,3,b\n"), {}, r"^data\.file: not a table"),
+    "name twice": (with_text("x0,x0,kind\n1,2,a\n"), {}, r"^data\.file: a column name twice; .*x0"),
+    "encoding": (
+        lambda path: path.write_bytes(b"x0,kind\n1,caf\xe9\n"), {},
+        r"^data\.file: not UTF-8 text; got byte 0xe9",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake(name: str, tmp_path: Path) -> None:
+    make, keys, pattern = MISTAKES[name]
+    path = tmp_path / "a.csv"
+    make(path)
+    with pytest.raises(InputError) as caught:
+        read(path, **keys)
+    (text,) = caught.value.messages
+    assert re.search(pattern, text), text
+    assert "\n" not in text and text.endswith((".", "?")), text
+
+
+def test_features_that_repeat_each_other(tmp_path: Path) -> None:
+    columns = good()
+    columns["x1"] = 2.0 * columns["x0"] + 1.0
+    with pytest.raises(InputError, match=r"data\.reduce\.dimension: more than the data spans"):
+        read(write(tmp_path / "a.csv", columns), features=["x0", "x1"])
