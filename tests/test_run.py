@@ -12,14 +12,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import pyvista
 
+from helpers import make_data_case
 from mfresnet.case import Case, load
 from mfresnet.errors import InputError
 from mfresnet.export import write_atomically
+from mfresnet.functional import ReducedFunctional
 from mfresnet.population import populate
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +103,8 @@ def test_run_directory(tmp_path: Path) -> None:
     assert float(history[-1]["objective"]) == run["objective"]["total"]
     assert load(directory / "case.toml") == filled(PLANE, SMALL)
     pictures = {path.name for path in (directory / "pictures").iterdir()}
-    assert pictures == {"density.png", "velocity.png", "controls.png", "history.png"}
+    drawn = {"density.png", "density.gif", "velocity.png", "controls.png", "history.png"}
+    assert pictures == drawn
     assert not list(directory.rglob("*.partial"))
     for name in ("density", "adjoint", "velocity"):
         reader = pyvista.PVDReader(directory / f"fields/{name}.pvd")
@@ -109,6 +113,63 @@ def test_run_directory(tmp_path: Path) -> None:
     lines = [line for line in done.stderr.splitlines() if line.lstrip()[:1].isdigit()]
     assert len(lines) == len(history)
     assert done.stderr.splitlines()[-1] == run["message"]
+
+
+def data_case(directory: Path, **sections: Any) -> Path:
+    """Write a small case on samples and return its file; the data stand beside it."""
+    case = make_data_case(directory, **sections)
+    path = directory / "small.toml"
+    path.write_text(case.to_toml())
+    return path
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_run_on_samples(ranks: int, tmp_path: Path) -> None:
+    case, directory = data_case(tmp_path), tmp_path / "run"
+    settings = ["output.pictures=true", "training.gradient_tolerance=1e-3"]
+    done = command("run", case, "--out", directory, ranks=ranks, settings=settings)
+    assert done.returncode == 0, done.stderr
+    run = report(directory)
+    metrics, data = run["metrics"], run["data"]
+    assert metrics["test_accuracy"] > 0.85
+    assert metrics["test_accuracy"] == metrics["runge_kutta"]["test_accuracy"]
+    assert set(metrics["means"]) == {"no", "yes"}
+    assert (data["train_samples"], data["test_samples"]) == (112, 48)
+    assert "logistic regression" in done.stderr and "test accuracy" in done.stderr
+    pictures = {path.name for path in (directory / "pictures").iterdir()}
+    assert {"decision.png", "paths.png", "density.gif"} <= pictures
+    # what prediction needs: the recorded map gives the samples of the run
+    again = ReducedFunctional(load(directory / "case.toml"), MPI.COMM_SELF)
+    dataset = again.population.dataset
+    assert dataset is not None
+    np.testing.assert_array_equal(np.array(data["matrix"]), dataset.matrix)
+    theta = np.load(directory / "controls.npz")["theta"]
+    assert again.value(theta) == pytest.approx(run["objective"]["total"], rel=1e-10)
+
+
+def test_bad_samples_are_one_sentence(tmp_path: Path) -> None:
+    case = data_case(tmp_path)
+    with (tmp_path / "samples.csv").open("a") as file:
+        file.write("0.5,,no\n")
+    done = command("run", case, "--out", tmp_path / "run", ranks=2)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if "samples.csv, line 162" in line]
+    assert len(lines) == 1 and "column 'height': missing value" in lines[0]
+    assert not (tmp_path / "run").exists()
+    checked = command("check", case)
+    assert checked.returncode == 2 and "line 162" in checked.stderr
+
+
+def test_cross_validation(tmp_path: Path) -> None:
+    case = data_case(tmp_path)
+    settings = ["training.gradient_tolerance=1e-2", "mesh.cells=[12, 12]"]
+    done = command("cross-validate", case, "--seeds", 3, "--json", settings=settings)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [row["seed"] for row in result["splits"]] == [0, 1, 2]
+    accuracies = [row["test_accuracy"] for row in result["splits"]]
+    assert result["mean"]["test_accuracy"] == pytest.approx(np.mean(accuracies))
+    assert command("cross-validate", SHIFT).returncode == 2
 
 
 def test_plane_of_a_case_on_the_line(tmp_path: Path) -> None:
