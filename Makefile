@@ -1,6 +1,6 @@
 # Every target sets up the environment by itself, see docker/run.
 RUN := docker/run
-DEMO := cases/two_classes_2d.toml
+DEMO := cases/breast_cancer.toml
 
 .PHONY: help demo test lint shell clean
 
