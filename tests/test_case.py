@@ -72,7 +72,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"network": {"final_time": float("nan")}},
         r"^network\.final_time: wrong value; got nan",
     ),
-    "negative": ({"penalty": {"tikhonov": -1.0}}, r"^penalty\.tikhonov: wrong value; got -1\.0"),
+    "negative": (
+        {"penalty": {"tikhonov": -1.0}},
+        r"^penalty\.tikhonov\.weight: wrong value; got -1\.0",
+    ),
     "degree": ({"space": {"degree": 5}}, r"^space\.degree: wrong value; got 5, expected less"),
     "unstable pair": (
         {"time": {"order": 2}},

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from helpers import gaussian, inner, make_case, random_field, shaped_mesh
 from mfresnet.functional import ReducedFunctional
+from mfresnet.loss import Parts
 from mfresnet.mesh import CELLS
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
@@ -88,10 +89,11 @@ def test_outflow_is_charged() -> None:
     j_thrown, j_stayed = thrown.value(thrown.theta0), stayed.value(stayed.theta0)
     left = thrown.balance(thrown.theta0).outflow[0]
     assert 0.5 < left < 0.9
-    uncharged = j_thrown - thrown.sweep.charge[0]
+    inside = Parts(thrown.sweep.final, np.zeros_like(thrown.sweep.left[-1]), {})
+    uncharged = float(thrown.depth_loss.loss.value(inside)[0])
     assert uncharged < j_stayed < j_thrown
     # all that has left pays 1/2 |x - target|^2 at x = -2
-    assert thrown.sweep.charge[0] == pytest.approx(left * 0.5 * 3.0**2, rel=1e-12)
+    assert j_thrown - uncharged == pytest.approx(left * 0.5 * 3.0**2, rel=1e-12)
 
 
 def test_too_few_steps_are_an_error() -> None:

@@ -8,10 +8,10 @@ import pytest
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
-from mfresnet.control import Controls, ControlSpace
+from mfresnet.control import INITIALS, Controls, ControlSpace, prolong
 from mfresnet.errors import InputError, lookup
 from mfresnet.fluxes import FLUXES
-from mfresnet.penalties import PENALTIES
+from mfresnet.penalties import PENALTIES, SmoothedWeight, Weight
 from mfresnet.schemes import SCHEMES, cfl_constant
 
 RNG = np.random.default_rng(3)
@@ -47,8 +47,8 @@ def test_block(name: str, d: int, activation: str) -> None:
     """vjp and jvp are transposes, and jvp is the difference quotient."""
     block, sigma = BLOCKS[name], ACTIVATIONS[activation]
     x, g = RNG.standard_normal((d, 50)), RNG.standard_normal((d, 50))
-    theta = {n: RNG.standard_normal(s) for n, s in block.shapes(d).items()}
-    h = {n: RNG.standard_normal(s) for n, s in block.shapes(d).items()}
+    theta = {n: RNG.standard_normal(s) for n, s in block.shapes(d, 4).items()}
+    h = {n: RNG.standard_normal(s) for n, s in block.shapes(d, 4).items()}
     e = 1e-6
     plus = block.velocity(sigma, x, {n: theta[n] + e * h[n] for n in theta})
     minus = block.velocity(sigma, x, {n: theta[n] - e * h[n] for n in theta})
@@ -60,6 +60,20 @@ def test_block(name: str, d: int, activation: str) -> None:
     assert np.abs(plus).max() <= block.bound(sigma)
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_second_derivative_of_a_block(name: str, activation: str) -> None:
+    """The tangent of the vjp is its difference quotient."""
+    block, sigma = BLOCKS[name], ACTIVATIONS[activation]
+    x, g, e = RNG.standard_normal((2, 50)), RNG.standard_normal((2, 50)), 1e-6
+    theta, h = ({n: RNG.standard_normal(s) for n, s in block.shapes(2, 4).items()} for _ in "ab")
+    plus = block.vjp(sigma, x, {n: theta[n] + e * h[n] for n in theta}, g)
+    minus = block.vjp(sigma, x, {n: theta[n] - e * h[n] for n in theta}, g)
+    given = block.vjp_tangent(sigma, x, theta, g, h)
+    for n in theta:
+        np.testing.assert_allclose(given[n], (plus[n] - minus[n]) / (2 * e), atol=1e-5)
+
+
 def controls() -> ControlSpace:
     values = {"W": RNG.standard_normal((5, 2, 2)), "b": RNG.standard_normal((5, 2))}
     return ControlSpace(Controls(values), ("b", "W"), 2.0)
@@ -67,22 +81,65 @@ def controls() -> ControlSpace:
 
 @pytest.mark.parametrize("name", PENALTIES)
 def test_penalty(name: str) -> None:
-    space, row, e = controls(), PENALTIES[name], 1e-5
+    space, row, e = controls(), PENALTIES[name], 1e-6
+    p = row.section(weight=0.7)
     theta, h = RNG.standard_normal(space.size), RNG.standard_normal(space.size)
-    slope = (row.value(space, theta + e * h) - row.value(space, theta - e * h)) / (2 * e)
-    assert float(row.derivative(space, theta) @ h) == pytest.approx(slope, rel=1e-8)
-    second = (row.derivative(space, theta + e * h) - row.derivative(space, theta - e * h)) / (2 * e)
-    np.testing.assert_allclose(row.hessian_action(space, theta, h), second, atol=1e-8)
+    slope = (row.value(p, space, theta + e * h) - row.value(p, space, theta - e * h)) / (2 * e)
+    assert float(row.derivative(p, space, theta) @ h) == pytest.approx(slope, rel=1e-7)
+    up, down = row.derivative(p, space, theta + e * h), row.derivative(p, space, theta - e * h)
+    given = row.hessian_action(p, space, theta, h)
+    np.testing.assert_allclose(given, (up - down) / (2 * e), atol=1e-7)
 
 
 def test_penalties_are_the_integrals() -> None:
-    """theta(t) = t in every control: int t^2 / 2 and int 1 / 2 over (0, 2), midpoint values."""
+    """theta(t) = t: int t^2 / 2, int 1 / 2 and int |t| over (0, 2), midpoint values."""
     t = 2.0 * (np.arange(50) + 0.5) / 50
     values = {"b": t[:, None]}
     space = ControlSpace(Controls(values), ("b",), 2.0)
-    theta = space.to_vector(values)
-    assert PENALTIES["tikhonov"].value(space, theta) == pytest.approx(8 / 6, rel=1e-3)
-    assert PENALTIES["smoothness"].value(space, theta) == pytest.approx(1.0 * 49 / 50, rel=1e-12)
+    theta, p = space.to_vector(values), Weight(weight=1.0)
+    assert PENALTIES["tikhonov"].value(p, space, theta) == pytest.approx(8 / 6, rel=1e-3)
+    assert PENALTIES["smoothness"].value(p, space, theta) == pytest.approx(49 / 50, rel=1e-12)
+    p = SmoothedWeight(weight=1.0, smoothing=1e-8)
+    assert PENALTIES["l1"].value(p, space, -theta) == pytest.approx(2.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_direction_and_pull_back_are_transposes(shared: bool) -> None:
+    """And to_vector inverts from_vector, with a head and with layers that share."""
+    values = {"W": RNG.standard_normal((4, 3, 2)), "H": RNG.standard_normal((2, 2))}
+    space = ControlSpace(Controls(values, ("H",)), ("H", "W"), 2.0, shared)
+    assert space.size == (4 + 6 if shared else 4 + 24)
+    theta = RNG.standard_normal(space.size)
+    full = space.from_vector(theta)
+    assert full.W.shape == (4, 3, 2) and full.H.shape == (2, 2)
+    np.testing.assert_allclose(space.to_vector(full.values), theta, rtol=1e-14)
+    g = {name: RNG.standard_normal(v.shape) for name, v in values.items()}
+    along = space.direction(theta)
+    pairing = sum(float(np.sum(g[name] * along.values[name])) for name in g)
+    assert float(space.pull_back(g) @ theta) == pytest.approx(pairing, rel=1e-13)
+    # |theta|^2 in L2(0, T) of what is constant in depth
+    assert space.norm(theta) ** 2 == pytest.approx(
+        2.0 * float(np.sum(full.H**2)) + 0.5 * float(np.sum(full.W**2))
+    )
+
+
+def test_prolongation_keeps_the_velocity() -> None:
+    before = Controls({"b": RNG.standard_normal((3, 2)), "h": np.ones(2)}, ("h",))
+    after = prolong(before, 6)
+    for layer in range(6):
+        np.testing.assert_array_equal(after.layer(layer)["b"], before.layer(layer // 2)["b"])
+    np.testing.assert_array_equal(after.h, before.h)
+    with pytest.raises(InputError, match=r"got 7, expected a multiple of 3"):
+        prolong(before, 7)
+
+
+def test_random_controls_do_not_change() -> None:
+    """The seed alone decides; the numbers are part of what a run promises."""
+    shapes = BLOCKS["wide"].shapes(2, 3)
+    one, two, other = (INITIALS["random"](shapes, seed) for seed in (7, 7, 8))
+    assert all(np.array_equal(one[n], two[n]) for n in shapes)
+    assert not np.array_equal(one["W"], other["W"])
+    assert {n: a.shape for n, a in one.items()} == shapes
 
 
 def test_controls_round_trip() -> None:
@@ -159,6 +216,8 @@ def test_flux(name: str) -> None:
     e = 1e-6
     slope = (row.speed(vn + e, 0.7) - row.speed(vn - e, 0.7)) / (2 * e)
     np.testing.assert_allclose(row.slope(vn, 0.7), slope, atol=1e-8)
+    curvature = (row.slope(vn + e, 0.7) - row.slope(vn - e, 0.7)) / (2 * e)
+    np.testing.assert_allclose(row.curvature(vn, 0.7), curvature, atol=1e-6)
     excess = row.speed(vn, 0.7) - np.abs(vn)
     assert excess.min() >= 0.0
     assert float(np.max(row.speed(np.zeros(1), 0.7))) == pytest.approx(0.7 * row.excess)

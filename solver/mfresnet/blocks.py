@@ -8,6 +8,7 @@ the arrays of one layer; points are columns, x has shape (d, n).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,46 +23,114 @@ class Block:
     """One kind of residual block.
 
     Attributes:
-        shapes: (d) -> shape of each parameter in one layer.
+        shapes: (d, width) -> shape of each parameter in one layer.
         velocity: (activation, x, parameters) -> v, shape (d, n).
         vjp: (activation, x, parameters, g) -> sum over points of g . dv/dparameter, per parameter.
         jvp: (activation, x, parameters, h) -> dv/dparameters [h], shape (d, n).
+        vjp_tangent: (activation, x, parameters, g, h) -> derivative of ``vjp`` along h at fixed g:
+            sum over points of g . d2v/dparameters2 [h], per parameter.
         bound: (activation) -> supremum of |v_i| over all x and parameters, infinity if none.
+        wide: whether the width is free: it must then be given in the case file.
+        zero_is_critical: whether all derivatives in the parameters but one vanish at zero, so that
+            no training can start there.
     """
 
-    shapes: Callable[[int], dict[str, tuple[int, ...]]]
+    shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
     velocity: Callable[[Activation, Array, Parameters], Array]
     vjp: Callable[[Activation, Array, Parameters, Array], dict[str, Array]]
     jvp: Callable[[Activation, Array, Parameters, Parameters], Array]
+    vjp_tangent: Callable[[Activation, Array, Parameters, Array, Parameters], dict[str, Array]]
     bound: Callable[[Activation], float]
+    wide: bool = False
+    zero_is_critical: bool = False
 
 
-def _square_argument(x: Array, parameters: Parameters) -> Array:
+def _argument(x: Array, parameters: Parameters) -> Array:
+    """Return u = W x + b, linear in the parameters."""
     return parameters["W"] @ x + parameters["b"][:, None]
 
 
+# ---------------------------------------------------------------------- v = sigma(W x + b)
 def _square_velocity(activation: Activation, x: Array, parameters: Parameters) -> Array:
     """Return v = sigma(W x + b), W d x d, b in R^d: the block of the paper, eq. (1)."""
-    return activation.value(_square_argument(x, parameters))
+    return activation.value(_argument(x, parameters))
 
 
 def _square_vjp(
     activation: Activation, x: Array, parameters: Parameters, g: Array
 ) -> dict[str, Array]:
-    s = activation.derivative(_square_argument(x, parameters)) * g
+    s = activation.derivative(_argument(x, parameters)) * g
     return {"W": s @ x.T, "b": s.sum(axis=1)}
 
 
 def _square_jvp(activation: Activation, x: Array, parameters: Parameters, h: Parameters) -> Array:
-    return activation.derivative(_square_argument(x, parameters)) * _square_argument(x, h)
+    return activation.derivative(_argument(x, parameters)) * _argument(x, h)
+
+
+def _square_vjp_tangent(
+    activation: Activation, x: Array, parameters: Parameters, g: Array, h: Parameters
+) -> dict[str, Array]:
+    s = activation.second(_argument(x, parameters)) * _argument(x, h) * g
+    return {"W": s @ x.T, "b": s.sum(axis=1)}
+
+
+# ---------------------------------------------------------------------- v = V sigma(W x + b) + c
+def _wide_velocity(activation: Activation, x: Array, parameters: Parameters) -> Array:
+    """Return v = V sigma(W x + b) + c, W n x d, b in R^n, V d x n, c in R^d."""
+    sigma = activation.value(_argument(x, parameters))
+    return parameters["V"] @ sigma + parameters["c"][:, None]
+
+
+def _wide_vjp(
+    activation: Activation, x: Array, parameters: Parameters, g: Array
+) -> dict[str, Array]:
+    u = _argument(x, parameters)
+    s = activation.derivative(u) * (parameters["V"].T @ g)
+    return {
+        "W": s @ x.T,
+        "b": s.sum(axis=1),
+        "V": g @ activation.value(u).T,
+        "c": g.sum(axis=1),
+    }
+
+
+def _wide_jvp(activation: Activation, x: Array, parameters: Parameters, h: Parameters) -> Array:
+    u = _argument(x, parameters)
+    inner = parameters["V"] @ (activation.derivative(u) * _argument(x, h))
+    return inner + h["V"] @ activation.value(u) + h["c"][:, None]
+
+
+def _wide_vjp_tangent(
+    activation: Activation, x: Array, parameters: Parameters, g: Array, h: Parameters
+) -> dict[str, Array]:
+    u, du = _argument(x, parameters), _argument(x, h)
+    slope = activation.derivative(u)
+    s = activation.second(u) * du * (parameters["V"].T @ g) + slope * (h["V"].T @ g)
+    return {
+        "W": s @ x.T,
+        "b": s.sum(axis=1),
+        "V": g @ (slope * du).T,
+        "c": 0.0 * parameters["c"],
+    }
 
 
 BLOCKS: dict[str, Block] = {
     "square": Block(
-        shapes=lambda d: {"W": (d, d), "b": (d,)},
+        shapes=lambda d, width: {"W": (d, d), "b": (d,)},
         velocity=_square_velocity,
         vjp=_square_vjp,
         jvp=_square_jvp,
+        vjp_tangent=_square_vjp_tangent,
         bound=lambda activation: activation.bound,
+    ),
+    "wide": Block(
+        shapes=lambda d, width: {"W": (width, d), "b": (width,), "V": (d, width), "c": (d,)},
+        velocity=_wide_velocity,
+        vjp=_wide_vjp,
+        jvp=_wide_jvp,
+        vjp_tangent=_wide_vjp_tangent,
+        bound=lambda activation: math.inf,
+        wide=True,
+        zero_is_critical=True,
     ),
 }

@@ -12,22 +12,30 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import tomli_w
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 from pydantic import ValidationError as PydanticError
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
-from mfresnet.checks import contradictions
-from mfresnet.control import INITIALS, Controls, same_in_every_layer
+from mfresnet.checks import contradictions, misfit
+from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_controls
 from mfresnet.data import DataSection
 from mfresnet.density import Density
 from mfresnet.errors import InputError
-from mfresnet.losses import LOSSES
+from mfresnet.losses import LOSSES, loss_section
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
-from mfresnet.models import FiniteFloat, Model, Name, Vector, as_list
+from mfresnet.models import Chosen, FiniteFloat, Model, Name, Vector, as_list
 from mfresnet.particles import INFERENCES
+from mfresnet.penalties import penalty_section
 from mfresnet.refusals import available, sentences, without_consequences
 from mfresnet.schemes import SCHEMES
 
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CELLS = 32
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
-PATHS = (("data", "file"),)
+PATHS = (("data", "file"), ("initial", "file"))
 """Keys of the case file that hold paths."""
 Counts = Annotated[list[PositiveInt], BeforeValidator(as_list)]
 
@@ -85,7 +93,9 @@ class NetworkSection(Model):
     activation: Annotated[str, Name(ACTIVATIONS)] = "tanh"
     layers: PositiveInt = 10
     final_time: PositiveFloat = 1.0
-    trainable: Annotated[list[str], Field(min_length=1)] = ["W", "b"]
+    width: PositiveInt | None = None
+    shared: bool = False
+    trainable: Annotated[list[str], Field(min_length=1)] | None = None
     inference: Annotated[str, Name(INFERENCES)] = "runge_kutta"
 
 
@@ -98,26 +108,17 @@ class ClassSection(Model):
     target: Vector | None = None
 
 
-class LossSection(Model):
-    """[loss]: the loss on the final densities."""
+class InitialSection(Model, extra="allow"):
+    """[initial]: the controls to start from; the other keys are values of parameters."""
 
-    kind: Annotated[str, Name(LOSSES)] = "quadratic"
-    targets: dict[str, Vector] | None = None
+    kind: Annotated[str, Name((*INITIALS, "values", "file"))] | None = None
+    seed: NonNegativeInt = 0
+    scale: PositiveFloat = 1.0
+    file: Path | None = None
 
-
-class PenaltySection(Model):
-    """[penalty]: weights of the penalties on the controls."""
-
-    tikhonov: NonNegativeFloat = 1e-2
-    smoothness: NonNegativeFloat = 0.0
-
-
-class InitialSection(Model):
-    """[initial]: the controls to start from."""
-
-    kind: Annotated[str, Name((*INITIALS, "values"))] = "identity"
-    W: float | list[list[FiniteFloat]] | None = None
-    b: float | list[FiniteFloat] | None = None
+    def values(self) -> dict[str, Any]:
+        """Return the given values of parameters."""
+        return dict(self.model_extra or {})
 
 
 class TrainingSection(Model):
@@ -153,8 +154,8 @@ class Case(Model):
     network: NetworkSection = NetworkSection()
     classes: list[ClassSection] = []
     data: DataSection | None = None
-    loss: LossSection = LossSection()
-    penalty: PenaltySection = PenaltySection()
+    loss: Annotated[Any, Chosen(loss_section)] = Field({}, validate_default=True)
+    penalty: Annotated[Any, Chosen(penalty_section)] = Field({}, validate_default=True)
     initial: InitialSection = InitialSection()
     training: TrainingSection = TrainingSection()
     output: OutputSection = OutputSection()
@@ -194,16 +195,41 @@ class Case(Model):
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter of a layer."""
-        return BLOCKS[self.network.block].shapes(self.dimension)
+        return BLOCKS[self.network.block].shapes(self.dimension, self.network.width or 1)
 
-    def initial_controls(self) -> Controls:
-        """Return the initial controls of all layers."""
-        if self.initial.kind == "values":
-            given = {n: getattr(self.initial, n) for n in self.shapes()}
-            values = {n: np.asarray(v, float).reshape(self.shapes()[n]) for n, v in given.items()}
+    def head(self, n_classes: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every parameter of the head of the loss."""
+        return LOSSES[self.loss.kind].head(self.dimension, n_classes)
+
+    def trainable(self) -> list[str]:
+        """Return the names of the parameters that are trained: all of them by default."""
+        return self.network.trainable or [*self.shapes(), *self.head(1)]
+
+    def initial_kind(self) -> str:
+        """Return where the controls start: wide blocks at random, others at the identity."""
+        wide = BLOCKS[self.network.block].zero_is_critical
+        return self.initial.kind or ("random" if wide else "identity")
+
+    def initial_controls(self, n_classes: int) -> Controls:
+        """Return the initial controls of all layers and of the head.
+
+        Raises:
+            InputError: a value has not the right shape, or the file does not fit.
+        """
+        initial, kind = self.initial, self.initial_kind()
+        head = self.head(n_classes)
+        shapes = self.shapes() | head
+        if kind == "file" and initial.file is not None:
+            return stored_controls(initial.file, shapes, tuple(head), self.network.layers)
+        if kind == "values":
+            given = initial.values()
+            if found := [m for n, s in shapes.items() for m in misfit(n, given.get(n), s)]:
+                raise InputError(found)
+            values = {n: np.asarray(given[n], float).reshape(s) for n, s in shapes.items()}
         else:
-            values = INITIALS[self.initial.kind](self.shapes())
-        return same_in_every_layer(values, self.network.layers)
+            drawn = INITIALS[kind](shapes, initial.seed)
+            values = {n: initial.scale * v if kind == "random" else v for n, v in drawn.items()}
+        return same_in_every_layer(values, self.network.layers, tuple(head))
 
     def resolve(self, population: Population) -> Case:
         """Return the case with everything that was omitted filled in.
@@ -223,6 +249,8 @@ class Case(Model):
         else:
             data["data"]["features"] = list(population.dataset.features)
             data["loss"]["targets"] = named(population.labels, population.targets)
+        data["network"]["trainable"] = self.trainable()
+        data["initial"]["kind"] = self.initial_kind()
         bounded = self.training.lower is not None or self.training.upper is not None
         if bounded and self.training.method == "lmvm":
             data["training"]["method"] = "blmvm"
@@ -231,10 +259,10 @@ class Case(Model):
     def to_toml(self) -> str:
         """Return the case as a case file."""
         data = self.model_dump(exclude_none=True)
-        if self.data is None:
-            return tomli_w.dumps(data)
-        data["data"]["file"] = str(self.data.file)
-        return tomli_w.dumps({k: v for k, v in data.items() if k != "classes"})
+        for section, key in PATHS:
+            if key in data.get(section, {}):
+                data[section][key] = str(data[section][key])
+        return tomli_w.dumps({k: v for k, v in data.items() if k != "classes" or v})
 
 
 def named(labels: Sequence[str], rows: Array) -> dict[str, list[float]]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
-from mfresnet.errors import InputError
+from mfresnet.errors import InputError, suggestion
+from mfresnet.losses import LOSSES
 from mfresnet.methods import METHODS
 from mfresnet.schemes import cfl_constant
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 def contradictions(case: Case) -> list[str]:
     """Return a sentence for everything in a case that does not fit together."""
-    return [*_mesh(case), *_classes(case), *_network(case), *_training(case)]
+    parts = (_mesh, _classes, _network, _initial, _loss, _training)
+    return [sentence for part in parts for sentence in part(case)]
 
 
 def _length(where: str, given: Sequence[Any], d: int, cell: str) -> list[str]:
@@ -41,11 +43,13 @@ def _mesh(case: Case) -> list[str]:
             f"mesh.upper: not above mesh.lower; got {mesh.upper}, expected more than "
             f"{mesh.lower}. Exchange or enlarge them."
         )
-    bound = BLOCKS[case.network.block].bound(ACTIVATIONS[case.network.activation])
+    block, activation = case.network.block, case.network.activation
+    bound = BLOCKS[block].bound(ACTIVATIONS[activation])
     if not np.isfinite(bound) and (mesh.lower is None or mesh.upper is None):
         found.append(
-            "mesh.lower: missing; got nothing, expected both corners of the box as activation "
-            f"{case.network.activation} is unbounded. Add mesh.lower and mesh.upper."
+            "mesh.lower: missing; got nothing, expected both corners of the box as the velocity "
+            f"of block {block} with activation {activation} is unbounded. Add mesh.lower and "
+            "mesh.upper."
         )
     try:
         cfl_constant(case.time.order, case.space.degree)
@@ -74,12 +78,12 @@ def _classes(case: Case) -> list[str]:
         for name, length in section.density.dimensions().items():
             where = f"classes.{k}.density.{name}"
             found += _length(where, range(length), case.dimension, case.mesh.cell)
-        if section.target is None:
+        if section.target is None and LOSSES[case.loss.kind].targets:
             found.append(
                 f"classes.{k}.target: missing; got nothing, expected {case.dimension} numbers "
                 f"for loss {case.loss.kind}. Add the point that the class should reach."
             )
-        else:
+        elif section.target is not None:
             found += _length(f"classes.{k}.target", section.target, case.dimension, case.mesh.cell)
     given = [c.weight is not None for c in case.classes]
     if any(given) and not all(given):
@@ -97,40 +101,92 @@ def _classes(case: Case) -> list[str]:
     return found
 
 
+def _loss(case: Case) -> list[str]:
+    found = []
+    for name, length in case.loss.dimensions().items():
+        found += _length(f"loss.{name}", range(length), case.dimension, case.mesh.cell)
+    if case.loss.terminal == case.loss.running == 0.0:
+        found.append(
+            "loss.terminal: no loss at all; got 0 with loss.running 0, expected one of them above "
+            "0. Raise one."
+        )
+    n = len(case.classes)
+    if case.loss.kind == "cross_entropy" and case.data is None and n == 1:
+        found.append(
+            "loss.kind: nothing to tell apart; got cross_entropy with 1 class, expected at least "
+            "2. Add a class or change the loss."
+        )
+    return found
+
+
 def _network(case: Case) -> list[str]:
-    found, shapes = [], case.shapes()
-    trainable = case.network.trainable
+    network, found = case.network, []
+    block = BLOCKS[network.block]
+    if block.wide and network.width is None:
+        found.append(
+            f"network.width: missing; got nothing, expected the number of hidden units of block "
+            f"{network.block}. Add it."
+        )
+    if not block.wide and network.width is not None:
+        found.append(
+            f"network.width: not for block {network.block}; got {network.width}, expected nothing. "
+            "Remove it or set network.block."
+        )
+    names, trainable = [*case.shapes(), *case.head(1)], case.trainable()
     for name in trainable:
-        if name not in shapes:
+        if name not in names:
             found.append(
                 f"network.trainable: unknown name; got '{name}', expected some of "
-                f"{', '.join(shapes)}. Remove it."
+                f"{', '.join(names)}. Remove it."
             )
     if len(set(trainable)) < len(trainable):
         found.append(
             f"network.trainable: a name twice; got {trainable}, expected each once. Remove one."
         )
-    for name, shape in shapes.items():
-        value, where = getattr(case.initial, name), f"initial.{name}"
-        if case.initial.kind != "values":
-            if value is not None:
-                found.append(
-                    f"{where}: only for kind values; got kind {case.initial.kind}, expected no "
-                    f"{name}. Remove it or set initial.kind."
-                )
-        elif value is None:
-            found.append(f"{where}: missing; got nothing, expected shape {shape}. Add it.")
-        elif not _has_shape(value, shape):
-            found.append(f"{where}: wrong shape; got {value}, expected shape {shape}. Mend it.")
     return found
 
 
-def _has_shape(value: Any, shape: tuple[int, ...]) -> bool:
+def _initial(case: Case) -> list[str]:
+    initial, kind, found = case.initial, case.initial_kind(), []
+    shapes = case.shapes() | ({} if case.data else case.head(len(case.classes)))
+    names, given = [*case.shapes(), *case.head(1)], initial.values()
+    known = sorted([*type(initial).model_fields, *names])
+    for name in given:
+        if name not in names:
+            text = f"initial.{name}: unknown key; got '{name}', expected one of {', '.join(known)}."
+            found.append(text + (suggestion(name, known) or " Remove it."))
+        elif kind != "values":
+            found.append(
+                f"initial.{name}: only for kind values; got kind {kind}, expected no "
+                f"{name}. Remove it or set initial.kind."
+            )
+    if kind == "values":
+        found += [m for name, shape in shapes.items() for m in misfit(name, given.get(name), shape)]
+    if (kind == "file") != (initial.file is not None):
+        found.append(
+            f"initial.file: goes with kind file; got {initial.file} with kind {kind}, expected "
+            "both or neither. Set initial.kind and initial.file."
+        )
+    if kind in ("zero", "identity") and BLOCKS[case.network.block].zero_is_critical:
+        found.append(
+            f"initial.kind: not for block {case.network.block}, whose hidden units at zero get no "
+            f"derivative; got {kind}, expected random, values or file. Change it."
+        )
+    return found
+
+
+def misfit(name: str, value: Any, shape: tuple[int, ...]) -> list[str]:
+    """Return the sentence for an initial value that is missing or has another shape."""
+    if value is None:
+        return [f"initial.{name}: missing; got nothing, expected shape {shape}. Add it."]
     try:
         given = np.asarray(value, float)
-    except ValueError:
-        return False
-    return given.shape == shape or (given.ndim == 0 and set(shape) == {1})
+    except (ValueError, TypeError):
+        given = np.full(0, np.nan)
+    fits = given.shape == shape or (given.ndim == 0 and set(shape) == {1})
+    if fits and np.isfinite(given).all():
+        return []
+    return [f"initial.{name}: wrong shape; got {value}, expected shape {shape}. Mend it."]
 
 
 def _training(case: Case) -> list[str]:

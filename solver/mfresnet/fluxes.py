@@ -25,11 +25,13 @@ class Flux:
     Attributes:
         speed: (v.n, velocity scale) -> the speed.
         slope: (v.n, velocity scale) -> derivative of the speed in v.n.
+        curvature: (v.n, velocity scale) -> second derivative of the speed in v.n.
         excess: largest speed - |v.n| over the velocity scale.
     """
 
     speed: Callable[[Any, float], Any]
     slope: Callable[[Any, float], Any]
+    curvature: Callable[[Any, float], Any]
     excess: float
 
 
@@ -40,7 +42,15 @@ def _smooth_speed(vn: Any, scale: float) -> Any:
 
 FLUXES: dict[str, Flux] = {
     "smooth_upwind": Flux(
-        _smooth_speed, lambda vn, scale: vn / _smooth_speed(vn, scale), SMOOTHING
+        _smooth_speed,
+        lambda vn, scale: vn / _smooth_speed(vn, scale),
+        lambda vn, scale: (SMOOTHING * scale) ** 2 / _smooth_speed(vn, scale) ** 3,
+        SMOOTHING,
     ),
-    "upwind": Flux(lambda vn, scale: abs(vn), lambda vn, scale: np.sign(vn), 0.0),
+    "upwind": Flux(
+        lambda vn, scale: abs(vn),
+        lambda vn, scale: np.sign(vn),
+        lambda vn, scale: np.zeros_like(vn),
+        0.0,
+    ),
 }

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The reduced objective J(theta): value and derivative by one forward and one backward sweep."""
+"""The reduced objective J(theta): value, derivative and Hessian action by sweeps."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from mfresnet.blocks import BLOCKS
 from mfresnet.case import Case
 from mfresnet.control import ControlSpace
 from mfresnet.errors import InputError, SolveError
+from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import box
+from mfresnet.methods import METHODS
+from mfresnet.objective import DepthLoss, depth_weights
 from mfresnet.parallel import maximum, total
 from mfresnet.particles import Network
 from mfresnet.penalties import PENALTIES
@@ -25,6 +28,7 @@ from mfresnet.population import populate
 from mfresnet.schemes import SCHEMES, cfl_constant
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep, steps_needed
+from mfresnet.tangent import Tangent
 from mfresnet.transport import Transport
 
 MARGIN = 1.5
@@ -56,8 +60,8 @@ class Balance:
 class ReducedFunctional:
     """J(theta) = sum_k pi_k Loss_k(f_k(T)) + cost of the outflow + penalty(theta), eq. (2).
 
-    ``theta`` is a flat vector of the trainable controls, the same on all ranks. The derivative is
-    that of the discrete objective, exact to rounding.
+    ``theta`` is a flat vector of the trainable controls, the same on all ranks. The derivative and
+    the Hessian action are those of the discrete objective, exact to rounding.
 
     Attributes:
         case: the case, with everything that was omitted filled in.
@@ -66,9 +70,12 @@ class ReducedFunctional:
         controls: the control space: names and shapes of theta, its L2(0, T) inner product.
         theta0: the initial controls.
         f0: the initial densities, (classes, n_owned).
+        class_weights: pi_k, (classes,).
+        depth_loss: the loss over depth.
         initial_mass: mass of the projected densities before division, (classes,).
         forward_sweeps: number of forward sweeps so far.
         adjoint_sweeps: number of backward sweeps so far.
+        hessian_actions: number of Hessian actions so far, two sweeps each.
         steps_per_layer: time steps in a layer.
 
     Parallel: every method is collective.
@@ -92,14 +99,19 @@ class ReducedFunctional:
         space = Space(mesh, case.space.degree)
         self.transport = Transport(space, scale=bound if np.isfinite(bound) else reach)
         self.controls = ControlSpace(
-            case.initial_controls(), tuple(network.trainable), network.final_time
+            case.initial_controls(len(self.population.labels)),
+            tuple(case.trainable()),
+            network.final_time,
+            network.shared,
         )
         self.theta0 = self.controls.to_vector(self.controls.initial.values)
         self.f0, self.initial_mass = self.population.project(space)
-        self._weights = self.population.weights
-        self._loss = LOSSES[case.loss.kind](self.transport, self.population.targets)
-        self._penalties = {n: w for n in PENALTIES if (w := getattr(case.penalty, n)) != 0.0}
-        self.forward_sweeps = self.adjoint_sweeps = 0
+        self.class_weights = self.population.weights
+        setting = Setting(self.transport, case.loss, len(self.f0), self.population.targets)
+        self._loss = LOSSES[case.loss.kind].make(setting)
+        given = {name: getattr(case.penalty, name) for name in PENALTIES}
+        self._penalties = {name: p for name, p in given.items() if p.weight != 0.0}
+        self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
         self.set_steps(case.time.steps_per_layer or self._choose_steps(bound))
 
     def _choose_steps(self, bound: float) -> int:
@@ -125,6 +137,7 @@ class ReducedFunctional:
         """
         case, space = self.case, self.transport.space
         count = steps_per_layer * self.controls.layers * len(self.f0) * case.time.order
+        count *= 1 + METHODS[case.training.method].hessian
         needed, given = 8 * count * space.n_global, case.resources.bytes()
         if given is not None and needed > given:
             raise InputError(
@@ -142,6 +155,12 @@ class ReducedFunctional:
             steps_per_layer,
             len(self.f0),
         )
+        self.depth_loss = DepthLoss(
+            self._loss,
+            depth_weights(self.sweep.steps, self.sweep.dt, case.loss.terminal, case.loss.running),
+            self.transport.exit_weights,
+        )
+        self._tangent: Tangent | None = None
         self._theta: Array | None = None
 
     # ------------------------------------------------------------------ value and derivative
@@ -161,25 +180,44 @@ class ReducedFunctional:
 
     def penalty(self, theta: Array) -> float:
         """Return the part of J that the controls make."""
-        controls, weights = self.controls, self._penalties
-        return sum(w * PENALTIES[n].value(controls, theta) for n, w in weights.items())
+        return sum(PENALTIES[n].value(p, self.controls, theta) for n, p in self._penalties.items())
 
-    def derivative(self, theta: Array, record: Array | None = None) -> Array:
+    def derivative(
+        self, theta: Array, record: Array | None = None, frozen: Array | None = None
+    ) -> Array:
         """Return the derivative dJ/dtheta, a dual vector of theta's shape.
 
         Args:
             theta: the controls.
             record: see ``Sweep.backward``; filled with the adjoints.
+            frozen: see ``Sweep.backward``; filled with the derivatives in the coefficients.
         """
         self._run_forward(theta)
-        psi = self._loss.adjoint(self.sweep.final).copy()
         parts = self.sweep.backward(
-            self._controls, psi, self._loss.exit_cost, self._weights, record
+            self._controls, self.depth_loss, self.class_weights, record, frozen
         )
         self.adjoint_sweeps += 1
-        result = total(self.comm, self.controls.to_vector(parts))
-        for name, weight in self._penalties.items():
-            result += weight * PENALTIES[name].derivative(self.controls, theta)
+        result = total(self.comm, self.controls.pull_back(parts))
+        for name, p in self._penalties.items():
+            result += PENALTIES[name].derivative(p, self.controls, theta)
+        return result
+
+    def hessian_action(self, theta: Array, h: Array) -> Array:
+        """Return J''(theta) h, a dual vector of theta's shape, by a tangent and an adjoint sweep.
+
+        Exact where flux and activation are twice differentiable; needs the memory of another set
+        of stages.
+        """
+        self._run_forward(theta)
+        if self._tangent is None:
+            self._tangent = Tangent(self.sweep)
+        along = self.controls.direction(h)
+        self._tangent.forward(self._controls, along)
+        parts = self._tangent.backward(self._controls, along, self.depth_loss, self.class_weights)
+        self.hessian_actions += 1
+        result = total(self.comm, self.controls.pull_back(parts))
+        for name, p in self._penalties.items():
+            result += PENALTIES[name].hessian_action(p, self.controls, theta, h)
         return result
 
     def gradient(self, theta: Array) -> Array:
@@ -192,10 +230,10 @@ class ReducedFunctional:
         self._theta = None
         self._controls = self.controls.from_vector(theta)
         self.sweep.set_controls(self._controls)
-        f = self.sweep.forward(self.f0, self._loss.exit_cost)
+        self.sweep.forward(self.f0)
         self.forward_sweeps += 1
-        losses = total(self.comm, self._loss.value(f) + self.sweep.charge)
-        self._loss_value = float(self._weights @ losses)
+        losses = self.depth_loss.value(self.sweep, self._controls)
+        self._loss_value = float(self.class_weights @ losses)
         if not np.isfinite(self._loss_value):
             raise SolveError(
                 "the objective is not finite; the controls grow too large. Add bounds "
@@ -219,7 +257,7 @@ class ReducedFunctional:
         sums = total(
             self.comm,
             np.concatenate(
-                [self.f0 @ space.integral, final @ space.integral, self.sweep.outflow.sum(axis=0)]
+                [self.f0 @ space.integral, final @ space.integral, self.sweep.left[-1].sum(axis=1)]
             ),
         )
         least = min(

@@ -1,61 +1,67 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Losses on the final densities: name -> value, adjoint at T, cost of the outflow.
+"""Losses on the densities: name -> how to make it, its keys in the case file, its head.
 
-A new loss is one row.
+``point_losses`` are linear in the densities, ``density_losses`` compare densities or moments,
+``dual_norm`` does so in a weak norm. A new loss is one row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from typing import Annotated, Any
 
-import numpy as np
-
-from mfresnet.arrays import Array
-from mfresnet.transport import Transport
+from mfresnet.density_losses import (
+    DensityLoss,
+    DensitySection,
+    KullbackLeibler,
+    KullbackLeiblerSection,
+    L2Distance,
+    Moments,
+    MomentsSection,
+)
+from mfresnet.dual_norm import DualDistance, DualSection
+from mfresnet.loss import Loss, LossSection, Setting, Shapes
+from mfresnet.models import Model, Name
+from mfresnet.point_losses import CrossEntropy, PointLoss, Quadratic
 
 
 @dataclass(frozen=True)
-class Loss:
-    """A loss of the final densities f_k(T) on one space, each class with weight one.
+class Row:
+    """One kind of loss.
 
     Attributes:
-        value: f (classes, n_owned) -> the contribution of this rank to each Loss_k, (classes,).
-        adjoint: f (classes, n_owned) -> psi_k(T) = dLoss_k/df_k, the L2 representative.
-        exit_cost: cost of a unit of mass of each class at the boundary points, (classes, n_exit).
+        make: Setting -> the loss.
+        section: the model of [loss] for this kind.
+        targets: whether every class needs a point to reach.
+        head: (d, classes) -> shapes of the parameters of the head.
     """
 
-    value: Callable[[Array], Array]
-    adjoint: Callable[[Array], Array]
-    exit_cost: Array
+    make: Callable[[Setting], Loss]
+    section: type[LossSection] = LossSection
+    targets: bool = False
+    head: Callable[[int, int], Shapes] = lambda d, n_classes: {}
 
 
-def _squared_distance(x: Array, target: Array) -> Array:
-    """Return 1/2 |x - target|^2 of points x, (d, n)."""
-    return 0.5 * np.sum((x - target[:, None]) ** 2, axis=0)
-
-
-def quadratic(transport: Transport, targets: Array) -> Loss:
-    """Return Loss_k = int 1/2 |x - target_k|^2 f_k dx, a linear functional of f_k.
-
-    Args:
-        transport: the operator, for its space and boundary points.
-        targets: the point that each class should reach, (classes, d).
-    """
-    space = transport.space
-    rule = space.cell_quadrature(space.degree + 4)
-    moments = np.array(
-        [space.integrate_basis(rule, partial(_squared_distance, target=y)) for y in targets]
-    )
-    return Loss(
-        value=lambda f: np.einsum("ki,ki->k", moments, f),
-        adjoint=lambda f: moments / space.mass,
-        exit_cost=np.array([_squared_distance(transport.exit_points, y) for y in targets]),
-    )
-
-
-LOSSES: dict[str, Callable[[Transport, Array], Loss]] = {
-    "quadratic": quadratic,
+LOSSES: dict[str, Row] = {
+    "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), targets=True),
+    "cross_entropy": Row(lambda s: PointLoss(s, CrossEntropy(s)), head=CrossEntropy.shapes),
+    "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection),
+    "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection),
+    "kullback_leibler": Row(lambda s: DensityLoss(s, KullbackLeibler(s)), KullbackLeiblerSection),
+    "moments": Row(Moments, MomentsSection),
 }
+
+
+class UnknownSection(Model, extra="allow"):
+    """[loss] of a kind that is not in the table."""
+
+    kind: Annotated[str, Name(LOSSES)]
+
+
+def loss_section(value: Any) -> type[Model]:
+    """Return the model of [loss] for its content."""
+    kind = value.get("kind", "quadratic") if isinstance(value, dict) else "quadratic"
+    known = isinstance(kind, str) and kind in LOSSES
+    return LOSSES[kind].section if known else UnknownSection

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The TAO types that need no second derivatives: name -> what they can do."""
+"""The optimisers: name -> what they can do and need."""
 
 from __future__ import annotations
 
@@ -13,18 +13,30 @@ class Method:
 
     Attributes:
         bounds: whether it keeps bounds on the controls.
+        hessian: whether it needs Hessian actions.
+        tao: whether it is a type of PETSc TAO.
     """
 
-    bounds: bool
+    bounds: bool = False
+    hessian: bool = False
+    tao: bool = True
 
 
 METHODS: dict[str, Method] = {
-    "lmvm": Method(bounds=False),
+    "lmvm": Method(),
     "blmvm": Method(bounds=True),
-    "cg": Method(bounds=False),
+    "cg": Method(),
     "bncg": Method(bounds=True),
     "bqnls": Method(bounds=True),
     "bqnktr": Method(bounds=True),
     "bqnktl": Method(bounds=True),
-    "nm": Method(bounds=False),
+    "nm": Method(),
+    "nls": Method(hessian=True),
+    "ntr": Method(hessian=True),
+    "ntl": Method(hessian=True),
+    "bnls": Method(bounds=True, hessian=True),
+    "bntr": Method(bounds=True, hessian=True),
+    "bntl": Method(bounds=True, hessian=True),
+    "forward_backward": Method(bounds=True, tao=False),
+    "maximum_principle": Method(bounds=True, tao=False),
 }

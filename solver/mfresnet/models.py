@@ -4,10 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -35,3 +43,34 @@ def Name(known: Collection[str]) -> AfterValidator:  # noqa: N802
         return name
 
     return AfterValidator(check)
+
+
+class SectionError(ValueError):
+    """Mistakes in a section whose model is chosen by a table.
+
+    Attributes:
+        error: what pydantic has found.
+        model: the model.
+    """
+
+    def __init__(self, error: ValidationError, model: type[BaseModel]) -> None:
+        self.error, self.model = error, model
+        super().__init__(str(error))
+
+
+def Chosen(choose: Callable[[Any], type[BaseModel]]) -> PlainValidator:  # noqa: N802
+    """Return the pydantic check of a section by the model that ``choose`` finds for its content.
+
+    The model is looked up when a case is read, so that a row added to a table is known at once.
+    """
+
+    def check(value: Any) -> BaseModel:
+        if isinstance(value, BaseModel):
+            return value
+        model = choose(value)
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            raise SectionError(error, model) from None
+
+    return PlainValidator(check)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Penalties on theta: name -> value, derivative, Hessian action, all per unit weight.
+"""Penalties on theta: name -> its keys, value, derivative, Hessian action.
 
 Each acts on the trainable parameters. A new penalty is one row.
 """
@@ -9,58 +9,136 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import (
+    BeforeValidator,
+    NonNegativeFloat,
+    PositiveFloat,
+    create_model,
+    model_serializer,
+)
 
 from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
+from mfresnet.models import Model
+
+
+class Weight(Model):
+    """The keys of a penalty; in the case file a plain number is the weight."""
+
+    weight: NonNegativeFloat = 0.0
+
+    @model_serializer
+    def _short(self) -> Any:
+        names = list(type(self).model_fields)
+        return self.weight if names == ["weight"] else {n: getattr(self, n) for n in names}
+
+
+class SmoothedWeight(Weight):
+    """The keys of the L1 penalty.
+
+    Attributes:
+        smoothing: eps; below it |theta| is rounded off.
+    """
+
+    smoothing: PositiveFloat = 1e-3
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """One penalty.
+    """One penalty, as a function of its keys p, the control space, and theta.
 
     Attributes:
-        value: (space, theta) -> number.
-        derivative: (space, theta) -> dual vector of theta's shape.
-        hessian_action: (space, theta, h) -> dual vector of theta's shape.
+        value: (p, space, theta) -> number.
+        derivative: (p, space, theta) -> dual vector of theta's shape.
+        hessian_action: (p, space, theta, h) -> dual vector of theta's shape.
+        section: the model of its keys.
+        default: its weight when the case file does not give it.
     """
 
-    value: Callable[[ControlSpace, Array], float]
-    derivative: Callable[[ControlSpace, Array], Array]
-    hessian_action: Callable[[ControlSpace, Array, Array], Array]
+    value: Callable[[Any, ControlSpace, Array], float]
+    derivative: Callable[[Any, ControlSpace, Array], Array]
+    hessian_action: Callable[[Any, ControlSpace, Array, Array], Array]
+    section: type[Weight] = Weight
+    default: float = 0.0
 
 
-def _tikhonov_value(space: ControlSpace, theta: Array) -> float:
-    """Return 1/2 int_0^T |theta|^2 dt."""
-    return 0.5 * float(np.sum(space.weights * theta**2))
+def _tikhonov_value(p: Weight, space: ControlSpace, theta: Array) -> float:
+    """Return alpha/2 int_0^T |theta|^2 dt."""
+    return 0.5 * p.weight * float(np.sum(space.weights * theta**2))
 
 
-def _smoothness_value(space: ControlSpace, theta: Array) -> float:
-    """Return 1/2 sum_l |theta_{l+1} - theta_l|^2 / dt, the discrete 1/2 int |theta'|^2 dt."""
+def _tikhonov_derivative(p: Weight, space: ControlSpace, theta: Array) -> Array:
+    return p.weight * space.weights * theta
+
+
+def _smoothness_value(p: Weight, space: ControlSpace, theta: Array) -> float:
+    """Return beta/2 sum_l |theta_{l+1} - theta_l|^2 / dt, the discrete beta/2 int |theta'|^2 dt."""
     parts = space.split(theta).values()
-    return 0.5 * sum(float(np.sum(np.diff(p, axis=0) ** 2)) for p in parts) / space.layer_time
+    squares = sum(float(np.sum(np.diff(part, axis=0) ** 2)) for part in parts)
+    return 0.5 * p.weight * squares / space.layer_time
 
 
-def _smoothness_derivative(space: ControlSpace, theta: Array) -> Array:
+def _smoothness_derivative(p: Weight, space: ControlSpace, theta: Array) -> Array:
     parts = {}
-    for name, p in space.split(theta).items():
-        jump = np.diff(p, axis=0) / space.layer_time
-        parts[name] = np.zeros_like(p)
+    for name, part in space.split(theta).items():
+        jump = np.diff(part, axis=0) * (p.weight / space.layer_time)
+        parts[name] = np.zeros_like(part)
         parts[name][1:] += jump
         parts[name][:-1] -= jump
-    return space.to_vector(parts)
+    return space.join(parts)
+
+
+def _l1_value(p: SmoothedWeight, space: ControlSpace, theta: Array) -> float:
+    """Return weight * int sum_i sqrt(theta_i^2 + eps^2) - eps dt."""
+    size = np.sqrt(theta**2 + p.smoothing**2) - p.smoothing
+    return p.weight * float(np.sum(space.weights * size))
+
+
+def _l1_derivative(p: SmoothedWeight, space: ControlSpace, theta: Array) -> Array:
+    return p.weight * space.weights * theta / np.sqrt(theta**2 + p.smoothing**2)
+
+
+def _l1_hessian_action(p: SmoothedWeight, space: ControlSpace, theta: Array, h: Array) -> Array:
+    eps = p.smoothing
+    return p.weight * space.weights * eps**2 / (theta**2 + eps**2) ** 1.5 * h
 
 
 PENALTIES: dict[str, Penalty] = {
     "tikhonov": Penalty(
         _tikhonov_value,
-        lambda space, theta: space.weights * theta,
-        lambda space, theta, h: space.weights * h,
+        _tikhonov_derivative,
+        lambda p, space, theta, h: _tikhonov_derivative(p, space, h),
+        default=1e-2,
     ),
     "smoothness": Penalty(
         _smoothness_value,
         _smoothness_derivative,
-        lambda space, theta, h: _smoothness_derivative(space, h),
+        lambda p, space, theta, h: _smoothness_derivative(p, space, h),
     ),
+    "l1": Penalty(_l1_value, _l1_derivative, _l1_hessian_action, SmoothedWeight),
 }
+
+
+def penalty_section(value: Any) -> type[Model]:
+    """Return the model of [penalty]: a key for every row of the table."""
+    return _section(tuple(PENALTIES.items()))
+
+
+@lru_cache
+def _section(rows: tuple[tuple[str, Penalty], ...]) -> type[Model]:
+    keys: dict[str, Any] = {
+        name: (
+            Annotated[row.section, BeforeValidator(_as_keys)],
+            row.section(weight=row.default),
+        )
+        for name, row in rows
+    }
+    return create_model("PenaltySection", __base__=Model, **keys)
+
+
+def _as_keys(value: Any) -> Any:
+    return value if isinstance(value, dict | Weight) else {"weight": value}

@@ -11,18 +11,13 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from mfresnet.errors import InputError, suggestion, unknown
+from mfresnet.models import SectionError
 
 NOT_YET: dict[str, Collection[str] | None] = {
     "mesh.kind": ("file",),
     "mesh.file": None,
     "mesh.cell": ("tetrahedron", "hexahedron"),
-    "network.block": ("wide",),
-    "network.width": None,
     "classes.*.density.kind": ("expression",),
-    "loss.kind": ("cross_entropy", "density_l2", "density_dual_h1", "kullback_leibler", "moments"),
-    "loss.target": None,
-    "initial.kind": ("random", "file"),
-    "initial.seed": None,
     "training.method": (
         "forward_backward",
         "maximum_principle",
@@ -83,13 +78,21 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     result: list[str] = []
     for e in error.errors(include_url=False):
         cause = e.get("ctx", {}).get("error")
-        result += cause.messages if isinstance(cause, InputError) else [_sentence(e, model)]
+        if isinstance(cause, InputError):
+            result += cause.messages
+        elif isinstance(cause, SectionError):
+            inner = cause.error.errors(include_url=False)
+            result += [_sentence(i, cause.model, e["loc"]) for i in inner]
+        else:
+            result.append(_sentence(e, model))
     return result
 
 
-def _sentence(error: Any, model: type[BaseModel]) -> str:
+def _sentence(error: Any, model: type[BaseModel], section: tuple[int | str, ...] = ()) -> str:
+    """Return one sentence; ``section`` is the place of ``model`` in the case file."""
     location, given = _without_tags(error["loc"]), error["input"]
-    where, kind, context = ".".join(map(str, location)), error["type"], error.get("ctx", {})
+    where, kind = ".".join(map(str, [*section, *location])), error["type"]
+    context = error.get("ctx", {})
     if kind == "extra_forbidden":
         known = _fields(model, location[:-1])
         text = f"{where}: unknown key; got '{location[-1]}', expected one of {', '.join(known)}."
@@ -116,7 +119,8 @@ def _without_tags(location: tuple[int | str, ...]) -> list[int | str]:
     """Return a location without the names of the density kinds that pydantic puts into it."""
     result: list[int | str] = []
     for part in location:
-        if not (result and result[-1] == "density" and not isinstance(part, int) and _tag(part)):
+        of_density = bool(result) and result[-1] in ("density", "target")
+        if not (of_density and isinstance(part, str) and _tag(part)):
             result.append(part)
     return result
 

@@ -1,10 +1,13 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""One time step of the state equation and its exact transpose, side by side.
+"""One time step, its exact transpose, and the tangents of both, side by side.
 
 With y_0 = f, the coefficients c_1 = 1/s, ..., c_s = 1 and the stages
 
     y_j = f + dt c_j A y_{j-1} ,   j = 1, ..., s ,       the new f is y_s .                  (7)
+
+A tangent is the derivative along a change da of the coefficients (A is linear in them, A' = A(da)),
+a change df of f, and whatever follows from them.
 """
 
 from __future__ import annotations
@@ -42,6 +45,43 @@ def step(
     return dt * transport.last_outflow(a)
 
 
+def step_tangent(
+    transport: Transport,
+    a: Coefficients,
+    da: Coefficients,
+    dt: float,
+    scheme: Scheme,
+    stages: Array,
+    tangents: Array,
+    out: Array,
+) -> Array:
+    """Make the tangent of ``step``: dy_j = df + dt c_j (A dy_{j-1} + A(da) y_{j-1}).
+
+    Args:
+        transport: the operator.
+        a: the coefficients of the layer.
+        da: their change.
+        dt: the time step.
+        scheme: the Taylor scheme with s stages.
+        stages: what ``step`` has left, (s, n_owned).
+        tangents: (s, n_owned); dy_0 is read, dy_1, ..., dy_{s-1} are written.
+        out: where the new df goes, (n_owned,).
+
+    Returns:
+        The change of the mass that leaves through each boundary point, (n_exit,).
+
+    Parallel: collective.
+    """
+    for j, c in enumerate(scheme.coefficients, start=1):
+        dy = tangents[j] if j < scheme.order else out
+        np.multiply(transport.apply(tangents[j - 1], a), dt * c, out=dy)
+        left = transport.last_outflow(a)
+        dy += dt * c * transport.apply(stages[j - 1], da)
+        left += transport.last_outflow(da)
+        dy += tangents[0]
+    return dt * left
+
+
 def step_transpose(
     transport: Transport,
     a: Coefficients,
@@ -75,3 +115,56 @@ def step_transpose(
         back = transport.apply_transpose(mu, a, charged, y, weight * dt * c, sensitivity)
         np.multiply(back, dt * c, out=mu)
         psi += mu
+
+
+def step_transpose_tangent(
+    transport: Transport,
+    a: Coefficients,
+    da: Coefficients,
+    dt: float,
+    scheme: Scheme,
+    stages: Array,
+    tangents: Array,
+    psi: Array,
+    dpsi: Array,
+    source: Array,
+    dsource: Array,
+    weight: float,
+    sensitivity: Coefficients,
+    dsensitivity: Coefficients,
+) -> None:
+    """Replace psi and dpsi after a step by those before it: ``step_transpose`` and its tangent.
+
+    With mu as there, dmu <- dt c_j (A* dmu + A(da)* mu), and the sensitivity (B mu) (C y_j) has the
+    tangent (B dmu) (C y_j) + (B mu) (C dy_j).
+
+    Args:
+        transport: the operator.
+        a: the coefficients of the layer.
+        da: their change.
+        dt: the time step.
+        scheme: the Taylor scheme.
+        stages: what ``step`` has left, (s, n_owned).
+        tangents: what ``step_tangent`` has left, (s, n_owned).
+        psi: the adjoint field, (n_owned,), overwritten.
+        dpsi: its change, (n_owned,), overwritten.
+        source: cost of the outflow times the weights at boundary points, (n_exit,).
+        dsource: its change, (n_exit,).
+        weight: factor of the sensitivities.
+        sensitivity: derivative of J in the coefficients, added to.
+        dsensitivity: its change, added to.
+
+    Parallel: collective.
+    """
+    mu, dmu = psi.copy(), dpsi.copy()
+    back, star = np.empty_like(psi), transport.apply_transpose
+    for j, c in reversed(list(enumerate(scheme.coefficients))):
+        last, w = j == scheme.order - 1, weight * dt * c
+        charged, dcharged = (source, dsource) if last else (None, None)
+        back[:] = star(mu, a, charged, stages[j], w, sensitivity)
+        np.multiply(star(mu, da, charged, tangents[j], w, dsensitivity), dt * c, out=mu)
+        mu += dt * c * star(dmu, a, dcharged, stages[j], w, dsensitivity)
+        dmu, mu = mu, dmu
+        np.multiply(back, dt * c, out=mu)
+        psi += mu
+        dpsi += dmu

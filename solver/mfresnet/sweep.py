@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The forward sweep of the densities from 0 to T and the backward sweep of the adjoints.
 
-The backward sweep yields the exact derivative of the discrete objective, layer by layer.
+The backward sweep yields the exact derivative of the discrete objective, layer by layer. The
+second-order sweeps are in ``tangent``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import Block
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import SolveError
+from mfresnet.objective import DepthLoss
 from mfresnet.parallel import maximum
 from mfresnet.schemes import Scheme
 from mfresnet.stepping import step, step_transpose
@@ -49,8 +51,9 @@ class Sweep:
         steps_per_layer: time steps m in every layer.
         dt: the time step.
         stages: y_j of every layer, step, class and stage, (layers, m, classes, s, n_owned).
-        outflow: mass that has left in each step of each class on this rank, (layers * m, classes).
-        charge: cost of the outflow of each class on this rank, (classes,).
+        final: the densities at T, (classes, n_owned).
+        left: mass that has left through each boundary point of this rank until the start of every
+            step and until T, (layers * m + 1, classes, n_exit).
     """
 
     def __init__(
@@ -72,11 +75,20 @@ class Sweep:
         shape = (space.layers, steps_per_layer, n_classes, scheme.order, n)
         self.stages = np.zeros(shape)
         self.final = np.zeros((n_classes, n))
-        self._velocity = np.zeros((space.layers, *transport.points.shape))
-        self._coefficients = [transport.new_coefficients() for _ in range(space.layers)]
+        self.velocities = np.zeros((space.layers, *transport.points.shape))
+        self.coefficients = [transport.new_coefficients() for _ in range(space.layers)]
         self._sensitivity = transport.new_coefficients()
-        self.outflow = np.zeros((space.layers * steps_per_layer, n_classes))
-        self.charge = np.zeros(n_classes)
+        self.left = np.zeros((self.steps + 1, n_classes, transport.n_exit))
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps from 0 to T."""
+        return self.space.layers * self.steps_per_layer
+
+    def density(self, n: int) -> Array:
+        """Return f after n steps, (classes, n_owned), of the last forward sweep."""
+        layer, m = divmod(n, self.steps_per_layer)
+        return self.final if n == self.steps else self.stages[layer, m, :, 0]
 
     def set_controls(self, controls: Controls) -> None:
         """Evaluate the velocity of every layer and check the CFL condition.
@@ -87,8 +99,8 @@ class Sweep:
         Parallel: collective.
         """
         rates = np.zeros(self.space.layers)
-        for layer, a in enumerate(self._coefficients):
-            v = self._velocity[layer]
+        for layer, a in enumerate(self.coefficients):
+            v = self.velocities[layer]
             v[:] = self.velocity(self.transport.points, controls, layer)
             self.transport.coefficients(v, a)
             rates[layer] = np.nan_to_num(self.transport.rate(a), nan=np.inf)
@@ -107,40 +119,36 @@ class Sweep:
         """Return v(x; theta_layer) at points x, (d, n)."""
         return self.block.velocity(self.activation, x, controls.layer(layer))
 
-    def forward(self, f0: Array, exit_cost: Array) -> Array:
+    def forward(self, f0: Array) -> Array:
         """Carry the densities from 0 to T, eq. (1), with the controls that were set.
 
         Args:
             f0: initial densities, (classes, n_owned).
-            exit_cost: cost of a unit of mass at the boundary points, (classes, n_exit).
 
         Returns:
             The final densities, (classes, n_owned).
 
         Raises:
-            SolveError: a value is not finite, with the layer and step where it appears.
+            SolveError: a density is not finite.
 
         Parallel: collective.
         """
-        self.charge[:] = 0.0
-        steps = self.space.layers * self.steps_per_layer
-        stages = self.stages.reshape(steps, self.n_classes, self.scheme.order, -1)
-        stages[0, :, 0] = f0
-        for n in range(steps):
-            a = self._coefficients[n // self.steps_per_layer]
-            after = stages[n + 1, :, 0] if n + 1 < steps else self.final
+        self.density(0)[:] = f0
+        for n in range(self.steps):
+            layer, m = divmod(n, self.steps_per_layer)
+            a, after = self.coefficients[layer], self.density(n + 1)
             for k in range(self.n_classes):
-                left = step(self.transport, a, self.dt, self.scheme, stages[n, k], after[k])
-                self.outflow[n, k] = left.sum()
-                self.charge[k] += left @ exit_cost[k]
-        self._check_finite(stages)
+                stages = self.stages[layer, m, k]
+                left = step(self.transport, a, self.dt, self.scheme, stages, after[k])
+                np.add(self.left[n, k], left, out=self.left[n + 1, k])
+        self._check_finite()
         return self.final
 
-    def _check_finite(self, stages: Array) -> None:
+    def _check_finite(self) -> None:
         comm = self.transport.space.comm
         if maximum(comm, float(not np.isfinite(self.final).all()))[0] == 0.0:
             return
-        finite = np.isfinite(stages[:, :, 0]).all(axis=(1, 2))
+        finite = np.isfinite(self.stages[:, :, :, 0]).all(axis=(2, 3)).ravel()
         mine = finite.size if finite.all() else int(np.argmin(finite))
         first = int(-maximum(comm, -mine)[0])
         layer, within = divmod(first - 1, self.steps_per_layer)
@@ -153,38 +161,44 @@ class Sweep:
     def backward(
         self,
         controls: Controls,
-        psi: Array,
-        exit_cost: Array,
+        loss: DepthLoss,
         class_weights: Array,
         record: Array | None = None,
+        frozen: Array | None = None,
     ) -> dict[str, Array]:
         """Carry the adjoints from T to 0, eq. (3), and collect the derivative, eq. (4).
 
         Args:
             controls: those of the last forward sweep.
-            psi: adjoints at T, (classes, n_owned); those at 0 on return.
-            exit_cost: as in ``forward``.
+            loss: the loss over depth.
             class_weights: pi_k, (classes,).
             record: when given, psi at the start of every layer and at T, (layers + 1, classes, n).
+            frozen: when given, the derivative in the coefficients, a ``Coefficients.flat`` a layer.
 
         Returns:
-            The part of this rank in dJ/dtheta, name -> (layers, ...).
+            The part of this rank in dJ/dtheta, name -> (layers, ...), for the head as it is.
 
         Parallel: collective.
         """
-        source = exit_cost * self.transport.exit_weights
-        derivative = {name: np.zeros_like(v) for name, v in controls.values.items()}
+        psi, source = np.zeros_like(self.final), np.zeros_like(self.left[0])
+        derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
+        head = {name: derivative[name] for name in controls.head}
+        loss.add_derivative(self, self.steps, controls, class_weights, psi, source, head)
         if record is not None:
             record[-1] = psi
         for layer in reversed(range(self.space.layers)):
-            a, s = self._coefficients[layer], self._sensitivity
+            a, s = self.coefficients[layer], self._sensitivity
             s.flat[:] = 0.0
             for m in reversed(range(self.steps_per_layer)):
                 for k, weight in enumerate(class_weights):
                     self._step_back(a, self.stages[layer, m, k], psi[k], source[k], weight, s)
+                n = layer * self.steps_per_layer + m
+                loss.add_derivative(self, n, controls, class_weights, psi, source, head)
             if record is not None:
                 record[layer] = psi
-            g = self.transport.coefficients_vjp(self._velocity[layer], s)
+            if frozen is not None:
+                frozen[layer] = s.flat
+            g = self.transport.coefficients_vjp(self.velocities[layer], s)
             points, parameters = self.transport.points, controls.layer(layer)
             for name, part in self.block.vjp(self.activation, points, parameters, g).items():
                 derivative[name][layer] = part

@@ -187,6 +187,31 @@ class Transport:
         g[:, facets.stop :] = self._exit_normals * (np.heaviside(vn, 0.5) * sensitivity.exit)
         return g
 
+    def coefficients_jvp(self, v: Array, dv: Array, out: Coefficients) -> Coefficients:
+        """Fill ``out`` with the change of the coefficients for a change dv of the velocity."""
+        facets = slice(self.n_cell, self.n_cell + self.n_facet)
+        out.cell[:] = dv[:, : self.n_cell]
+        vn, dvn = (np.einsum("in,in->n", self._normals, u[:, facets]) for u in (v, dv))
+        dspeed = self.flux.slope(vn, self.scale) * dvn
+        out.plus[:] = 0.5 * (dvn + dspeed)
+        out.minus[:] = 0.5 * (dvn - dspeed)
+        vn, dvn = (np.einsum("in,in->n", self._exit_normals, u[:, facets.stop :]) for u in (v, dv))
+        out.exit[:] = np.heaviside(vn, 0.5) * dvn
+        return out
+
+    def coefficients_vjp_tangent(self, v: Array, dv: Array, sensitivity: Coefficients) -> Array:
+        """Return the change of ``coefficients_vjp`` for a change dv of v, shape (d, n).
+
+        The kink of [v.n]^+ on the boundary counts as none.
+        """
+        facets = slice(self.n_cell, self.n_cell + self.n_facet)
+        g = np.zeros_like(v)
+        vn, dvn = (np.einsum("in,in->n", self._normals, u[:, facets]) for u in (v, dv))
+        both = 0.5 * (sensitivity.plus - sensitivity.minus)
+        both *= self.flux.curvature(vn, self.scale) * dvn * self._counted
+        g[:, facets] = self._normals * both
+        return g
+
     # ------------------------------------------------------------------ operator
     def apply(self, f: Array, a: Coefficients) -> Array:
         """Return A f; the array is overwritten by the next call. Parallel: collective."""

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Checks that a user can run: the Taylor test of the derivative."""
+"""Checks that a user can run: the Taylor test of the derivative and of the Hessian action."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ class TaylorTest:
 
     Attributes:
         steps: e.
-        zeroth: |J(theta + e h) - J(theta)|, of order e.
-        first: |J(theta + e h) - J(theta) - e dJ[h]|, of order e^2.
+        remainders: row k holds |J(theta + e h) minus its Taylor polynomial of order k|, of order
+            e^(k+1); k = 0, 1, and 2 when the Hessian action was given, (k, steps).
     """
 
     steps: Array
-    zeroth: Array
-    first: Array
+    remainders: Array
 
-    def rates(self) -> tuple[Array, Array]:
-        """Return the observed orders of both remainders between neighbouring steps."""
-        scale = np.diff(np.log(self.steps))
-        return np.diff(np.log(self.zeroth)) / scale, np.diff(np.log(self.first)) / scale
+    def rates(self) -> Array:
+        """Return the observed orders of each remainder between neighbouring steps."""
+        return np.diff(np.log(self.remainders), axis=1) / np.diff(np.log(self.steps))
 
     def table(self) -> str:
         """Return the remainders and rates as lines of text."""
-        lines = [f"{'step':>10} {'R0':>12} {'R1':>12} {'rate R0':>8} {'rate R1':>8}"]
-        rates = [("", ""), *((f"{a:.3f}", f"{b:.3f}") for a, b in zip(*self.rates(), strict=True))]
-        rows = zip(self.steps, self.zeroth, self.first, rates, strict=True)
-        lines += [f"{e:10.2e} {r0:12.4e} {r1:12.4e} {a:>8} {b:>8}" for e, r0, r1, (a, b) in rows]
+        orders = range(len(self.remainders))
+        head = [f"{f'R{k}':>12}" for k in orders] + [f"{f'rate R{k}':>8}" for k in orders]
+        lines = [f"{'step':>10} {' '.join(head)}"]
+        rates = np.column_stack([np.full(len(self.remainders), np.nan), self.rates()])
+        for e, row, rate in zip(self.steps, self.remainders.T, rates.T, strict=True):
+            numbers = [f"{r:12.4e}" for r in row]
+            numbers += [f"{'' if np.isnan(r) else f'{r:.3f}':>8}" for r in rate]
+            lines.append(f"{e:10.2e} {' '.join(numbers)}")
         return "\n".join(lines)
 
 
@@ -46,6 +48,7 @@ def taylor_test(
     theta: Array,
     direction: Array,
     steps: Sequence[float] = (1e-2, 5e-3, 2.5e-3, 1.25e-3),
+    hessian_action: Callable[[Array, Array], Array] | None = None,
 ) -> TaylorTest:
     """Return the Taylor remainders of J at theta.
 
@@ -55,10 +58,15 @@ def taylor_test(
         theta: where, (n,).
         direction: h, (n,), the same on all ranks.
         steps: decreasing e.
+        hessian_action: (theta, h) -> J'' h, for the remainder of third order.
 
     Parallel: collective when ``value`` is.
     """
     j, slope = value(theta), float(derivative(theta) @ direction)
-    difference = np.array([value(theta + e * direction) - j for e in steps])
-    array = np.array(steps)
-    return TaylorTest(array, np.abs(difference), np.abs(difference - array * slope))
+    e = np.array(steps)
+    remainders = [np.array([value(theta + step * direction) - j for step in steps])]
+    remainders.append(remainders[0] - e * slope)
+    if hessian_action is not None:
+        curvature = float(hessian_action(theta, direction) @ direction)
+        remainders.append(remainders[1] - 0.5 * e**2 * curvature)
+    return TaylorTest(e, np.abs(remainders))

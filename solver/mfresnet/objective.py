@@ -1,0 +1,125 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The loss over depth: at T, and its integral over (0, T), with exact discrete derivatives.
+
+With the weights omega_n of the time steps, from 0 to N at T,
+
+    sum_k pi_k sum_n omega_n Loss_k( f_k^n, left_k^n; head )                                (10)
+
+where left^n is the mass that has left so far: it pays where it left, at T and as long as the
+running loss runs. omega is ``loss.running`` times the trapezoidal rule, plus ``loss.terminal`` at
+T.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.control import Controls
+from mfresnet.loss import Loss, Parts
+
+if TYPE_CHECKING:
+    from mfresnet.sweep import Sweep
+    from mfresnet.tangent import Tangent
+
+
+def depth_weights(steps: int, dt: float, terminal: float, running: float) -> Array:
+    """Return omega_n, (steps + 1,)."""
+    weights = np.full(steps + 1, running * dt)
+    weights[[0, -1]] *= 0.5
+    weights[-1] += terminal
+    return weights
+
+
+class DepthLoss:
+    """The sum (10) of one loss, and what it adds to the backward sweeps.
+
+    Attributes:
+        loss: the loss.
+        weights: omega_n, (steps + 1,).
+        exit_weights: quadrature weights of the boundary points, (n_exit,).
+
+    Parallel: every method is collective.
+    """
+
+    def __init__(self, loss: Loss, weights: Array, exit_weights: Array) -> None:
+        """Keep everything."""
+        self.loss, self.weights, self.exit_weights = loss, weights, exit_weights
+
+    def value(self, sweep: Sweep, controls: Controls) -> Array:
+        """Return sum_n omega_n Loss_k of each class after a forward sweep, (classes,)."""
+        head, result = controls.of_head(), np.zeros(sweep.n_classes)
+        for n in np.flatnonzero(self.weights):
+            at = Parts(sweep.density(n), sweep.left[n], head)
+            result += self.weights[n] * self.loss.value(at)
+        return result
+
+    def add_derivative(
+        self,
+        sweep: Sweep,
+        n: int,
+        controls: Controls,
+        class_weights: Array,
+        psi: Array,
+        source: Array,
+        head: dict[str, Array],
+    ) -> None:
+        """Add the derivative of the n-th term.
+
+        Args:
+            sweep: after its forward sweep.
+            n: the number of time steps made.
+            controls: those of the sweep.
+            class_weights: pi_k, (classes,).
+            psi: the adjoints, (classes, n_owned), added to.
+            source: the prices times the weights of the boundary points, (classes, n_exit), added
+                to.
+            head: the part of this rank in the derivative in the head, added to.
+        """
+        omega = self.weights[n]
+        if omega == 0.0:
+            return
+        at = Parts(sweep.density(n), sweep.left[n], controls.of_head())
+        self._add(omega, self.loss.derivative(at, class_weights), psi, source, head)
+
+    def add_hessian_action(
+        self,
+        tangent: Tangent,
+        n: int,
+        controls: Controls,
+        along: Controls,
+        class_weights: Array,
+        dpsi: Array,
+        dsource: Array,
+        dhead: dict[str, Array],
+    ) -> None:
+        """Add the change of what ``add_derivative`` adds, along a change of the controls.
+
+        Args:
+            tangent: after its forward sweep.
+            n: the number of time steps made.
+            controls: those of the sweep.
+            along: their change.
+            class_weights: pi_k, (classes,).
+            dpsi: changes of the adjoints, (classes, n_owned), added to.
+            dsource: changes of the sources, (classes, n_exit), added to.
+            dhead: the part of this rank in the action in the head, added to.
+        """
+        omega = self.weights[n]
+        if omega == 0.0:
+            return
+        at = Parts(tangent.sweep.density(n), tangent.sweep.left[n], controls.of_head())
+        change = Parts(tangent.density(n), tangent.left[n], along.of_head())
+        action = self.loss.hessian_action(at, change, class_weights)
+        self._add(omega, action, dpsi, dsource, dhead)
+
+    def _add(
+        self, omega: float, parts: Parts, psi: Array, source: Array, head: dict[str, Array]
+    ) -> None:
+        psi += omega * parts.f
+        source += omega * parts.left * self.exit_weights
+        for name, part in parts.head.items():
+            head[name] += omega * part

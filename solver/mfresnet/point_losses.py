@@ -1,0 +1,157 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Losses that are linear in the densities: Loss_k = int l_k(x; head) f_k dx.
+
+Mass that has left pays l_k where it left. The cost l is to the head what the velocity is to its
+parameters: a value, a vjp, a jvp, and the tangent of the vjp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+
+from mfresnet.arrays import Array
+from mfresnet.loss import Parts, Setting, Shapes
+from mfresnet.parallel import total
+
+Head = Mapping[str, Array]
+
+
+class PointCost(Protocol):
+    """The cost l_k(x; head) of a unit of mass of class k at x; points are columns, (d, n)."""
+
+    def value(self, x: Array, head: Head) -> Array:
+        """Return l_k at the points, (classes, n)."""
+
+    def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
+        """Return sum over k and points of m dl/dhead, m of shape (classes, n)."""
+
+    def jvp(self, x: Array, head: Head, h: Head) -> Array:
+        """Return dl/dhead [h], (classes, n)."""
+
+    def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
+        """Return the derivative of ``vjp`` along h at fixed m."""
+
+
+class Quadratic:
+    """l_k = 1/2 |x - target_k|^2; it has no head."""
+
+    def __init__(self, setting: Setting) -> None:
+        """Keep the targets, (classes, d)."""
+        self._targets = np.asarray(setting.targets, dtype=float)
+
+    def value(self, x: Array, head: Head) -> Array:
+        """Return l."""
+        return np.array([0.5 * np.sum((x - y[:, None]) ** 2, axis=0) for y in self._targets])
+
+    def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
+        """Return nothing."""
+        return {}
+
+    def jvp(self, x: Array, head: Head, h: Head) -> Array:
+        """Return zeros."""
+        return np.zeros((len(self._targets), x.shape[1]))
+
+    def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
+        """Return nothing."""
+        return {}
+
+
+class CrossEntropy:
+    """l_k = log sum_j exp(z_j) - z_k with the linear head z = H x + h, H (classes, d)."""
+
+    def __init__(self, setting: Setting) -> None:
+        """Need nothing."""
+
+    @staticmethod
+    def shapes(d: int, n_classes: int) -> Shapes:
+        """Return the shapes of H and h."""
+        return {"H": (n_classes, d), "h": (n_classes,)}
+
+    @staticmethod
+    def scores(x: Array, head: Head) -> Array:
+        """Return z = H x + h, (classes, n): the class of a point is the largest."""
+        return head["H"] @ x + head["h"][:, None]
+
+    def value(self, x: Array, head: Head) -> Array:
+        """Return l."""
+        return -log_softmax(self.scores(x, head), axis=0)
+
+    def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
+        """Return the derivative in H and h: dl_k/dz_j = p_j - delta_kj, p = softmax(z)."""
+        g = softmax(self.scores(x, head), axis=0) * m.sum(axis=0) - m
+        return {"H": g @ x.T, "h": g.sum(axis=1)}
+
+    def jvp(self, x: Array, head: Head, h: Head) -> Array:
+        """Return p . dz - dz_k."""
+        dz = self.scores(x, h)
+        return np.sum(softmax(self.scores(x, head), axis=0) * dz, axis=0) - dz
+
+    def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
+        """Return the same with dp = p (dz - p . dz)."""
+        p, dz = softmax(self.scores(x, head), axis=0), self.scores(x, h)
+        g = p * (dz - np.sum(p * dz, axis=0)) * m.sum(axis=0)
+        return {"H": g @ x.T, "h": g.sum(axis=1)}
+
+
+class PointLoss:
+    """Loss_k = int l_k f_k dx + sum over the boundary points of l_k left_k."""
+
+    def __init__(self, setting: Setting, cost: PointCost) -> None:
+        """Tabulate the quadrature of degree p + 4."""
+        self._space, self.cost = setting.transport.space, cost
+        rule = self._space.cell_quadrature(self._space.degree + 4)
+        self._weights, self._basis = rule.weights, rule.basis
+        self._dofs = self._space.dofs[: self._space.n_owned_cells]
+        inside = rule.x.reshape(-1, self._space.dimension).T
+        self._n = inside.shape[1]
+        self._x = np.concatenate([inside, setting.transport.exit_points], axis=1)
+        self._head: dict[str, Array] | None = None
+
+    def value(self, at: Parts) -> Array:
+        """Return Loss_k, (classes,)."""
+        moments, price = self._costs(at.head)
+        local = np.sum(moments * at.f, axis=1) + np.sum(price * at.left, axis=1)
+        return total(self._space.comm, local)
+
+    def derivative(self, at: Parts, weights: Array) -> Parts:
+        """Return psi_k = l_k projected, the prices l_k, and the derivative in the head."""
+        moments, price = self._costs(at.head)
+        head = self.cost.vjp(self._x, at.head, self._mass(at, weights)) if at.head else {}
+        return Parts(moments / self._space.mass, price, head)
+
+    def hessian_action(self, at: Parts, along: Parts, weights: Array) -> Parts:
+        """Return the mixed and pure second derivatives: the loss is linear in f and left."""
+        if not at.head:
+            return Parts(np.zeros_like(at.f), np.zeros_like(at.left), {})
+        moments, price = self._integrate(self.cost.jvp(self._x, at.head, along.head))
+        mixed = self.cost.vjp(self._x, at.head, self._mass(along, weights))
+        mass = self._mass(at, weights)
+        pure = self.cost.vjp_tangent(self._x, at.head, mass, along.head)
+        head = {name: mixed[name] + pure[name] for name in mixed}
+        return Parts(moments / self._space.mass, price, head)
+
+    def _mass(self, parts: Parts, weights: Array) -> Array:
+        """Return pi_k times the mass of f_k and left_k at all points, (classes, n)."""
+        inside = self._weights * (parts.f[:, self._dofs] @ self._basis.T)
+        return weights[:, None] * np.concatenate(
+            [inside.reshape(len(parts.f), -1), parts.left], axis=1
+        )
+
+    def _costs(self, head: Head) -> tuple[Array, Array]:
+        """Return int l_k phi_i and l_k at the boundary points; kept until the head changes."""
+        known = self._head
+        if known is None or any(not np.array_equal(known[n], v) for n, v in head.items()):
+            self._kept = self._integrate(self.cost.value(self._x, head))
+            self._head = {name: v.copy() for name, v in head.items()}
+        return self._kept
+
+    def _integrate(self, cost: Array) -> tuple[Array, Array]:
+        moments = np.empty((len(cost), self._space.n_owned))
+        at_points = cost[:, : self._n].reshape(len(cost), *self._weights.shape)
+        moments[:, self._dofs] = (at_points * self._weights) @ self._basis
+        return moments, cost[:, self._n :]
