@@ -163,6 +163,11 @@ class ReducedFunctional:
         self._tangent: Tangent | None = None
         self._theta: Array | None = None
 
+    def steps_for(self, theta: Array) -> int:
+        """Return how many time steps a layer needs with theta. Parallel: collective."""
+        self._theta = None
+        return self.sweep.steps_for(self.controls.from_vector(theta))
+
     # ------------------------------------------------------------------ value and derivative
     def value(self, theta: Array) -> float:
         """Return J(theta).
@@ -197,7 +202,11 @@ class ReducedFunctional:
             self._controls, self.depth_loss, self.class_weights, record, frozen
         )
         self.adjoint_sweeps += 1
-        result = total(self.comm, self.controls.pull_back(parts))
+        return total(self.comm, self.controls.pull_back(parts)) + self.penalty_derivative(theta)
+
+    def penalty_derivative(self, theta: Array) -> Array:
+        """Return the derivative of ``penalty``, a dual vector of theta's shape."""
+        result = np.zeros(self.controls.size)
         for name, p in self._penalties.items():
             result += PENALTIES[name].derivative(p, self.controls, theta)
         return result

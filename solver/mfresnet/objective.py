@@ -85,6 +85,17 @@ class DepthLoss:
         at = Parts(sweep.density(n), sweep.left[n], controls.of_head())
         self._add(omega, self.loss.derivative(at, class_weights), psi, source, head)
 
+    def head_derivative(
+        self, sweep: Sweep, controls: Controls, class_weights: Array
+    ) -> dict[str, Array]:
+        """Return the part of this rank in the derivative in the head at fixed densities."""
+        head = {name: np.zeros(controls.values[name].shape) for name in controls.head}
+        if head:
+            psi, source = np.zeros_like(sweep.final), np.zeros_like(sweep.left[0])
+            for n in np.flatnonzero(self.weights):
+                self.add_derivative(sweep, int(n), controls, class_weights, psi, source, head)
+        return head
+
     def add_hessian_action(
         self,
         tangent: Tangent,

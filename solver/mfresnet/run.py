@@ -100,7 +100,7 @@ def run(
     _introduce(functional, progress)
     log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
     with progress:
-        result = minimise(functional, on_iteration=progress.iteration, evaluate=log.evaluate)
+        result = minimise(functional, on_iteration=progress.iteration, oracle=log)
     report, status = _report(functional, result, time.perf_counter() - start)
     report["metrics"] = measure(functional, result.theta)
     with together(comm):
@@ -209,6 +209,7 @@ def _report(
         "iterations": result.iterations,
         "forward_sweeps": result.history[-1].forward_sweeps,
         "adjoint_sweeps": result.history[-1].adjoint_sweeps,
+        "hessian_actions": result.history[-1].hessian_actions,
         "mass_error": balance.error,
         "initial_mass_error": float(abs(functional.initial_mass - 1.0).max()),
         "outflow": outflow,

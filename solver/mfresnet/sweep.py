@@ -95,6 +95,19 @@ class Sweep:
 
         Raises:
             StepsError: a layer needs more time steps.
+            SolveError: a velocity is not finite.
+
+        Parallel: collective.
+        """
+        needed = self.steps_for(controls)
+        if needed > self.steps_per_layer:
+            raise StepsError(self.steps_per_layer, needed)
+
+    def steps_for(self, controls: Controls) -> int:
+        """Evaluate the velocity of every layer and return how many steps a layer needs.
+
+        Raises:
+            SolveError: a velocity is not finite.
 
         Parallel: collective.
         """
@@ -111,9 +124,7 @@ class Sweep:
                 "bounds training.lower and training.upper or raise penalty.tikhonov."
             )
         cfl = self.scheme.cfl[self.transport.space.degree]
-        needed = steps_needed(rate, self.space.layer_time, cfl)
-        if needed > self.steps_per_layer:
-            raise StepsError(self.steps_per_layer, needed)
+        return steps_needed(rate, self.space.layer_time, cfl)
 
     def velocity(self, x: Array, controls: Controls, layer: int) -> Array:
         """Return v(x; theta_layer) at points x, (d, n)."""

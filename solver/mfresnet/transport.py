@@ -212,6 +212,12 @@ class Transport:
         g[:, facets] = self._normals * both
         return g
 
+    def pairing(self, a: Coefficients, sensitivity: Coefficients) -> float:
+        """Return sum a * sensitivity over the points that this rank counts."""
+        facets = a.plus * sensitivity.plus + a.minus * sensitivity.minus
+        inside = float(np.vdot(a.cell, sensitivity.cell)) + float(facets @ self._counted)
+        return inside + float(a.exit @ sensitivity.exit)
+
     # ------------------------------------------------------------------ operator
     def apply(self, f: Array, a: Coefficients) -> Array:
         """Return A f; the array is overwritten by the next call. Parallel: collective."""

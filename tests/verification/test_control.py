@@ -17,7 +17,7 @@ from mfresnet.case import load
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.methods import METHODS
-from mfresnet.optimise import Status, evaluate, minimise
+from mfresnet.optimise import Oracle, Status, minimise
 
 CASES = Path(__file__).parents[2] / "cases"
 
@@ -77,6 +77,18 @@ def test_bias_only(method: str) -> None:
     assert result.status is Status.CONVERGED
     assert result.value == pytest.approx(0.122272727272, rel=1e-7)
     np.testing.assert_allclose(result.theta, 1.36363636363, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", [name for name, m in METHODS.items() if m.hessian])
+def test_error_in_a_hessian_action_ends_every_method(method: str) -> None:
+    class Broken(Oracle):
+        def hessian_action(self, functional: ReducedFunctional, theta: Array, h: Array) -> Array:
+            raise KeyboardInterrupt
+
+    case = load(CASES / "shift_1d.toml", [f"training.method={method}"])
+    with pytest.raises(KeyboardInterrupt):
+        minimise(ReducedFunctional(case, MPI.COMM_SELF), oracle=Broken())
+    gc.collect()
 
 
 def test_weight_only() -> None:
@@ -165,15 +177,16 @@ def test_error_in_an_evaluation_ends_every_method(method: str, at: int) -> None:
     """Soon, with the error itself, and with nothing left pending when memory is collected."""
     calls: list[int] = []
 
-    def broken(functional: ReducedFunctional, theta: Array) -> tuple[float, Array]:
-        calls.append(1)
-        if len(calls) == at:
-            raise KeyboardInterrupt
-        return evaluate(functional, theta)
+    class Broken(Oracle):
+        def evaluate(self, functional: ReducedFunctional, theta: Array) -> tuple[float, Array]:
+            calls.append(1)
+            if len(calls) == at:
+                raise KeyboardInterrupt
+            return super().evaluate(functional, theta)
 
     case = load(CASES / "shift_1d.toml", [f"training.method={method}"])
     functional = ReducedFunctional(case, MPI.COMM_SELF)
     with pytest.raises(KeyboardInterrupt):
-        minimise(functional, evaluate=broken)
+        minimise(functional, oracle=Broken())
     gc.collect()
     assert len(calls) == at
