@@ -121,6 +121,36 @@ class InitialSection(Model, extra="allow"):
         return dict(self.model_extra or {})
 
 
+class LevelSection(Model):
+    """One entry of training.levels: a coarser mesh with fewer layers.
+
+    Attributes:
+        cells: cells per direction.
+        layers: number of layers.
+        gradient_tolerance: that of the case when not given.
+    """
+
+    cells: Counts
+    layers: PositiveInt
+    gradient_tolerance: PositiveFloat | None = None
+
+    def of(self, case: Case) -> Case:
+        """Return the case on this level."""
+        data = case.model_dump(exclude_none=True)
+        data["mesh"]["cells"], data["network"]["layers"] = self.cells, self.layers
+        if case.time.steps_per_layer is not None:
+            steps = case.time.steps_per_layer * case.network.layers
+            data["time"]["steps_per_layer"] = -(-steps // self.layers)
+        if self.gradient_tolerance is not None:
+            data["training"]["gradient_tolerance"] = self.gradient_tolerance
+        return Case.model_validate(data | {"training": _single(data["training"])})
+
+
+def _single(training: dict[str, Any]) -> dict[str, Any]:
+    """Return [training] without levels and seeds."""
+    return {k: v for k, v in training.items() if k not in ("levels", "seeds")}
+
+
 class TrainingSection(Model):
     """[training]: the optimiser."""
 
@@ -129,6 +159,8 @@ class TrainingSection(Model):
     gradient_tolerance: PositiveFloat = 1e-6
     lower: FiniteFloat | None = None
     upper: FiniteFloat | None = None
+    levels: list[LevelSection] | None = None
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
 
 
 class OutputSection(Model):
@@ -210,8 +242,12 @@ class Case(Model):
         wide = BLOCKS[self.network.block].zero_is_critical
         return self.initial.kind or ("random" if wide else "identity")
 
-    def initial_controls(self, n_classes: int) -> Controls:
+    def initial_controls(self, n_classes: int, seed: int | None = None) -> Controls:
         """Return the initial controls of all layers and of the head.
+
+        Args:
+            n_classes: number of classes.
+            seed: instead of initial.seed.
 
         Raises:
             InputError: a value has not the right shape, or the file does not fit.
@@ -227,7 +263,7 @@ class Case(Model):
                 raise InputError(found)
             values = {n: np.asarray(given[n], float).reshape(s) for n, s in shapes.items()}
         else:
-            drawn = INITIALS[kind](shapes, initial.seed)
+            drawn = INITIALS[kind](shapes, initial.seed if seed is None else seed)
             values = {n: initial.scale * v if kind == "random" else v for n, v in drawn.items()}
         return same_in_every_layer(values, self.network.layers, tuple(head))
 

@@ -101,6 +101,25 @@ def _classes(case: Case) -> list[str]:
     return found
 
 
+def _levels(case: Case) -> list[str]:
+    training, found = case.training, []
+    if training.seeds is not None and case.initial_kind() != "random":
+        found.append(
+            f"training.seeds: only for random starts; got initial.kind {case.initial_kind()}, "
+            "expected random. Change initial.kind or remove the seeds."
+        )
+    layers = [level.layers for level in training.levels or []] + [case.network.layers]
+    for k, level in enumerate(training.levels or []):
+        place = f"training.levels.{k}"
+        found += _length(f"{place}.cells", level.cells, case.dimension, case.mesh.cell)
+        if layers[k + 1] % level.layers:
+            found.append(
+                f"{place}.layers: the next level cannot take over its controls; got "
+                f"{level.layers}, expected a divisor of {layers[k + 1]}. Change it."
+            )
+    return found
+
+
 def _loss(case: Case) -> list[str]:
     found = []
     for name, length in case.loss.dimensions().items():
@@ -190,7 +209,7 @@ def misfit(name: str, value: Any, shape: tuple[int, ...]) -> list[str]:
 
 
 def _training(case: Case) -> list[str]:
-    training, found = case.training, []
+    training, found = case.training, _levels(case)
     lower = -np.inf if training.lower is None else training.lower
     upper = np.inf if training.upper is None else training.upper
     if lower >= upper:
@@ -199,6 +218,11 @@ def _training(case: Case) -> list[str]:
             "Exchange or enlarge them."
         )
     bounded = training.lower is not None or training.upper is not None
+    if training.method == "maximum_principle" and not bounded and not case.penalty.tikhonov.weight:
+        found.append(
+            "training.method: the Hamiltonian has no least value; got maximum_principle with "
+            "penalty.tikhonov 0 and no bounds, expected one of them. Add one."
+        )
     if bounded and training.method != "lmvm" and not METHODS[training.method].bounds:
         names = ", ".join(n for n, m in METHODS.items() if m.bounds)
         found.append(

@@ -15,7 +15,7 @@ from mfresnet.case import Case
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
-from mfresnet.optimise import minimise
+from mfresnet.nested import train
 
 COLUMNS = ("train_accuracy", "test_accuracy")
 
@@ -53,7 +53,7 @@ def cross_validate(
     for seed in range(data.seed, data.seed + seeds):
         split = case.model_copy(update={"data": data.model_copy(update={"seed": seed})})
         functional = ReducedFunctional(split, comm)
-        result = minimise(functional)
+        result, _ = train(functional)
         metrics = measure(functional, result.theta)
         row = {"seed": seed, "status": result.status.name.lower(), "iterations": result.iterations}
         row |= {name: metrics[name] for name in COLUMNS}

@@ -14,7 +14,7 @@ from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.case import Case
-from mfresnet.control import ControlSpace
+from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import InputError, SolveError
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
@@ -24,7 +24,7 @@ from mfresnet.objective import DepthLoss, depth_weights
 from mfresnet.parallel import maximum, total
 from mfresnet.particles import Network
 from mfresnet.penalties import PENALTIES
-from mfresnet.population import populate
+from mfresnet.population import Population, populate
 from mfresnet.schemes import SCHEMES, cfl_constant
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep, steps_needed
@@ -81,15 +81,21 @@ class ReducedFunctional:
     Parallel: every method is collective.
     """
 
-    def __init__(self, case: Case, comm: MPI.Intracomm | None = None) -> None:
+    def __init__(
+        self,
+        case: Case,
+        comm: MPI.Intracomm | None = None,
+        population: Population | None = None,
+    ) -> None:
         """Build mesh, space, operator, initial densities and memory of the sweeps.
 
         Args:
             case: what ``mfresnet.load`` returns, or a ``Case``.
             comm: the communicator, MPI.COMM_WORLD when not given.
+            population: the classes, made from the case when not given.
         """
         self.comm = MPI.COMM_WORLD if comm is None else comm
-        self.population = populate(case, self.comm)
+        self.population = populate(case, self.comm) if population is None else population
         self.case = case = case.resolve(self.population)
         network, (lower, upper) = case.network, case.corners(self.population.extent)
         mesh = box(self.comm, case.mesh.cell, case.cells(), lower, upper)
@@ -98,25 +104,27 @@ class ReducedFunctional:
         reach = 0.5 * float(np.max(upper - lower)) / network.final_time
         space = Space(mesh, case.space.degree)
         self.transport = Transport(space, scale=bound if np.isfinite(bound) else reach)
-        self.controls = ControlSpace(
-            case.initial_controls(len(self.population.labels)),
-            tuple(case.trainable()),
-            network.final_time,
-            network.shared,
-        )
-        self.theta0 = self.controls.to_vector(self.controls.initial.values)
         self.f0, self.initial_mass = self.population.project(space)
         self.class_weights = self.population.weights
         setting = Setting(self.transport, case.loss, len(self.f0), self.population.targets)
         self._loss = LOSSES[case.loss.kind].make(setting)
         given = {name: getattr(case.penalty, name) for name in PENALTIES}
         self._penalties = {name: p for name, p in given.items() if p.weight != 0.0}
-        self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
-        self.set_steps(case.time.steps_per_layer or self._choose_steps(bound))
+        self.start_from(case.initial_controls(len(self.population.labels)))
 
-    def _choose_steps(self, bound: float) -> int:
+    def start_from(self, initial: Controls) -> None:
+        """Take other initial controls, also where they are not trained, and set all counts to 0."""
+        case, network = self.case, self.case.network
+        names = tuple(case.trainable())
+        self.controls = ControlSpace(initial, names, network.final_time, network.shared)
+        self.theta0 = self.controls.to_vector(initial.values)
+        self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
+        self.set_steps(case.time.steps_per_layer or self._choose_steps())
+
+    def _choose_steps(self) -> int:
         """Return the steps per layer from the velocity bound, or from the initial controls."""
         transport, initial = self.transport, self.controls.initial
+        bound = self._block.bound(self._activation)
         if np.isfinite(bound):
             rate = transport.rate_bound(bound)
         else:

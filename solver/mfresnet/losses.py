@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from mfresnet.arrays import Array
 from mfresnet.density_losses import (
     DensityLoss,
     DensitySection,
@@ -36,17 +37,24 @@ class Row:
         section: the model of [loss] for this kind.
         targets: whether every class needs a point to reach.
         head: (d, classes) -> shapes of the parameters of the head.
+        scores: (x, head) -> a number for each class and point, (classes, n): the class of a point
+            at T is that with the largest. None: that with the nearest target.
     """
 
     make: Callable[[Setting], Loss]
     section: type[LossSection] = LossSection
     targets: bool = False
     head: Callable[[int, int], Shapes] = lambda d, n_classes: {}
+    scores: Callable[[Array, Mapping[str, Array]], Array] | None = None
 
 
 LOSSES: dict[str, Row] = {
     "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), targets=True),
-    "cross_entropy": Row(lambda s: PointLoss(s, CrossEntropy(s)), head=CrossEntropy.shapes),
+    "cross_entropy": Row(
+        lambda s: PointLoss(s, CrossEntropy(s)),
+        head=CrossEntropy.shapes,
+        scores=CrossEntropy.scores,
+    ),
     "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection),
     "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection),
     "kullback_leibler": Row(lambda s: DensityLoss(s, KullbackLeibler(s)), KullbackLeiblerSection),

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score
 from mfresnet.arrays import Array
 from mfresnet.data import Dataset, Samples
 from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
 from mfresnet.parallel import total
 from mfresnet.particles import INFERENCES, flow
 from mfresnet.population import nearest
@@ -34,7 +35,18 @@ def positions(functional: ReducedFunctional, theta: Array, x: Array, inference: 
 
 def classify(functional: ReducedFunctional, theta: Array, x: Array, inference: str) -> Array:
     """Return the number of the class that the network gives to each sample x, (d, n) -> (n,)."""
-    return nearest(positions(functional, theta, x, inference)[-1], functional.population.targets)
+    return decide(functional, theta, positions(functional, theta, x, inference)[-1])
+
+
+def decide(functional: ReducedFunctional, theta: Array, x: Array) -> Array:
+    """Return the number of the class of points x at T, (d, n) -> (n,).
+
+    By the head of the loss where it has one, else by the nearest target.
+    """
+    scores = LOSSES[functional.case.loss.kind].scores
+    if scores is None:
+        return nearest(x, functional.population.targets)
+    return np.argmax(scores(x, functional.controls.from_vector(theta).of_head()), axis=0)
 
 
 def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:

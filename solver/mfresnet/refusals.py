@@ -18,7 +18,6 @@ NOT_YET: dict[str, Collection[str] | None] = {
     "mesh.file": None,
     "mesh.cell": ("tetrahedron", "hexahedron"),
     "classes.*.density.kind": ("expression",),
-    "training.levels": None,
 }
 """Place in the case file -> the values that a later version takes, None for any value."""
 

@@ -8,7 +8,7 @@ from mpi4py import MPI
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from mfresnet.export import (
 )
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
-from mfresnet.optimise import OptimiseResult, minimise
+from mfresnet.nested import Stage, train
+from mfresnet.optimise import OptimiseResult
 from mfresnet.output import write_fields
 from mfresnet.parallel import together
 from mfresnet.plot import draw
@@ -99,9 +100,18 @@ def run(
             write_text(directory / "case.toml", case.to_toml())
     _introduce(functional, progress)
     log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
+
+    def say_stage(stage: Stage) -> None:
+        if case.training.levels or case.training.seeds:
+            progress.say(stage.sentence())
+
     with progress:
-        result = minimise(functional, on_iteration=progress.iteration, oracle=log)
+        result, stages = train(
+            functional, on_iteration=progress.iteration, oracle=log, on_stage=say_stage
+        )
     report, status = _report(functional, result, time.perf_counter() - start)
+    if len(stages) > 1:
+        report["stages"] = [asdict(stage) for stage in stages]
     report["metrics"] = measure(functional, result.theta)
     with together(comm):
         if comm.rank == 0:
