@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,39 +19,53 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.case import Case, parse
 from mfresnet.control import ControlSpace, same_in_every_layer
+from mfresnet.mesh import CELLS
 from mfresnet.parallel import total
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep
 from mfresnet.transport import Transport
 
-ROTATIONS = {
-    "interval": [[0, 1], [1, 0]],
-    "triangle": [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1], [2, 1, 0], [1, 0, 2]],
-    "quadrilateral": [
-        [0, 1, 2, 3], [1, 3, 0, 2], [3, 2, 1, 0], [2, 0, 3, 1],
-        [1, 0, 3, 2], [3, 1, 2, 0], [2, 3, 0, 1], [0, 2, 1, 3],
-    ],
-}  # fmt: skip
-MATRIX = np.array([[1.1, 0.3], [-0.2, 0.8]])
+MATRIX = np.array([[1.1, 0.3, 0.1], [-0.2, 0.8, 0.15], [0.05, -0.1, 0.9]])
+
+
+def few(cell: str, n: int, in_space: int = 3) -> int:
+    """Return the cells a direction: ``n``, in 3-D ``in_space``, so that the tests are quick."""
+    return n if CELLS[cell] < 3 else in_space
+
+
+def rotations(cell: str) -> Array:
+    """Return all numberings of the vertices of a cell: its rotations and reflections."""
+    d = CELLS[cell]
+    if cell not in ("quadrilateral", "hexahedron"):
+        return np.array(list(itertools.permutations(range(d + 1))))
+    bits = np.array(list(itertools.product((0, 1), repeat=d)))
+    numbers = np.arange(2**d).reshape((2,) * d)
+    choices = itertools.product(itertools.permutations(range(d)), bits)
+    return np.array([numbers[tuple(((bits + flip) % 2)[:, axes].T)] for axes, flip in choices])
 
 
 def corners_and_cells(cell: str, n: int) -> tuple[Array, Array]:
-    """Return vertices and cells of the structured box [-1, 1]^d with n cells a direction."""
+    """Return vertices and cells of the structured box [-1, 1]^d with n cells a direction.
+
+    The simplices of a box are those along the paths from its least to its greatest corner.
+    """
+    d = CELLS[cell]
     line = np.linspace(-1.0, 1.0, n + 1)
-    if cell == "interval":
-        return line[:, None], np.stack([np.arange(n), np.arange(1, n + 1)], axis=1)
-    x = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-    a = (np.arange(n)[:, None] * (n + 1) + np.arange(n)).ravel()
-    quads = np.stack([a, a + 1, a + n + 1, a + n + 2], axis=1)
-    if cell == "quadrilateral":
-        return x, quads
-    return x, np.concatenate([quads[:, [0, 1, 3]], quads[:, [0, 2, 3]]])
+    x = np.stack(np.meshgrid(*[line] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    strides = (n + 1) ** np.arange(d)[::-1]
+    first = np.stack(np.meshgrid(*[np.arange(n)] * d, indexing="ij"), -1).reshape(-1, d) @ strides
+    if cell in ("quadrilateral", "hexahedron"):
+        corners = np.array(list(itertools.product((0, 1), repeat=d))) @ strides
+        return x, first[:, None] + corners
+    paths = [np.cumsum([0, *strides[list(p)]]) for p in itertools.permutations(range(d))]
+    return x, np.concatenate([first[:, None] + path for path in paths])
 
 
 def bend(x: Array) -> Array:
     """Return points moved smoothly, so that no cell stays affine."""
-    shift = [0.05 * np.sin(3.0 * x[:, 0] + 2.0 * x[:, -1] + i) for i in range(x.shape[1])]
+    phase = x @ np.linspace(3.0, 2.0, x.shape[1])
+    shift = [0.05 * np.sin(phase + i) for i in range(x.shape[1])]
     return x + np.stack(shift, axis=1)
 
 
@@ -67,8 +82,9 @@ def shaped_mesh(
     x, cells = corners_and_cells(cell, n)
     x = shear(x) if shape == "affine" else bend(x)
     if shape == "rotated":
-        choice = np.random.default_rng(1).integers(len(ROTATIONS[cell]), size=len(cells))
-        cells = np.take_along_axis(cells, np.array(ROTATIONS[cell])[choice], axis=1)
+        numberings = rotations(cell)
+        choice = np.random.default_rng(1).integers(len(numberings), size=len(cells))
+        cells = np.take_along_axis(cells, numberings[choice], axis=1)
     element = basix.ufl.element("Lagrange", cell, 1, shape=(x.shape[1],))
     if comm.rank != 0:
         x, cells = x[:0], cells[:0]
@@ -152,9 +168,14 @@ def gaussian(mean: Any, covariance: Any) -> dict[str, Any]:
 
 def make_case(cell: str, **sections: Any) -> Case:
     """Return a small case on a box of the cell type; sections replace the defaults key by key."""
-    d = 1 if cell == "interval" else 2
+    d = CELLS[cell]
     data: dict[str, Any] = {
-        "mesh": {"cell": cell, "cells": [12] * d, "lower": [-2.5] * d, "upper": [3.0] * d},
+        "mesh": {
+            "cell": cell,
+            "cells": [few(cell, 12, 5)] * d,
+            "lower": [-2.5] * d,
+            "upper": [3.0] * d,
+        },
         "space": {"degree": 2},
         "network": {"layers": 3},
         "classes": [

@@ -76,7 +76,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"penalty": {"tikhonov": -1.0}},
         r"^penalty\.tikhonov\.weight: wrong value; got -1\.0",
     ),
-    "degree": ({"space": {"degree": 5}}, r"^space\.degree: wrong value; got 5, expected less"),
+    "degree": ({"space": {"degree": 7}}, r"^space\.degree: wrong value; got 7, expected less"),
     "unstable pair": (
         {"time": {"order": 2}},
         r"^time\.order: unstable with degree 2 .*one of 3, 4",

@@ -7,7 +7,7 @@ from mpi4py import MPI
 import numpy as np
 import pytest
 
-from helpers import gaussian, make_case
+from helpers import few, gaussian, make_case
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
@@ -60,8 +60,13 @@ def test_taylor(activation: str, order: int, penalty: str) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_taylor_from_zero(cell: str, activation: str) -> None:
     """Where plain upwind has no derivative: theta = 0."""
-    case = make_case(cell, network={"activation": activation}, initial={"kind": "zero"},
-                     mesh={"cells": [8] * CELLS[cell]}, time={"steps_per_layer": 12})  # fmt: skip
+    case = make_case(
+        cell,
+        network={"activation": activation},
+        initial={"kind": "zero"},
+        mesh={"cells": [few(cell, 8, 4)] * CELLS[cell]},
+        time={"steps_per_layer": 12},
+    )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
     check_rates(functional, functional.theta0)
 
@@ -69,7 +74,9 @@ def test_taylor_from_zero(cell: str, activation: str) -> None:
 @pytest.mark.parametrize("trainable", [["W"], ["b"], ["b", "W"]])
 @pytest.mark.parametrize("cell", CELLS)
 def test_taylor_of_subsets(cell: str, trainable: list[str]) -> None:
-    case = make_case(cell, network={"trainable": trainable}, mesh={"cells": [8] * CELLS[cell]})
+    case = make_case(
+        cell, network={"trainable": trainable}, mesh={"cells": [few(cell, 8, 4)] * CELLS[cell]}
+    )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
     check_rates(functional, functional.theta0 + 0.1 * noise(functional))
 

@@ -7,7 +7,7 @@ from mpi4py import MPI
 import numpy as np
 import pytest
 
-from helpers import l2_error, moments, observed_orders, shaped_mesh
+from helpers import few, l2_error, moments, observed_orders, shaped_mesh
 from mfresnet.density import Density, project
 from mfresnet.errors import InputError
 from mfresnet.mesh import CELLS, box
@@ -45,11 +45,11 @@ DENSITIES = {
 
 
 @pytest.mark.parametrize("shape", ["affine", "rotated"])
-@pytest.mark.parametrize("degree", range(5))
+@pytest.mark.parametrize("degree", range(7))
 @pytest.mark.parametrize("cell", CELLS)
 def test_mass_matrix_is_diagonal(cell: str, degree: int, shape: str) -> None:
     """The diagonal is the whole mass matrix, also on cells that are not affine."""
-    space = Space(shaped_mesh(COMM, cell, 3, shape), degree)
+    space = Space(shaped_mesh(COMM, cell, few(cell, 3, 2), shape), degree)
     rule = space.quadrature
     full = np.einsum("cq,qi,qj->cij", rule.weights, rule.basis, rule.basis)
     diagonal = np.einsum("cii->ci", full).copy()
@@ -58,17 +58,19 @@ def test_mass_matrix_is_diagonal(cell: str, degree: int, shape: str) -> None:
     assert np.abs(off).max() < 1e-13 * diagonal.max()
 
 
-@pytest.mark.parametrize("degree", range(5))
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("cell", "degree"), [(cell, p) for cell, d in CELLS.items() for p in range(5 if d < 3 else 3)]
+)
 def test_projection_converges(cell: str, degree: int) -> None:
     """Order p + 1 in L2."""
     d = CELLS[cell]
-    density = model(kind="gaussian", mean=[0.1] * d, covariance=(0.09 * np.eye(d)).tolist())
-    sizes, errors = [16, 24, 36], []
+    variance, sizes = (0.09, [16, 24, 36]) if d < 3 else (0.2, [6, 8, 12])
+    density = model(kind="gaussian", mean=[0.1] * d, covariance=(variance * np.eye(d)).tolist())
+    errors = []
     for n in sizes:
         space = Space(box(COMM, cell, [n] * d, np.full(d, -2.0), np.full(d, 2.2)), degree)
         f, mass = project(density, space, "density")
-        assert abs(mass - 1.0) < 1e-6
+        assert abs(mass - 1.0) < (1e-6 if d < 3 else 1e-4)
         errors.append(l2_error(space, f, density.density))
     orders = observed_orders(sizes, errors)
     assert abs(orders[-1] - (degree + 1)) < 0.4, (orders, errors)

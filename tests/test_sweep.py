@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from helpers import gaussian, inner, make_case, random_field, shaped_mesh
+from helpers import few, gaussian, inner, make_case, random_field, shaped_mesh
 from mfresnet.functional import ReducedFunctional
 from mfresnet.loss import Parts
 from mfresnet.mesh import CELLS
@@ -18,14 +18,14 @@ from mfresnet.stepping import step, step_transpose
 from mfresnet.sweep import StepsError
 from mfresnet.transport import Transport
 
-STABLE = [(s, p) for s in SCHEMES for p in range(5) if p in SCHEMES[s].cfl]
+STABLE = [(s, p) for s in SCHEMES for p in SCHEMES[s].cfl]
 
 
 @pytest.mark.parametrize(("order", "degree"), STABLE)
 @pytest.mark.parametrize("cell", CELLS)
 def test_pairing_is_constant(cell: str, order: int, degree: int) -> None:
     """V10: (f, psi) is the same before and after every step."""
-    space = Space(shaped_mesh(MPI.COMM_SELF, cell, 5, "rotated"), degree)
+    space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 5, 2), "rotated"), degree)
     transport, scheme = Transport(space), SCHEMES[order]
     a = transport.coefficients(np.sin(2.0 * transport.points + 0.3), transport.new_coefficients())
     dt, steps = 0.5 * scheme.cfl[degree] / transport.rate(a), 7

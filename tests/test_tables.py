@@ -177,7 +177,7 @@ def test_scheme_is_the_taylor_polynomial(order: int) -> None:
 
 
 @pytest.mark.parametrize("order", SCHEMES)
-@pytest.mark.parametrize("degree", range(5))
+@pytest.mark.parametrize("degree", range(7))
 def test_cfl_is_the_limit_of_stability(order: int, degree: int) -> None:
     """Largest amplification over all wave numbers, 1-D upwind DG on a uniform mesh."""
     if degree not in SCHEMES[order].cfl:

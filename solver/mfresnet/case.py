@@ -63,7 +63,7 @@ class MeshSection(Model):
 class SpaceSection(Model):
     """[space]: the discontinuous Galerkin space."""
 
-    degree: Annotated[int, Field(ge=0, le=4)] = 2
+    degree: Annotated[int, Field(ge=0, le=6)] = 2
 
 
 class TimeSection(Model):

@@ -12,7 +12,9 @@ from dolfinx import mesh as dmesh
 
 from mfresnet.arrays import Array
 
-CELLS: dict[str, int] = {"interval": 1, "triangle": 2, "quadrilateral": 2}
+CELLS: dict[str, int] = {
+    "interval": 1, "triangle": 2, "quadrilateral": 2, "tetrahedron": 3, "hexahedron": 3
+}  # fmt: skip
 """Cell type -> dimension d."""
 
 

@@ -16,7 +16,6 @@ from mfresnet.models import SectionError
 NOT_YET: dict[str, Collection[str] | None] = {
     "mesh.kind": ("file",),
     "mesh.file": None,
-    "mesh.cell": ("tetrahedron", "hexahedron"),
     "classes.*.density.kind": ("expression",),
 }
 """Place in the case file -> the values that a later version takes, None for any value."""

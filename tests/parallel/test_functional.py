@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import pyvista
 
-from helpers import make_case, moments
+from helpers import few, make_case, moments
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
@@ -41,7 +41,13 @@ def test_value_and_derivative(cell: str, activation: str) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_training(cell: str) -> None:
-    case = make_case(cell, mesh={"cells": [8] * CELLS[cell]}, training={"gradient_tolerance": 1e-7})
+    case = make_case(
+        cell,
+        mesh={"cells": [few(cell, 8, 4)] * CELLS[cell]},
+        space={"degree": few(cell, 2, 1)},
+        penalty={"tikhonov": 0.3},
+        training={"gradient_tolerance": 1e-7},
+    )
     alone = minimise(ReducedFunctional(case, MPI.COMM_SELF))
     shared = minimise(ReducedFunctional(case, COMM))
     assert shared.converged and alone.converged
@@ -94,10 +100,10 @@ def test_place_where_a_value_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> N
         functional.value(functional.theta0)
 
 
-@pytest.mark.parametrize("cell", ["triangle", "quadrilateral"])
+@pytest.mark.parametrize("cell", [cell for cell, d in CELLS.items() if d > 1])
 def test_fields_integrate_right_in_vtk(cell: str, tmp_path: Path) -> None:
     """Mass and first moment of what ParaView reads, over all ranks, without the ghost cells."""
-    case = make_case(cell)
+    case, d = make_case(cell), CELLS[cell]
     functional = ReducedFunctional(case, COMM)
     directory = Path(COMM.bcast(str(tmp_path), root=0))
     write_fields(functional, functional.theta0, directory)
@@ -108,14 +114,14 @@ def test_fields_integrate_right_in_vtk(cell: str, tmp_path: Path) -> None:
         reader = pyvista.PVDReader(directory / "density.pvd")
         reader.set_active_time_value(reader.time_values[-1])
         mesh = reader.read()[0]
-        if "vtkGhostType" in mesh.cell_data:
-            mesh = mesh.extract_cells(mesh.cell_data["vtkGhostType"] == 0)
-        assert mesh.n_cells == functional.transport.space.mesh.topology.index_map(2).size_global
-        volumes = mesh.compute_cell_sizes().cell_data["Area"]
-        means = mesh.cell_data["density_1_mean"]
+        # a mask: VTK's own extraction of cells crashes at times after MPI was initialised
+        counted = mesh.cell_data.get("vtkGhostType", np.zeros(mesh.n_cells)) == 0
+        assert counted.sum() == functional.transport.space.mesh.topology.index_map(d).size_global
+        volumes = mesh.compute_cell_sizes().cell_data["Area" if d == 2 else "Volume"][counted]
+        means = mesh.cell_data["density_1_mean"][counted]
         assert np.sum(volumes * means) == pytest.approx(mass, rel=1e-10)
-        centre = np.sum(volumes * means * mesh.cell_centers().points[:, 0])
-        assert centre == pytest.approx(mean[0], abs=0.02)
+        centre = np.sum(volumes * means * mesh.cell_centers().points[counted, 0])
+        assert centre == pytest.approx(mean[0], abs=0.02 if d == 2 else 0.05)
         assert mesh.point_data["density_1"].max() == pytest.approx(peak(functional, f), rel=0.05)
     else:
         peak(functional, f)

@@ -12,7 +12,7 @@ import ufl
 from dolfinx import fem, la
 from dolfinx import mesh as dmesh
 
-from helpers import inner, inner_rank, random_field, shaped_mesh
+from helpers import few, inner, inner_rank, random_field, shaped_mesh
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
 from mfresnet.fluxes import FLUXES
@@ -23,9 +23,13 @@ from mfresnet.transport import Coefficients, Transport
 from mfresnet.weakform import JIT, weak_form
 
 COMM = MPI.COMM_WORLD
-W = np.array([[0.7, -0.4], [0.9, 0.3]])
-B = np.array([0.2, -0.1])
+W = np.array([[0.7, -0.4, 0.3], [0.9, 0.3, -0.5], [0.2, 0.6, 0.4]])
+B = np.array([0.2, -0.1, 0.3])
 SHAPES = ("affine", "perturbed", "rotated")
+DEGREES = range(7)
+EXACT = {"table_atol": 1e-15, "table_rtol": 1e-15}
+"""The form compiler rounds values of the basis near -1, 0 and 1 by up to 1e-9 unless told not to,
+which shows on tetrahedra of degree 5."""
 
 
 def coefficients(transport: Transport) -> Coefficients:
@@ -39,7 +43,7 @@ def assembled(space: Space, f: Array, flux: str) -> Array:
     d, x = space.dimension, ufl.SpatialCoordinate(space.mesh)
     v = [ufl.tanh(sum(W[i, j] * x[j] for j in range(d)) + B[i]) for i in range(d)]
     form = weak_form(space, ufl.as_vector(v), space.to_function(f), flux, 1.0)
-    vector = fem.assemble_vector(fem.form(form, jit_options=JIT))
+    vector = fem.assemble_vector(fem.form(form, jit_options=JIT, form_compiler_options=EXACT))
     vector.scatter_reverse(la.InsertMode.add)
     return vector.array[: space.n_owned]
 
@@ -53,16 +57,16 @@ def compare(space: Space, flux: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("degree", range(5))
+@pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_operator_is_the_ufl_form(cell: str, degree: int, shape: str) -> None:
-    compare(Space(shaped_mesh(COMM, cell, 6, shape), degree), "smooth_upwind")
+    compare(Space(shaped_mesh(COMM, cell, few(cell, 6, 2), shape), degree), "smooth_upwind")
 
 
 @pytest.mark.parametrize("flux", FLUXES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_flux_is_the_ufl_form(cell: str, flux: str) -> None:
-    compare(Space(shaped_mesh(COMM, cell, 5, "rotated"), 2), flux)
+    compare(Space(shaped_mesh(COMM, cell, few(cell, 5), "rotated"), 2), flux)
 
 
 @pytest.mark.parametrize("degree", [0, 1, 3])
@@ -76,11 +80,11 @@ def test_rank_without_boundary_facets(degree: int) -> None:
 
 
 @pytest.mark.parametrize("flux", FLUXES)
-@pytest.mark.parametrize("degree", range(5))
+@pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_transpose(cell: str, degree: int, flux: str) -> None:
     """(psi, A f) = (A* psi, f) in L2."""
-    space = Space(shaped_mesh(COMM, cell, 6, "rotated"), degree)
+    space = Space(shaped_mesh(COMM, cell, few(cell, 6, 2), "rotated"), degree)
     transport = Transport(space, flux)
     a, f = coefficients(transport), random_field(space)
     psi = random_field(space)[::-1].copy()
@@ -93,11 +97,11 @@ def test_transpose(cell: str, degree: int, flux: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("degree", range(1, 5))
+@pytest.mark.parametrize("degree", DEGREES[1:])
 @pytest.mark.parametrize("cell", CELLS)
 def test_constant_state_is_kept(cell: str, degree: int, shape: str) -> None:
     """With a constant velocity only the boundary cells see the zero inflow."""
-    space = Space(shaped_mesh(COMM, cell, 6, shape), degree)
+    space = Space(shaped_mesh(COMM, cell, few(cell, 6), shape), degree)
     transport = Transport(space)
     v = np.tile(B[: space.dimension, None], transport.points.shape[1])
     a = transport.coefficients(v, transport.new_coefficients())
@@ -118,7 +122,7 @@ def boundary_cells(space: Space) -> Array:
 @pytest.mark.parametrize("cell", CELLS)
 def test_derivative_in_the_velocity(cell: str) -> None:
     """The sensitivities give the difference quotient of (psi, A f) in v."""
-    space = Space(shaped_mesh(COMM, cell, 5, "rotated"), 2)
+    space = Space(shaped_mesh(COMM, cell, few(cell, 5), "rotated"), 2)
     transport = Transport(space)
     d = space.dimension
     f, psi = random_field(space), np.cos(random_field(space))
