@@ -81,6 +81,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"time": {"order": 2}},
         r"^time\.order: unstable with degree 2 .*one of 3, 4",
     ),
+    "unknown flux": ({"space": {"flux": "central"}}, r"^space\.flux: unknown name; got 'central'"),
+    "flux without a bound": (
+        {"space": {"flux": "lax_friedrichs"}, "network": {"activation": "softplus"}},
+        r"^space\.flux: needs a bounded velocity; got lax_friedrichs with activation softplus",
+    ),
     "memory": ({"resources": {"memory": "plenty"}}, r"^resources\.memory: wrong value"),
     "length of cells": (
         {"mesh": {"cells": [3, 3, 3]}},

@@ -11,6 +11,7 @@ from helpers import few, gaussian, make_case
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.fluxes import FLUXES
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import CELLS
 from mfresnet.penalties import PENALTIES
@@ -79,6 +80,22 @@ def test_taylor_of_subsets(cell: str, trainable: list[str]) -> None:
     )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
     check_rates(functional, functional.theta0 + 0.1 * noise(functional))
+
+
+@pytest.mark.parametrize("flux", FLUXES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_taylor_of_every_flux(cell: str, flux: str) -> None:
+    """Plain upwind where no v.n changes its sign, the others where all of them do."""
+    b = [3.0 if flux == "upwind" else 0.1] * CELLS[cell]
+    case = make_case(
+        cell,
+        mesh={"cells": [few(cell, 8, 4)] * CELLS[cell]},
+        space={"flux": flux},
+        initial={"kind": "values", "W": (0.4 * np.eye(CELLS[cell])).tolist(), "b": b},
+    )
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    functional.set_steps(2 * functional.steps_per_layer)
+    check_rates(functional, functional.theta0)
 
 
 def test_taylor_with_outflow() -> None:

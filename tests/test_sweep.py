@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from helpers import few, gaussian, inner, make_case, random_field, shaped_mesh
+from mfresnet.fluxes import FLUXES
 from mfresnet.functional import ReducedFunctional
 from mfresnet.loss import Parts
 from mfresnet.mesh import CELLS
@@ -107,9 +108,10 @@ def test_too_few_steps_are_an_error() -> None:
     assert functional.value(functional.theta0) > 0.0
 
 
-def test_bound_of_the_velocity_holds_for_constant_velocities() -> None:
+@pytest.mark.parametrize("flux", FLUXES)
+def test_bound_of_the_velocity_holds_for_constant_velocities(flux: str) -> None:
     space = Space(shaped_mesh(MPI.COMM_SELF, "triangle", 5, "rotated"), 1)
-    transport = Transport(space)
+    transport = Transport(space, flux)
     rates = []
     for angle in np.linspace(0.0, 2 * np.pi, 9):
         v = np.array([np.cos(angle), np.sin(angle)])

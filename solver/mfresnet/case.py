@@ -30,6 +30,7 @@ from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_con
 from mfresnet.data import DataSection
 from mfresnet.density import Density
 from mfresnet.errors import InputError
+from mfresnet.fluxes import FLUXES
 from mfresnet.losses import LOSSES, loss_section
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
@@ -64,6 +65,7 @@ class SpaceSection(Model):
     """[space]: the discontinuous Galerkin space."""
 
     degree: Annotated[int, Field(ge=0, le=6)] = 2
+    flux: Annotated[str, Name(FLUXES)] = "smooth_upwind"
 
 
 class TimeSection(Model):

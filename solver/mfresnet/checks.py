@@ -12,6 +12,7 @@ import numpy as np
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
 from mfresnet.errors import InputError, suggestion
+from mfresnet.fluxes import FLUXES
 from mfresnet.losses import LOSSES
 from mfresnet.methods import METHODS
 from mfresnet.schemes import cfl_constant
@@ -50,6 +51,12 @@ def _mesh(case: Case) -> list[str]:
             "mesh.lower: missing; got nothing, expected both corners of the box as the velocity "
             f"of block {block} with activation {activation} is unbounded. Add mesh.lower and "
             "mesh.upper."
+        )
+    if FLUXES[case.space.flux].bounded and not np.isfinite(bound):
+        others = ", ".join(name for name, flux in FLUXES.items() if not flux.bounded)
+        found.append(
+            f"space.flux: needs a bounded velocity; got {case.space.flux} with activation "
+            f"{case.network.activation}, expected one of {others}. Choose one of them."
         )
     try:
         cfl_constant(case.time.order, case.space.degree)

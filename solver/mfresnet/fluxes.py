@@ -3,8 +3,9 @@
 """Numerical fluxes on interior facets: name -> the speed that stands for |v.n|.
 
 Phi(v.n; f_in, f_out) = a_plus f_in + a_minus f_out with a_plus, a_minus = (v.n +- speed) / 2. The
-speed is written with operators alone, so that NumPy arrays and UFL expressions both go in. A new
-flux is one row.
+speed is written with operators alone, so that NumPy arrays and UFL expressions both go in. The
+scale of v.n is that of the velocity times |n|_1: the largest |v.n| of velocities with |v_i| up to
+the velocity scale. A new flux is one row.
 """
 
 from __future__ import annotations
@@ -23,21 +24,26 @@ class Flux:
     """One numerical flux.
 
     Attributes:
-        speed: (v.n, velocity scale) -> the speed.
-        slope: (v.n, velocity scale) -> derivative of the speed in v.n.
-        curvature: (v.n, velocity scale) -> second derivative of the speed in v.n.
-        excess: largest speed - |v.n| over the velocity scale.
+        speed: (v.n, scale of v.n) -> the speed, not decreasing in |v.n|.
+        slope: (v.n, scale of v.n) -> derivative of the speed in v.n.
+        curvature: (v.n, scale of v.n) -> second derivative of the speed in v.n.
+        bounded: whether the scale has to bound |v.n|, for the speed not to be below it.
     """
 
     speed: Callable[[Any, float], Any]
     slope: Callable[[Any, float], Any]
     curvature: Callable[[Any, float], Any]
-    excess: float
+    bounded: bool = False
 
 
 def _smooth_speed(vn: Any, scale: float) -> Any:
-    """Return sqrt((v.n)^2 + delta^2), delta = 0.05 of the velocity scale: J stays smooth."""
+    """Return sqrt((v.n)^2 + delta^2), delta = 0.05 of the scale: J stays smooth."""
     return (vn**2 + (SMOOTHING * scale) ** 2) ** 0.5
+
+
+def _friedrichs_speed(vn: Any, scale: float) -> Any:
+    """Return alpha, the scale: the speed does not depend on theta, J is as smooth as sigma."""
+    return 0.0 * vn + scale
 
 
 FLUXES: dict[str, Flux] = {
@@ -45,12 +51,16 @@ FLUXES: dict[str, Flux] = {
         _smooth_speed,
         lambda vn, scale: vn / _smooth_speed(vn, scale),
         lambda vn, scale: (SMOOTHING * scale) ** 2 / _smooth_speed(vn, scale) ** 3,
-        SMOOTHING,
     ),
     "upwind": Flux(
         lambda vn, scale: abs(vn),
         lambda vn, scale: np.sign(vn),
         lambda vn, scale: np.zeros_like(vn),
-        0.0,
+    ),
+    "lax_friedrichs": Flux(
+        _friedrichs_speed,
+        lambda vn, scale: 0.0 * vn,
+        lambda vn, scale: 0.0 * vn,
+        bounded=True,
     ),
 }

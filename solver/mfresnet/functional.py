@@ -103,7 +103,8 @@ class ReducedFunctional:
         bound = self._block.bound(self._activation)
         reach = 0.5 * float(np.max(upper - lower)) / network.final_time
         space = Space(mesh, case.space.degree)
-        self.transport = Transport(space, scale=bound if np.isfinite(bound) else reach)
+        scale = bound if np.isfinite(bound) else reach
+        self.transport = Transport(space, case.space.flux, scale)
         self.f0, self.initial_mass = self.population.project(space)
         self.class_weights = self.population.weights
         setting = Setting(self.transport, case.loss, len(self.f0), self.population.targets)

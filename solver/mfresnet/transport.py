@@ -71,9 +71,9 @@ class Transport:
         Args:
             space: the DG space.
             flux: a name in ``FLUXES``.
-            scale: the velocity scale that the flux smooths with; fixed, so that J is smooth.
+            scale: the velocity scale of the flux; fixed, so that J is smooth.
         """
-        self.space, self.scale = space, scale
+        self.space = space
         self.flux: Flux = FLUXES[flux]
         interior, exterior = find_facets(space)
         d, rule = space.dimension, space.quadrature
@@ -91,6 +91,9 @@ class Transport:
         self.exit_points = self.points[:, self.n_cell + self.n_facet :]
         self.exit_weights = exterior.weights.ravel()
         self._normals = np.ascontiguousarray(interior.normals.reshape(-1, d).T)
+        # the largest |v.n| of velocities with |v_i| <= 1, and the scale of v.n
+        self._reach = np.abs(self._normals).sum(axis=0)
+        self._scale = scale * self._reach
         self._exit_normals = np.ascontiguousarray(exterior.normals.reshape(-1, d).T)
         self._counted = np.repeat(interior.owned, interior.weights.shape[1])
         self._prepare_rates(interior, exterior)
@@ -164,7 +167,7 @@ class Transport:
         facets = slice(self.n_cell, self.n_cell + self.n_facet)
         out.cell[:] = v[:, : self.n_cell]
         vn = np.einsum("in,in->n", self._normals, v[:, facets])
-        speed = self.flux.speed(vn, self.scale)
+        speed = self.flux.speed(vn, self._scale)
         out.plus[:] = 0.5 * (vn + speed)
         out.minus[:] = 0.5 * (vn - speed)
         vn = np.einsum("in,in->n", self._exit_normals, v[:, facets.stop :])
@@ -180,7 +183,7 @@ class Transport:
         g = np.empty_like(v)
         g[:, : self.n_cell] = sensitivity.cell
         vn = np.einsum("in,in->n", self._normals, v[:, facets])
-        slope = self.flux.slope(vn, self.scale)
+        slope = self.flux.slope(vn, self._scale)
         both = 0.5 * ((1.0 + slope) * sensitivity.plus + (1.0 - slope) * sensitivity.minus)
         g[:, facets] = self._normals * (both * self._counted)
         vn = np.einsum("in,in->n", self._exit_normals, v[:, facets.stop :])
@@ -315,5 +318,6 @@ class Transport:
         The maximum over the cells of this rank. A velocity that changes sign inside a cell may
         have up to twice of it; ``rate`` tells.
         """
-        reach = np.abs(np.concatenate([self._normals] * 2 + [self._exit_normals], axis=1))
-        return self._largest_rate(0.5 * (bound * reach.sum(axis=0) + self.flux.excess * self.scale))
+        speed = self.flux.speed(bound * self._reach, self._scale)
+        outside = bound * np.abs(self._exit_normals).sum(axis=0)
+        return self._largest_rate(0.5 * np.concatenate([speed, speed, outside]))

@@ -32,7 +32,8 @@ def weak_form(space: Space, v: Any, f: fem.Function, flux: str, scale: float) ->
     dS = ufl.Measure("dS", space.mesh, metadata=facet)  # noqa: N806
     ds = ufl.Measure("ds", space.mesh, metadata=facet)
     vn, out = ufl.dot(v, n("+")), ufl.dot(v, n)
-    speed = FLUXES[flux].speed(vn, scale)
+    reach = sum(abs(n("+")[i]) for i in range(space.dimension))
+    speed = FLUXES[flux].speed(vn, scale * reach)
     phi = 0.5 * (vn + speed) * f("+") + 0.5 * (vn - speed) * f("-")
     return (
         f * ufl.dot(v, ufl.grad(w)) * dx
