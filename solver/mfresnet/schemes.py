@@ -61,6 +61,15 @@ SCHEMES: dict[int, Scheme] = {
 }
 
 
+def excess(degree: int) -> float:
+    """Return e: damping beyond that of the upwind flux costs 1 + e times its share of lambda.
+
+    A flux that damps jumps although nothing flows has negative real eigenvalues up to 23 % (degree
+    6) larger than the upwind flux has for the same speed; found from the Fourier symbol.
+    """
+    return 0.04 * degree
+
+
 def cfl_constant(order: int, degree: int) -> float:
     """Return the largest stable dt * lambda of a scheme of ``order`` with DG(``degree``).
 

@@ -29,6 +29,7 @@ from mfresnet.arrays import Array
 from mfresnet.facets import Facets, find_facets
 from mfresnet.fluxes import FLUXES, Flux
 from mfresnet.matrices import Matrix
+from mfresnet.schemes import excess
 from mfresnet.space import Space
 
 
@@ -309,8 +310,14 @@ class Transport:
         return float(rates.max(initial=0.0))
 
     def rate(self, a: Coefficients) -> float:
-        """Return lambda = max_K (1/|K|) int_dK a+ over the cells of this rank."""
-        return self._largest_rate(np.concatenate([a.plus, -a.minus, a.exit]))
+        """Return lambda = max_K (1/|K|) int_dK (a+ + e/2 (speed - |v.n|)) over the cells.
+
+        Those of this rank; the damping beyond that of the upwind flux counts 1 + e times, see
+        ``schemes.excess``.
+        """
+        extra = (a.plus - a.minus) - np.abs(a.plus + a.minus)
+        extra *= 0.5 * excess(self.space.degree)
+        return self._largest_rate(np.concatenate([a.plus + extra, extra - a.minus, a.exit]))
 
     def rate_bound(self, bound: float) -> float:
         """Return lambda of a velocity with |v_i| <= bound that is constant in each cell.
@@ -319,5 +326,6 @@ class Transport:
         have up to twice of it; ``rate`` tells.
         """
         speed = self.flux.speed(bound * self._reach, self._scale)
+        speed = speed + excess(self.space.degree) * self.flux.speed(0.0 * self._reach, self._scale)
         outside = bound * np.abs(self._exit_normals).sum(axis=0)
         return self._largest_rate(0.5 * np.concatenate([speed, speed, outside]))
