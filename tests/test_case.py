@@ -95,6 +95,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"mesh": {"lower": [0.0, 0.0], "upper": [1.0, -1.0]}},
         r"^mesh\.upper: not above mesh\.lower",
     ),
+    "no mesh": ({"mesh": {"kind": "file"}}, r"^mesh\.file: missing"),
+    "file of a box": ({"mesh": {"file": "a.msh"}}, r"^mesh\.file: only for kind file"),
+    "corners of a file": (
+        {"mesh": {"kind": "file", "file": "a.msh", "lower": [0.0, 0.0]}},
+        r"^mesh\.lower: only for kind box",
+    ),
     "no box": (
         {"network": {"activation": "relu"}},
         r"^mesh\.lower: missing; .*activation relu is unbounded",

@@ -45,15 +45,16 @@ if TYPE_CHECKING:
 
 DEFAULT_CELLS = 32
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
-PATHS = (("data", "file"), ("initial", "file"))
+PATHS = (("data", "file"), ("initial", "file"), ("mesh", "file"))
 """Keys of the case file that hold paths."""
 Counts = Annotated[list[PositiveInt], BeforeValidator(as_list)]
 
 
 class MeshSection(Model):
-    """[mesh]: a box of cells."""
+    """[mesh]: a box of cells, or a mesh from a file."""
 
-    kind: Literal["box"] = "box"
+    kind: Literal["box", "file"] = "box"
+    file: Path | None = None
     cell: Annotated[str, Name(CELLS)] = "quadrilateral"
     cells: Counts | None = None
     lower: Vector | None = None
@@ -277,7 +278,8 @@ class Case(Model):
         """
         data = self.model_dump(exclude_none=True)
         lower, upper = self.corners(population.extent)
-        data["mesh"] |= {"cells": self.cells(), "lower": lower.tolist(), "upper": upper.tolist()}
+        box = {"cells": self.cells(), "lower": lower.tolist(), "upper": upper.tolist()}
+        data["mesh"] |= box if self.mesh.kind == "box" else {}
         if population.dataset is None:
             columns = zip(
                 data["classes"], self.labels(), self.class_weights().tolist(), strict=True

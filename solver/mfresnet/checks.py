@@ -44,9 +44,11 @@ def _mesh(case: Case) -> list[str]:
             f"mesh.upper: not above mesh.lower; got {mesh.upper}, expected more than "
             f"{mesh.lower}. Exchange or enlarge them."
         )
+    found += _mesh_file(case)
     block, activation = case.network.block, case.network.activation
     bound = BLOCKS[block].bound(ACTIVATIONS[activation])
-    if not np.isfinite(bound) and (mesh.lower is None or mesh.upper is None):
+    box = mesh.kind == "box"
+    if box and not np.isfinite(bound) and (mesh.lower is None or mesh.upper is None):
         found.append(
             "mesh.lower: missing; got nothing, expected both corners of the box as the velocity "
             f"of block {block} with activation {activation} is unbounded. Add mesh.lower and "
@@ -62,6 +64,21 @@ def _mesh(case: Case) -> list[str]:
         cfl_constant(case.time.order, case.space.degree)
     except InputError as error:
         found.append(str(error))
+    return found
+
+
+def _mesh_file(case: Case) -> list[str]:
+    mesh = case.mesh
+    if mesh.kind == "box":
+        if mesh.file is None:
+            return []
+        return ["mesh.file: only for kind file; got kind box, expected no file. Set mesh.kind."]
+    found = []
+    if mesh.file is None:
+        found.append("mesh.file: missing; got nothing, expected the mesh. Add mesh.file.")
+    for name in ("cells", "lower", "upper"):
+        if getattr(mesh, name) is not None:
+            found.append(f"mesh.{name}: only for kind box; got kind file. Remove it.")
     return found
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 from typing import Any
 
 import basix
@@ -21,6 +23,14 @@ def _geometry(mesh: dmesh.Mesh, name: str) -> Any:
 def geometry_dofmap(mesh: dmesh.Mesh) -> NDArray[np.int32]:
     """Return the geometry nodes of every local cell, shape (cells with ghosts, nodes)."""
     return np.asarray(_geometry(mesh, "dofmap"))
+
+
+def create_mesh(
+    comm: MPI.Intracomm, cells: NDArray[np.int64], x: NDArray[np.float64], element: Any
+) -> dmesh.Mesh:
+    """Return a mesh with ghost cells across facets; 0.10 has exchanged two arguments."""
+    partitioner = dmesh.create_cell_partitioner(dmesh.GhostMode.shared_facet)
+    return dmesh.create_mesh(comm=comm, cells=cells, x=x, e=element, partitioner=partitioner)
 
 
 def coordinate_element(mesh: dmesh.Mesh) -> basix.finite_element.FiniteElement:

@@ -9,6 +9,7 @@ from mpi4py import MPI
 from dataclasses import dataclass
 
 import numpy as np
+from dolfinx import mesh as dmesh
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
@@ -19,6 +20,7 @@ from mfresnet.errors import InputError, SolveError
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import box
+from mfresnet.meshfile import read
 from mfresnet.methods import METHODS
 from mfresnet.objective import DepthLoss, depth_weights
 from mfresnet.parallel import maximum, total
@@ -55,6 +57,21 @@ class Balance:
     def error(self) -> float:
         """Largest |final + outflow - initial| over the classes."""
         return float(np.abs(self.final + self.outflow - self.initial).max())
+
+
+def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:
+    """Return the mesh of a case.
+
+    Args:
+        case: the case.
+        extent: corners of a box that holds the initial mass, (2, d).
+        comm: the communicator.
+
+    Parallel: collective.
+    """
+    if case.mesh.file is not None:
+        return read(comm, case.mesh.file, case.mesh.cell)
+    return box(comm, case.mesh.cell, case.cells(), *case.corners(extent))
 
 
 class ReducedFunctional:
@@ -97,12 +114,13 @@ class ReducedFunctional:
         self.comm = MPI.COMM_WORLD if comm is None else comm
         self.population = populate(case, self.comm) if population is None else population
         self.case = case = case.resolve(self.population)
-        network, (lower, upper) = case.network, case.corners(self.population.extent)
-        mesh = box(self.comm, case.mesh.cell, case.cells(), lower, upper)
+        network, mesh = case.network, create(case, self.population.extent, self.comm)
         self._block, self._activation = BLOCKS[network.block], ACTIVATIONS[network.activation]
         bound = self._block.bound(self._activation)
-        reach = 0.5 * float(np.max(upper - lower)) / network.final_time
         space = Space(mesh, case.space.degree)
+        x = space.cell_nodes().reshape(-1, space.dimension)
+        ends = maximum(self.comm, [x.max(axis=0, initial=-np.inf), -x.min(axis=0, initial=np.inf)])
+        reach = 0.5 * float(ends.sum(axis=0).max()) / network.final_time
         scale = bound if np.isfinite(bound) else reach
         self.transport = Transport(space, case.space.flux, scale)
         self.f0, self.initial_mass = self.population.project(space)

@@ -14,8 +14,6 @@ from mfresnet.errors import InputError, suggestion, unknown
 from mfresnet.models import SectionError
 
 NOT_YET: dict[str, Collection[str] | None] = {
-    "mesh.kind": ("file",),
-    "mesh.file": None,
     "classes.*.density.kind": ("expression",),
 }
 """Place in the case file -> the values that a later version takes, None for any value."""

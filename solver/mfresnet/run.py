@@ -163,6 +163,8 @@ def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
 def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
     case, space, controls = functional.case, functional.transport.space, functional.controls
     cells = " x ".join(map(str, case.cells()))
+    if case.mesh.kind == "file":
+        cells = str(space.mesh.topology.index_map(space.dimension).size_global)
     progress.say(
         f"{case.title or 'mfresnet'}: {cells} {space.cell} cells of degree {space.degree}, "
         f"{space.n_global} degrees of freedom a class, {controls.layers} layers of "

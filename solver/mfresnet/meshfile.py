@@ -1,0 +1,116 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Meshes from files: gmsh (.msh) and XDMF (.xdmf), cells of one type with straight edges."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import basix.ufl
+import numpy as np
+from dolfinx import mesh as dmesh
+
+from mfresnet import compat
+from mfresnet.arrays import Array
+from mfresnet.errors import InputError
+from mfresnet.mesh import CELLS
+from mfresnet.parallel import together
+
+FORMATS = {".msh": "gmsh", ".xdmf": "xdmf"}
+"""Suffix of a mesh file -> its name in meshio."""
+NAMES = {
+    "line": "interval", "triangle": "triangle", "quad": "quadrilateral",
+    "tetra": "tetrahedron", "hexahedron": "hexahedron",
+}  # fmt: skip
+"""Cell type in meshio -> ours."""
+TENSOR = {"quadrilateral": [0, 1, 3, 2], "hexahedron": [0, 1, 3, 2, 4, 5, 7, 6]}
+"""Vertices of files, around a face, in the order of the reference cell, along the axes."""
+FLAT = 1e-12
+
+
+def read(comm: MPI.Intracomm, path: Path, cell: str) -> dmesh.Mesh:
+    """Return the mesh in a file; its groups and tags are ignored.
+
+    Cells of a lower dimension (boundary facets that gmsh has saved) are left out.
+
+    Args:
+        comm: the communicator over which the cells are distributed.
+        path: a file with a suffix in ``FORMATS``.
+        cell: the expected cell type, a name in ``CELLS``.
+
+    Raises:
+        InputError: the file cannot be read, or its cells are mixed, curved, of another type than
+            ``cell``, or lie in a space of a higher dimension.
+
+    Parallel: collective; rank 0 reads, facets between ranks have ghost cells.
+    """
+    x: Array = np.zeros((0, CELLS[cell]))
+    cells: Array = np.zeros((0, 1), dtype=np.int64)
+    with together(comm):
+        if comm.rank == 0:
+            x, cells = _load(path, cell)
+    nodes = comm.bcast(cells.shape[1], root=0)
+    if comm.rank != 0:
+        cells = np.zeros((0, nodes), dtype=np.int64)
+    element = basix.ufl.element("Lagrange", cell, 1, shape=(CELLS[cell],))
+    return compat.create_mesh(comm, cells, x, element)
+
+
+def _load(path: Path, cell: str) -> tuple[Array, Array]:
+    """Return vertices (n, d) and cells (m, vertices of a cell)."""
+    content = _parse(path)
+    blocks = [block for block in content.cells if block.dim == _dimension(content)]
+    kinds = sorted({block.type for block in blocks})
+    known = [NAMES.get(kind, kind) for kind in kinds]
+    if known != [cell]:
+        hint = f"Set mesh.cell to {known[0]}." if known[0] in CELLS else "Mesh with straight cells."
+        raise InputError(
+            f"mesh.file: other cells than mesh.cell; got {' and '.join(known)} in {path.name}, "
+            f"expected {cell} only. {hint if len(known) == 1 else 'Mesh with one type of cell.'}"
+        )
+    cells = np.concatenate([block.data for block in blocks])
+    # vertices that no cell has, such as the centres of circles, are left out
+    used, cells = np.unique(cells, return_inverse=True)
+    cells = cells.reshape(-1, len(blocks[0].data[0])).astype(np.int64)
+    x, d = np.asarray(content.points, dtype=float)[used], CELLS[cell]
+    if x.shape[1] < d or np.ptp(x[:, d:], axis=0).max(initial=0.0) > FLAT * np.ptp(x):
+        raise InputError(
+            f"mesh.file: {cell} cells that are not flat; got coordinates in {x.shape[1]} directions"
+            f" in {path.name}, expected {d}. Mesh a domain of dimension {d}."
+        )
+    if cell in TENSOR:
+        cells = cells[:, TENSOR[cell]]
+    return np.ascontiguousarray(x[:, :d]), cells
+
+
+def _parse(path: Path) -> Any:
+    import meshio
+
+    if path.suffix not in FORMATS:
+        raise InputError(
+            f"mesh.file: unknown format; got '{path.name}', expected a name that ends in "
+            f"{' or '.join(FORMATS)}. Convert the file."
+        )
+    if not path.is_file():
+        raise InputError(f"mesh.file: no such file; got {path}, expected a mesh. Check the path.")
+    try:
+        # meshio writes warnings about tags to stdout
+        with contextlib.redirect_stdout(io.StringIO()):
+            content = meshio.read(path, FORMATS[path.suffix])
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"mesh.file: cannot be read; got {path} ({error or type(error).__name__}), expected "
+            f"a {FORMATS[path.suffix]} file. Write it again."
+        ) from None
+    if _dimension(content) == 0:
+        raise InputError(f"mesh.file: no cells in {path}, expected a mesh. Mesh the domain first.")
+    return content
+
+
+def _dimension(content: Any) -> int:
+    return max((block.dim for block in content.cells if len(block.data)), default=0)

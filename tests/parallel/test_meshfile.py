@@ -1,0 +1,159 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Meshes from files, on however many ranks the tests run."""
+
+from mpi4py import MPI
+
+import contextlib
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import meshio
+import numpy as np
+import pytest
+
+from helpers import bend, corners_and_cells, few, inner, moments, shaped_mesh
+from mfresnet.case import load
+from mfresnet.density import Gaussian, project
+from mfresnet.errors import InputError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.mesh import CELLS
+from mfresnet.meshfile import FORMATS, NAMES, TENSOR, read
+from mfresnet.space import Space
+from mfresnet.transport import Transport
+
+COMM = MPI.COMM_WORLD
+ROOT = Path(__file__).parents[2]
+IN_FILES = {ours: theirs for theirs, ours in NAMES.items()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return one directory for all ranks."""
+    return Path(COMM.bcast(str(tmp_path), root=0))
+
+
+WRITTEN = {".msh": "gmsh22", ".xdmf": "xdmf"}
+
+
+def write(path: Path, points: Any, cells: Any, kind: str = "") -> Path:
+    """Write a mesh on rank 0, with a third coordinate as mesh generators do."""
+    if COMM.rank == 0:
+        x = np.zeros((len(points), 3))
+        x[:, : np.shape(points)[1]] = points
+        # the mesh formats are noisy about tags that are missing
+        with contextlib.redirect_stdout(io.StringIO()):
+            meshio.Mesh(x, cells).write(path, kind or WRITTEN[path.suffix])
+    COMM.Barrier()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["gmsh22", "gmsh", "xdmf"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_mesh_of_a_file_is_the_mesh(cell: str, kind: str, folder: Path) -> None:
+    """Boundary facets and vertices of no cell in the file do not matter."""
+    n = few(cell, 8, 4)
+    x, cells = corners_and_cells(cell, n)
+    numbering = TENSOR.get(cell, list(range(cells.shape[1])))
+    x = np.concatenate([bend(x), 9.0 * np.ones((1, CELLS[cell]))])
+    blocks = [(IN_FILES[cell], cells[:, numbering])]
+    if kind == "gmsh22":
+        blocks.insert(0, ("vertex", np.array([[0], [1]])))
+    suffix = next(end for end, name in FORMATS.items() if kind.startswith(name))
+    path = write(folder / f"mesh{suffix}", x, blocks, kind)
+    f0 = Gaussian(mean=[0.1] * CELLS[cell], covariance=(0.03 * np.eye(CELLS[cell])).tolist())
+    found = []
+    for mesh in (read(COMM, path, cell), shaped_mesh(MPI.COMM_SELF, cell, n, "perturbed")):
+        space = Space(mesh, 1)
+        transport = Transport(space)
+        a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
+        f, mass = project(f0, space, "f0")
+        change = transport.apply(f, a).copy()
+        _, mean, covariance = moments(space, f)
+        found.append([space.n_global, mass, *mean, *covariance.ravel(), inner(space, f, change)])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-11, atol=1e-13)
+
+
+SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "no file": (lambda folder: folder / "none.msh", "no such file"),
+    "format": (lambda folder: folder / "mesh.vtu", r"unknown format.*\.msh or \.xdmf"),
+    "other cells": (
+        lambda folder: write(folder / "a.msh", SQUARE, [("triangle", [[0, 1, 2]])]),
+        r"got triangle in a\.msh, expected quadrilateral only\. Set mesh\.cell to triangle",
+    ),
+    "mixed": (
+        lambda folder: write(
+            folder / "a.msh",
+            [*SQUARE, [2.0, 0.0]],
+            [("quad", [[0, 1, 2, 3]]), ("triangle", [[1, 4, 2]])],
+        ),
+        "got quadrilateral and triangle in .*Mesh with one type of cell",
+    ),
+    "curved": (
+        lambda folder: write(
+            folder / "a.msh", [*SQUARE, *(SQUARE + [0.5, 0.1])], [("quad8", [list(range(8))])]
+        ),
+        "got quad8 .*Mesh with straight cells",
+    ),
+    "surface": (
+        lambda folder: write(
+            folder / "a.msh", np.c_[SQUARE, [0.0, 0.0, 0.0, 0.1]], [("quad", [[0, 1, 2, 3]])]
+        ),
+        "cells that are not flat",
+    ),
+    "points only": (
+        lambda folder: write(folder / "a.xdmf", SQUARE, [("vertex", [[0], [1]])]),
+        "no cells in",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_in_files(name: str, folder: Path) -> None:
+    """One sentence, on all ranks."""
+    make, text = MISTAKES[name]
+    with pytest.raises(InputError, match=f"^mesh.file: .*{text}") as caught:
+        read(COMM, make(folder), "quadrilateral")
+    assert "\n" not in str(caught.value)
+
+
+def test_file_that_is_no_mesh(folder: Path) -> None:
+    path = folder / "a.msh"
+    if COMM.rank == 0:
+        shutil.copy(ROOT / "pyproject.toml", path)
+    COMM.Barrier()
+    with pytest.raises(InputError, match=r"mesh\.file: cannot be read"):
+        read(COMM, path, "triangle")
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "volume"),
+    [
+        ("graded_interval.msh", "interval", 8.0),
+        ("disk.msh", "quadrilateral", 16.0 * np.pi),
+        ("disk_triangles.xdmf", "triangle", 16.0 * np.pi),
+        ("ball.msh", "hexahedron", 256.0 / 3.0 * np.pi),
+    ],
+)
+def test_meshes_of_the_project(name: str, cell: str, volume: float) -> None:
+    """Of the right size, up to the straight edges at the boundary, and graded."""
+    space = Space(read(COMM, ROOT / "meshes" / name, cell), 1)
+    total = COMM.allreduce(float(space.cell_volume.sum()))
+    assert 0.93 * volume < total <= volume * (1.0 + 1e-12)
+    largest = COMM.allreduce(space.cell_volume.max(initial=0.0), op=MPI.MAX)
+    least = COMM.allreduce(space.cell_volume.min(initial=np.inf), op=MPI.MIN)
+    assert least > 0.0 and largest > 2.0 * least
+
+
+def test_case_with_a_mesh_from_a_file() -> None:
+    """The path is relative to the case file; J and its derivative do not depend on the ranks."""
+    case = load(ROOT / "cases/disk_2d.toml", ["space.degree=1", "network.layers=2"])
+    alone, shared = ReducedFunctional(case, MPI.COMM_SELF), ReducedFunctional(case, COMM)
+    theta = alone.theta0
+    assert shared.value(theta) == pytest.approx(alone.value(theta), rel=1e-12)
+    expected = alone.derivative(theta)
+    np.testing.assert_allclose(shared.derivative(theta), expected, atol=1e-11)
