@@ -196,7 +196,7 @@ class Transport:
         facets = slice(self.n_cell, self.n_cell + self.n_facet)
         out.cell[:] = dv[:, : self.n_cell]
         vn, dvn = (np.einsum("in,in->n", self._normals, u[:, facets]) for u in (v, dv))
-        dspeed = self.flux.slope(vn, self.scale) * dvn
+        dspeed = self.flux.slope(vn, self._scale) * dvn
         out.plus[:] = 0.5 * (dvn + dspeed)
         out.minus[:] = 0.5 * (dvn - dspeed)
         vn, dvn = (np.einsum("in,in->n", self._exit_normals, u[:, facets.stop :]) for u in (v, dv))
@@ -212,7 +212,7 @@ class Transport:
         g = np.zeros_like(v)
         vn, dvn = (np.einsum("in,in->n", self._normals, u[:, facets]) for u in (v, dv))
         both = 0.5 * (sensitivity.plus - sensitivity.minus)
-        both *= self.flux.curvature(vn, self.scale) * dvn * self._counted
+        both *= self.flux.curvature(vn, self._scale) * dvn * self._counted
         g[:, facets] = self._normals * both
         return g
 
