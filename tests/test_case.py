@@ -217,7 +217,7 @@ def test_plain_numbers_on_the_line() -> None:
     assert case.cells() == [7]
     assert case.classes[0].target == [2.0]
     initial = make_case("interval", initial={"kind": "values", "W": 2.0, "b": [1.0]})
-    assert initial.initial_controls().W.tolist() == [[[2.0]]] * 3
+    assert initial.initial_controls(2).W.tolist() == [[[2.0]]] * 3
 
 
 def test_what_is_filled_in() -> None:
