@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import basix.ufl
+import h5py
 import numpy as np
+import pandas as pd
 from dolfinx import graph
 from dolfinx import mesh as dmesh
 
@@ -232,3 +234,20 @@ def carry(
     )
     sweep.set_controls(initial)
     return sweep.forward(f0[None])[0].copy()
+
+
+def write_table(path: Path, columns: dict[str, Any]) -> Path:
+    """Write columns to a file in the format of its ending."""
+    frame = pd.DataFrame(columns)
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, row_group_size=17)
+    elif path.suffix == ".npz":
+        np.savez(path, **{k: np.asarray(v) for k, v in columns.items()})
+    elif path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            for name, values in columns.items():
+                array = np.asarray(values)
+                file[name] = array.astype("S") if array.dtype.kind == "U" else array
+    else:
+        frame.to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    return path

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Samples from a file: what is read, how it is split and scaled, a sentence for every mistake."""
 
+from mpi4py import MPI
+
 import re
 from pathlib import Path
 from typing import Any
@@ -12,16 +14,13 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
+from helpers import write_table
+from mfresnet import data, splits, survey, tables
 from mfresnet.data import DataSection, Dataset, load_data
 from mfresnet.errors import InputError
 
 RNG = np.random.default_rng(8)
 N = 60
-
-
-def write(path: Path, columns: dict[str, Any]) -> Path:
-    pd.DataFrame(columns).to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
-    return path
 
 
 def good() -> dict[str, Any]:
@@ -34,16 +33,15 @@ def good() -> dict[str, Any]:
 
 def read(path: Path, **keys: Any) -> Dataset:
     reduce = {"kind": "pca", "dimension": 2}
-    return load_data(
-        DataSection.model_validate({"file": path, "label": "kind", "reduce": reduce} | keys)
-    )
+    section = DataSection.model_validate({"file": path, "label": "kind", "reduce": reduce} | keys)
+    return load_data(section, MPI.COMM_SELF)
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.CSV"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.CSV", "a.npz", "a.parquet", "a.h5"])
 def test_reading(name: str, tmp_path: Path) -> None:
-    dataset = read(write(tmp_path / name, good()))
+    dataset = read(write_table(tmp_path / name, good()))
     assert dataset.labels == ("apple", "pear")
-    assert dataset.features == ("x0", "x1", "x2", "x3")
+    assert sorted(dataset.features) == ["x0", "x1", "x2", "x3"]
     assert dataset.train.x.shape == (2, 42) and dataset.test.x.shape == (2, 18)
     assert np.bincount(dataset.train.y).tolist() == [28, 14]
     assert np.bincount(dataset.test.y).tolist() == [12, 6]
@@ -51,7 +49,7 @@ def test_reading(name: str, tmp_path: Path) -> None:
 
 def test_numbers_as_labels_and_columns_by_name(tmp_path: Path) -> None:
     columns = good() | {"kind": np.arange(N) % 2}
-    path = write(tmp_path / "a.csv", columns)
+    path = write_table(tmp_path / "a.csv", columns)
     dataset = read(path, features=["x2", "x0"], reduce=None, scale="none", test_fraction=0.0)
     assert dataset.labels == ("0", "1")
     assert dataset.test.y.size == 0
@@ -66,7 +64,7 @@ def test_scaling_and_reduction(scale: str, maker: Any, whiten: bool, tmp_path: P
     """They are scikit-learn's, made from the training part alone, and the matrix repeats them."""
     columns = good()
     reduce = {"kind": "pca", "dimension": 3, "whiten": whiten}
-    dataset = read(write(tmp_path / "a.csv", columns), scale=scale, reduce=reduce)
+    dataset = read(write_table(tmp_path / "a.csv", columns), scale=scale, reduce=reduce)
     x = np.stack([columns[f"x{i}"] for i in range(4)], axis=1)
     train = read(
         tmp_path / "a.csv", scale="none", reduce=None, features=["x0", "x1", "x2"]
@@ -74,6 +72,7 @@ def test_scaling_and_reduction(scale: str, maker: Any, whiten: bool, tmp_path: P
     rows = np.flatnonzero(np.isin(x[:, 0], train))
     scaled = x if maker is None else maker().fit(x[rows]).transform(x)
     expected = PCA(3, whiten=whiten, svd_solver="full").fit(scaled[rows]).transform(scaled)
+    expected *= np.sign(np.sum(expected[rows] * dataset.train.x.T, axis=0))
     np.testing.assert_allclose(dataset.train.x.T, expected[rows], atol=1e-11)
     others = np.setdiff1d(np.arange(N), rows)
     np.testing.assert_allclose(dataset.test.x.T, expected[others], atol=1e-11)
@@ -82,7 +81,7 @@ def test_scaling_and_reduction(scale: str, maker: Any, whiten: bool, tmp_path: P
 
 
 def test_splits_follow_the_seed(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", good())
+    path = write_table(tmp_path / "a.csv", good())
     a, b, c = (read(path, seed=seed).train.x for seed in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert a.shape == c.shape and not np.array_equal(a, c)
@@ -101,7 +100,7 @@ def with_text(text: str) -> Any:
 
 
 def changed(**columns: Any) -> Any:
-    return lambda path: write(path, good() | columns)
+    return lambda path: write_table(path, good() | columns)
 
 
 def put(value: Any, row: int = 4) -> list[Any]:
@@ -125,16 +124,16 @@ MISTAKES: dict[str, tuple[Any, dict[str, Any], str]] = {
     ),
     "feature twice": (changed(), {"features": ["x0", "x0"]}, r"^data\.features: a name twice"),
     "label alone": (
-        lambda path: write(path, {"kind": ["a", "b"]}), {}, r"^data\.features: no columns"
+        lambda path: write_table(path, {"kind": ["a", "b"]}), {}, r"^data\.features: no columns"
     ),
     "missing value": (
         changed(x1=put("")), {},
-        r"^data\.file: a\.csv, line 6, column 'x1': missing value; got nothing",
+        r"^data\.file: a\.csv, line 6, column 'x1': missing value, expected",
     ),
     "infinite value": (
-        changed(x1=put("inf", 0)), {}, r"line 2, column 'x1': not a finite number; got 'inf'"
+        changed(x1=put("inf", 0)), {}, r"line 2, column 'x1': not a finite number; got inf"
     ),
-    "nan": (changed(x1=put("nan")), {}, r"line 6, column 'x1': not a finite number; got 'nan'"),
+    "nan": (changed(x1=put("nan")), {}, r"line 6, column 'x1': missing value, expected"),
     "text": (changed(x1=put("tall")), {}, r"line 6, column 'x1': not a finite .* got 'tall'"),
     "missing label": (
         changed(kind=["", *good()["kind"][1:]]), {}, r"line 2, column 'kind': missing label"
@@ -180,8 +179,115 @@ def test_mistake(name: str, tmp_path: Path) -> None:
     assert "\n" not in text and text.endswith((".", "?")), text
 
 
+def test_missing_values_are_dropped_on_request(tmp_path: Path) -> None:
+    columns = good() | {"x1": put("?"), "kind": ["", *good()["kind"][1:]]}
+    columns["x2"] = [*good()["x2"][:-1], np.inf]
+    dataset = read(write_table(tmp_path / "a.csv", columns), missing="drop", test_fraction=0.0)
+    assert dataset.dropped == 3 and dataset.counts == (N - 3, 0)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.h5", "a.npz"])
+def test_missing_values_in_binary_files(name: str, tmp_path: Path) -> None:
+    columns = good()
+    columns["x1"][4] = np.nan
+    path = write_table(tmp_path / name, columns)
+    with pytest.raises(InputError, match=f"{name}, row 5, column 'x1': missing value"):
+        read(path)
+    assert read(path, missing="drop").dropped == 1
+
+
+def test_columns_by_number_and_matrices(tmp_path: Path) -> None:
+    x = RNG.standard_normal((N, 3))
+    np.savez(tmp_path / "a.npz", x=x, kind=np.arange(N) % 2)
+    keys = {"reduce": None, "scale": "none", "test_fraction": 0.0}
+    dataset = read(tmp_path / "a.npz", features=[2, 0], label=3, **keys)
+    assert dataset.features == ("x[2]", "x[0]")
+    np.testing.assert_array_equal(dataset.train.x, x[:, [2, 0]].T)
+    with pytest.raises(InputError, match=r"data\.label: no such column; got number 4"):
+        read(tmp_path / "a.npz", label=4)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        (np.arange(N) % 2 == 0, ("False", "True")),
+        (np.arange(N) % 3 + 9, ("9", "10", "11")),
+        ((np.arange(N) % 2).astype(float) - 1.0, ("-1", "0")),
+    ],
+)
+def test_labels_of_any_type(values: Any, labels: tuple[str, ...], tmp_path: Path) -> None:
+    """Sorted as numbers where they are; the same from a text and a binary file."""
+    for name in ("a.parquet", "a.csv"):
+        columns = good() | {"kind": values}
+        if name == "a.csv" and values.dtype == float:
+            columns["kind"] = values.astype(int)
+        assert read(write_table(tmp_path / name, columns)).labels == labels
+
+
+def test_weights_count_as_repeated_rows(tmp_path: Path) -> None:
+    columns = good() | {"w": 1 + np.arange(N) % 3}
+    path = write_table(tmp_path / "a.csv", columns)
+    repeated = pd.DataFrame(columns).loc[np.repeat(np.arange(N), columns["w"])]
+    repeated.drop(columns="w").to_csv(tmp_path / "b.csv", index=False)
+    keys = {"test_fraction": 0.0, "features": ["x0", "x1"], "reduce": None, "scale": "standard"}
+    a, b = read(path, weights="w", **keys), read(tmp_path / "b.csv", **keys)
+    np.testing.assert_allclose(a.matrix, b.matrix, rtol=1e-12)
+    np.testing.assert_allclose(a.moments.mean, b.moments.mean, atol=1e-12)
+    np.testing.assert_allclose(a.moments.spread, b.moments.spread, atol=1e-10)
+    with pytest.raises(InputError, match=r"line 2, column 'w': negative weight; got -1"):
+        read(write_table(path, columns | {"w": [-1.0, *columns["w"][1:]]}), weights="w")
+
+
+def test_blocks_of_a_text_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut anywhere, also inside a line, the table is the same, and so is the place of an error."""
+    path = write_table(tmp_path / "a.csv", good())
+    whole = read(path, test_fraction=0.0)
+    for size in (40, 97, 1000):
+        monkeypatch.setattr(tables, "BYTES", size)
+        cut = read(path, test_fraction=0.0)
+        np.testing.assert_array_equal(cut.train.y, whole.train.y)
+        np.testing.assert_allclose(cut.train.x, whole.train.x, rtol=1e-9, atol=1e-12)
+        with pytest.raises(InputError, match="line 6, column 'x1': missing value"):
+            read(write_table(tmp_path / "b.csv", good() | {"x1": put("")}))
+
+
+def test_large_tables_are_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the cache and in small blocks: the same numbers; large parts are thinned out."""
+    path = write_table(tmp_path / "a.parquet", good())
+    whole = read(path)
+    monkeypatch.setattr(survey, "CACHE", 0.0)
+    monkeypatch.setattr(tables, "ROWS", 7)
+    streamed = read(path)
+    np.testing.assert_allclose(streamed.matrix, whole.matrix, rtol=1e-10)
+    np.testing.assert_allclose(streamed.extent, whole.extent, rtol=1e-10)
+    parts = list(streamed.rounds())
+    assert len(parts) > 3
+    together = np.concatenate([p.x for p in parts], axis=1)
+    np.testing.assert_allclose(together, whole.train.x, rtol=1e-9, atol=1e-12)
+    monkeypatch.setattr(data, "KEPT", 20)
+    monkeypatch.setattr(splits, "EXACT", 30)
+    thinned = read(path)
+    assert 5 < thinned.train.y.size < 36 and sum(thinned.counts) == N
+    assert 4 < thinned.counts[1] < 34
+
+
+def test_folds_hold_out_every_sample_once(tmp_path: Path) -> None:
+    section = DataSection.model_validate(
+        {
+            "file": write_table(tmp_path / "a.csv", good()),
+            "label": "kind",
+            "reduce": {"dimension": 2},
+        }
+    )
+    held = [load_data(section, MPI.COMM_SELF, fold=(i, 4)) for i in range(4)]
+    assert [d.counts for d in held] == [(45, 15)] * 4
+    assert np.concatenate([d.test.y for d in held]).sum() == 20
+    with pytest.raises(InputError, match=r"^--folds: too many; got 30"):
+        load_data(section, MPI.COMM_SELF, fold=(0, 30))
+
+
 def test_features_that_repeat_each_other(tmp_path: Path) -> None:
     columns = good()
     columns["x1"] = 2.0 * columns["x0"] + 1.0
     with pytest.raises(InputError, match=r"data\.reduce\.dimension: more than the data spans"):
-        read(write(tmp_path / "a.csv", columns), features=["x0", "x1"])
+        read(write_table(tmp_path / "a.csv", columns), features=["x0", "x1"])

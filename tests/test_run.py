@@ -166,10 +166,12 @@ def test_cross_validation(tmp_path: Path) -> None:
     done = command("cross-validate", case, "--seeds", 3, "--json", settings=settings)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert [row["seed"] for row in result["splits"]] == [0, 1, 2]
+    assert [row["split"] for row in result["splits"]] == ["seed 0", "seed 1", "seed 2"]
     accuracies = [row["test_accuracy"] for row in result["splits"]]
     assert result["mean"]["test_accuracy"] == pytest.approx(np.mean(accuracies))
     assert command("cross-validate", SHIFT).returncode == 2
+    folded = command("cross-validate", case, "--folds", 2, ranks=2, settings=settings)
+    assert folded.returncode == 0 and "fold 2" in folded.stdout
 
 
 def test_plane_of_a_case_on_the_line(tmp_path: Path) -> None:

@@ -85,9 +85,12 @@ def cross_validate(
     case: CaseFile,
     settings: Settings = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of random splits.")] = 10,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Hold out each of so many parts in turn instead.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Train a case on several random splits of its samples and show the accuracies."""
+    """Train a case on several splits of its samples and show the accuracies."""
     from mfresnet.case import load
     from mfresnet.crossval import cross_validate, table
     from mfresnet.progress import Progress
@@ -95,9 +98,10 @@ def cross_validate(
     progress = Progress(MPI.COMM_WORLD.rank)
     result = cross_validate(
         load(case, settings or ()),
-        seeds,
+        seeds=seeds,
+        folds=folds,
         on_split=lambda row: progress.say(
-            f"seed {row['seed']}: {row['status']} after {row['iterations']} iterations, test "
+            f"{row['split']}: {row['status']} after {row['iterations']} iterations, test "
             f"accuracy {row['test_accuracy']:.4f}"
         ),
     )

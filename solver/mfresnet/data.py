@@ -1,74 +1,74 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Samples from a file: reading, checking, splitting, scaling, reduction to d <= 3 (no MPI here)."""
+"""Samples from a table: checked, split, scaled, reduced to d <= 3, in blocks spread over the ranks.
+
+A table is read several times, so that no more than a block of it is in memory: once for the labels,
+once for the moments, which give scaling and principal components, once for the extent, once for the
+density. A small one is kept in memory.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
+from mpi4py import MPI
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
-from sklearn.decomposition import PCA
-from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from mfresnet.arrays import Array
-from mfresnet.errors import InputError, suggestion
+from mfresnet.errors import InputError
 from mfresnet.models import Model, Name
+from mfresnet.moments import Moments, merge, moments
+from mfresnet.parallel import together
+from mfresnet.scaling import SCALERS, ReduceSection, fit
+from mfresnet.splits import FEWEST, Split
+from mfresnet.survey import Blocks, Columns, survey
+from mfresnet.tables import Table, open_table
 
-LARGEST_DIMENSION = 3
-FEWEST = 2
-"""Samples that every class needs, in the training part and in the test part."""
-
-
-class ReduceSection(Model):
-    """[data.reduce]: principal components of the scaled features."""
-
-    kind: Literal["pca"] = "pca"
-    dimension: Annotated[int, Field(ge=1, le=LARGEST_DIMENSION)] = 2
-    whiten: bool = True
-
-
-SCALERS: dict[str, Callable[[], Any] | None] = {
-    "standard": StandardScaler,
-    "robust": RobustScaler,
-    "none": None,
-}
-"""Name -> maker of a scikit-learn scaler, None for the features as they are."""
-FORMATS: dict[str, str] = {".csv": ",", ".tsv": "\t"}
-"""Ending of a file -> what separates its columns."""
+KEPT = 1_000_000
+"""Most samples of a part that are kept as a whole: for pictures, measures and the baseline."""
 
 
 class DataSection(Model):
     """[data]: the samples, their label, and what is done to the features."""
 
     file: Path
-    label: str
-    features: Annotated[list[str], Field(min_length=1)] | None = None
+    label: str | int
+    features: Annotated[list[str | int], Field(min_length=1)] | None = None
+    weights: str | int | None = None
+    missing: Literal["refuse", "drop"] = "refuse"
     scale: Annotated[str, Name(SCALERS)] = "standard"
     reduce: ReduceSection | None = None
     test_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
     stratify: bool = True
     seed: Annotated[int, Field(ge=0)] = 0
-    bandwidth: Annotated[float, Field(gt=0.0)] | Literal["scott", "silverman"] = "scott"
+    bandwidth: (
+        Annotated[float, Field(gt=0.0)]
+        | Literal["scott", "silverman", "likelihood"]
+        | dict[str, Annotated[float, Field(gt=0.0)]]
+    ) = "scott"
+    priors: Literal["frequency", "balanced"] | dict[str, Annotated[float, Field(gt=0.0)]] = (
+        "frequency"
+    )
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Points with their classes.
+    """Points with their classes and weights.
 
     Attributes:
         x: the points as columns, (d, n).
         y: the number of the class of each point, (n,).
+        w: the weight of each point, (n,).
     """
 
     x: Array
     y: Array
+    w: Array
 
     def of_class(self, k: int) -> Array:
         """Return the points of one class, (d, n_k)."""
@@ -77,23 +77,35 @@ class Samples:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a file of samples becomes.
+    """What a table of samples becomes.
 
     Attributes:
         labels: names of the classes, sorted.
         features: names of the columns that are used.
-        train: the samples that the densities are made of.
-        test: the samples that are held out.
         shift: see ``matrix``, (m,).
         matrix: scaling and reduction of m features, x = matrix^T (features - shift), (m, d).
+        train: samples that the densities are made of, all or a random part of ``KEPT``, the same
+            on all ranks.
+        test: samples that are held out, likewise.
+        moments: of the coordinates of all training samples.
+        extent: least and greatest coordinates of the training samples of each class,
+            (classes, 2, d).
+        counts: number of all samples for training and of those held out.
+        dropped: number of rows left out for missing values.
+        rounds: () -> the training samples, in rounds of the same ones on all ranks; collective.
     """
 
     labels: tuple[str, ...]
     features: tuple[str, ...]
-    train: Samples
-    test: Samples
     shift: Array
     matrix: Array
+    train: Samples
+    test: Samples
+    moments: Moments
+    extent: Array
+    counts: tuple[int, int]
+    dropped: int
+    rounds: Callable[[], Iterator[Samples]]
 
     @property
     def dimension(self) -> int:
@@ -101,217 +113,137 @@ class Dataset:
         return self.matrix.shape[1]
 
 
-def load_data(section: DataSection) -> Dataset:
+def load_data(
+    section: DataSection,
+    comm: MPI.Intracomm,
+    table: Table | None = None,
+    fold: tuple[int, int] | None = None,
+) -> Dataset:
     """Read, check, split, scale and reduce the samples of a case.
 
-    The scaling and the principal components are those of the training part alone.
+    Scaling and principal components are those of the training samples alone.
+
+    Args:
+        section: [data] of the case.
+        comm: the communicator; every rank reads its own blocks.
+        table: the samples, when they are not in ``section.file``.
+        fold: (number, of how many) of the fold that is held out, in place of a random part.
 
     Raises:
-        InputError: a sentence for what is wrong with the file or does not fit the section.
+        InputError: a sentence for what is wrong with the table or does not fit the section.
+
+    Parallel: collective.
     """
-    table = _read(section)
-    features = _features(section, table)
-    names = _labels(section, table)
-    x = np.stack([_numbers(section, table, name) for name in features], axis=1)
-    labels, y = np.unique(names, return_inverse=True)
-    if len(labels) < 2:
+    with together(comm):
+        table = open_table(section.file) if table is None else table
+        columns = Columns.of(section, table.names)
+    blocks = survey(table, columns, section.missing == "drop", section.file.name, comm)
+    split = Split.of(section, blocks, comm, fold)
+    n_classes = len(blocks.labels)
+
+    def stats(x: Array, y: Array, w: Array, number: int) -> Moments:
+        part = split.training(number)
+        return moments(x[part], y[part], w[part], n_classes)
+
+    raw = _merged(comm, {b: stats(x, y, w, b) for b, x, y, w in blocks})
+    _check_counts(raw, blocks, section)
+    kept = [_keep(blocks, split, test, comm) for test in (False, True)]
+    shift, matrix = fit(section.scale, section.reduce, raw.together(), kept[0][0], columns.features)
+
+    def transform(x: Array) -> Array:
+        return np.ascontiguousarray(((x - shift) @ matrix).T)
+
+    def local() -> Iterator[Samples]:
+        for number, x, y, w in blocks:
+            part = split.training(number)
+            yield Samples(transform(x[part]), y[part], w[part])
+
+    d = matrix.shape[1]
+    parts = [Samples(transform(x), y, w) for x, y, w in kept]
+    inside = Moments(
+        raw.count,
+        raw.weight,
+        raw.squares,
+        (raw.mean - shift) @ matrix,
+        matrix.T @ raw.spread @ matrix,
+    )
+    return Dataset(
+        labels=blocks.labels,
+        features=columns.features,
+        shift=shift,
+        matrix=matrix,
+        train=parts[0],
+        test=parts[1],
+        moments=inside,
+        extent=_extent(local(), n_classes, d, comm),
+        counts=split.counts,
+        dropped=blocks.dropped,
+        rounds=lambda: _rounds(local(), d, comm),
+    )
+
+
+def _merged(comm: MPI.Intracomm, local: Mapping[int, Moments]) -> Moments:
+    """Return the moments of all blocks, merged in their order on any number of ranks."""
+    everything = {k: v for part in comm.allgather(dict(local)) for k, v in part.items()}
+    return merge(everything[number] for number in sorted(everything))
+
+
+def _check_counts(raw: Moments, blocks: Blocks, section: DataSection) -> None:
+    rare = int(np.argmin(raw.count))
+    if raw.count[rare] < FEWEST:
         raise InputError(
-            f"data.label: one class only; got '{labels[0]}' in all {len(y)} rows, expected at "
-            "least two classes. Check data.label or the file."
-        )
-    train, test = _split(section, y, labels)
-    shift, matrix = _fit(section, x[train], features)
-    parts = [Samples(((x[rows] - shift) @ matrix).T.copy(), y[rows]) for rows in (train, test)]
-    return Dataset(tuple(map(str, labels)), tuple(features), parts[0], parts[1], shift, matrix)
-
-
-# ---------------------------------------------------------------------- reading
-def _read(section: DataSection) -> pd.DataFrame:
-    """Return the table with every value as text, an empty cell as an empty text."""
-    path = section.file
-    separator = FORMATS.get(path.suffix.lower())
-    if separator is None:
-        raise InputError(
-            f"data.file: unknown format; got '{path.name}', expected one of "
-            f"{', '.join(sorted(FORMATS))}. Convert the file."
-        )
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream, delimiter=separator), [])
-        _check_header(header)
-        table = pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except OSError as error:
-        raise InputError(
-            f"data.file: cannot be read ({error.strerror}); got '{path}', expected a table. "
-            "Check the path, which is relative to the case file."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"data.file: not UTF-8 text; got byte {error.object[error.start]:#04x} at position "
-            f"{error.start}, expected UTF-8. Convert the file."
-        ) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise InputError(
-            f"data.file: not a table; got '{path.name}' ({str(error).strip()}), expected the same "
-            "number of columns in every row. Correct this row."
-        ) from None
-    # More values than names in every row: pandas takes the first column for row names.
-    if not isinstance(table.index, pd.RangeIndex):
-        raise InputError(
-            f"data.file: not a table; got more values than the {len(header)} names of the header "
-            "in the rows, expected as many. Correct the header."
-        )
-    if table.empty:
-        raise InputError(f"data.file: no rows; got '{path.name}' with a header only. Add samples.")
-    return table
-
-
-def _check_header(header: Sequence[str]) -> None:
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise InputError(
-            f"data.file: a column name twice; got '{twice[0]}', expected each once. Rename one."
-        )
-
-
-def _column(table: pd.DataFrame, where: str, name: str) -> None:
-    if name not in table.columns:
-        known = [str(c) for c in table.columns]
-        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-        hint = suggestion(name, known) or " Check the name."
-        raise InputError(f"{where}: no such column; got '{name}', expected one of {shown}.{hint}")
-
-
-def _features(section: DataSection, table: pd.DataFrame) -> list[str]:
-    _column(table, "data.label", section.label)
-    if section.features is None:
-        names = [str(name) for name in table.columns if name != section.label]
-        if not names:
-            raise InputError(
-                "data.features: no columns; got a file with the label alone, expected at least "
-                "one feature. Add a column."
-            )
-        return names
-    for name in section.features:
-        _column(table, "data.features", name)
-    if section.label in section.features:
-        raise InputError(
-            f"data.features: holds the label; got '{section.label}', expected features only. "
-            "Remove it."
-        )
-    if len(set(section.features)) < len(section.features):
-        raise InputError(
-            f"data.features: a name twice; got {section.features}, expected each once. Remove one."
-        )
-    return section.features
-
-
-def _cell(section: DataSection, row: int, name: str) -> str:
-    """Return where a value stands; the header is line 1."""
-    return f"data.file: {section.file.name}, line {row + 2}, column '{name}'"
-
-
-def _labels(section: DataSection, table: pd.DataFrame) -> Array:
-    names = table[section.label].str.strip().to_numpy(dtype=str)
-    empty = np.flatnonzero(names == "")
-    if empty.size:
-        where = _cell(section, int(empty[0]), section.label)
-        raise InputError(f"{where}: missing label; expected the class of the row. Add it.")
-    return names
-
-
-def _numbers(section: DataSection, table: pd.DataFrame, name: str) -> Array:
-    """Return one column as finite numbers, each the float64 nearest to its text."""
-    texts = table[name].str.strip()
-    try:
-        values = texts.to_numpy(dtype=str).astype(np.float64)
-    except ValueError:
-        values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if wrong.size:
-        row = int(wrong[0])
-        given = table[name].iloc[row].strip()
-        what = f"not a finite number; got '{given}'" if given else "missing value; got nothing"
-        others = f" {len(wrong) - 1} more in this column." if len(wrong) > 1 else ""
-        raise InputError(
-            f"{_cell(section, row, name)}: {what}, expected a number. Correct or remove the row."
-            f"{others}"
-        )
-    return values
-
-
-# ---------------------------------------------------------------------- splitting and scaling
-def _split(section: DataSection, y: Array, labels: Array) -> tuple[Array, Array]:
-    """Return the rows of the training and of the test part."""
-    counts, rows = np.bincount(y), np.arange(len(y))
-    parts = 1 if section.test_fraction == 0.0 else 2
-    rare = int(np.argmin(counts))
-    if counts[rare] < FEWEST * parts:
-        raise InputError(
-            f"data.file: too few samples; got {counts[rare]} of class '{labels[rare]}', expected "
-            f"at least {FEWEST * parts}. Add samples or leave the class out."
-        )
-    if parts == 1:
-        return rows, rows[:0]
-    try:
-        train, test = train_test_split(
-            rows,
-            test_size=section.test_fraction,
-            stratify=y if section.stratify else None,
-            random_state=section.seed,
-        )
-    except ValueError as error:
-        raise InputError(
-            f"data.test_fraction: cannot split; got {section.test_fraction} of {len(y)} samples "
-            f"({str(error).rstrip('.')}), expected samples of every class in both parts. Change it."
-        ) from None
-    found = np.bincount(y[train], minlength=len(counts))
-    if found.min() < FEWEST:
-        raise InputError(
-            f"data.test_fraction: too few samples for training; got {found.min()} of class "
-            f"'{labels[int(np.argmin(found))]}', expected at least {FEWEST}. Lower it or set "
+            f"data.test_fraction: too few samples for training; got {int(raw.count[rare])} of "
+            f"class '{blocks.labels[rare]}', expected at least {FEWEST}. Lower it or set "
             "data.stratify = true."
         )
-    return np.sort(train), np.sort(test)
+    light = int(np.argmin(raw.weight))
+    if raw.weight[light] <= 0.0:
+        raise InputError(
+            f"data.weights: no weight in a class; got 0 for '{blocks.labels[light]}', expected a "
+            f"positive sum. Correct the column '{section.weights}'."
+        )
 
 
-def _fit(section: DataSection, x: Array, features: Sequence[str]) -> tuple[Array, Array]:
-    """Return shift and matrix of the scaling and reduction that the training part asks for."""
-    constant = np.flatnonzero(np.ptp(x, axis=0) <= 1e-12 * np.abs(x).max(axis=0))
-    if constant.size:
-        name = features[int(constant[0])]
-        raise InputError(
-            f"data.features: a constant column; got {x[0, constant[0]]:g} in every training row "
-            f"of '{name}', expected values that differ. Leave it out of data.features."
+def _keep(
+    blocks: Blocks, split: Split, test: bool, comm: MPI.Intracomm
+) -> tuple[Array, Array, Array]:
+    """Return features (n, m), classes and weights of a part, or of a random share of it."""
+    share = KEPT / max(split.counts[test], 1)
+    found: dict[int, tuple[Array, Array, Array]] = {}
+    for number, x, y, w in blocks:
+        rows = split.held_out(number) if test else split.training(number)
+        if share < 1.0:
+            rows = rows & (split.noise(number, len(rows)) < share)
+        found[number] = (x[rows], y[rows], w[rows])
+    everything = {k: v for part in comm.allgather(found) for k, v in part.items()}
+    ordered = [everything[number] for number in sorted(everything)]
+    x, y, w = (np.concatenate(arrays) for arrays in zip(*ordered, strict=True))
+    return x, y, w
+
+
+def _extent(parts: Iterator[Samples], n_classes: int, d: int, comm: MPI.Intracomm) -> Array:
+    result = np.full((n_classes, 2, d), -np.inf)
+    for part in parts:
+        for k in range(n_classes):
+            x = part.of_class(k)
+            result[k, 0] = np.maximum(result[k, 0], (-x).max(axis=1, initial=-np.inf))
+            result[k, 1] = np.maximum(result[k, 1], x.max(axis=1, initial=-np.inf))
+    comm.Allreduce(MPI.IN_PLACE, result, op=MPI.MAX)
+    result[:, 0] *= -1.0
+    return result
+
+
+def _rounds(parts: Iterator[Samples], d: int, comm: MPI.Intracomm) -> Iterator[Samples]:
+    """Yield in every round one block of each rank, put together on all of them."""
+    nothing = Samples(np.zeros((d, 0)), np.zeros(0, dtype=int), np.zeros(0))
+    while True:
+        part = next(parts, None)
+        given: list[Any] = comm.allgather(part)
+        if all(p is None for p in given):
+            return
+        found = [p or nothing for p in given]
+        yield Samples(
+            np.concatenate([p.x for p in found], axis=1),
+            np.concatenate([p.y for p in found]),
+            np.concatenate([p.w for p in found]),
         )
-    m, reduction = x.shape[1], section.reduce
-    dimension = m if reduction is None else reduction.dimension
-    if dimension > LARGEST_DIMENSION:
-        raise InputError(
-            f"data.reduce: missing; got {m} features, expected at most {LARGEST_DIMENSION} "
-            'without a reduction. Add reduce = { kind = "pca", dimension = 2 }.'
-        )
-    if dimension > min(m, len(x) - 1):
-        raise InputError(
-            f"data.reduce.dimension: too large; got {dimension} for {m} features and {len(x)} "
-            f"training samples, expected at most {min(m, len(x) - 1)}. Lower it."
-        )
-    shift, matrix = np.zeros(m), np.eye(m)
-    maker = SCALERS[section.scale]
-    if maker is not None:
-        scaler = maker().fit(x)
-        shift = scaler.mean_ if section.scale == "standard" else scaler.center_
-        matrix = np.diag(1.0 / scaler.scale_)
-    if reduction is not None:
-        pca = PCA(dimension, svd_solver="full").fit((x - shift) @ matrix)
-        spread = np.sqrt(pca.explained_variance_)
-        if spread.min() <= 1e-10 * spread.max():
-            raise InputError(
-                f"data.reduce.dimension: more than the data spans; got {dimension}, expected at "
-                f"most {int(np.sum(spread > 1e-10 * spread.max()))}. Lower it."
-            )
-        shift = shift + pca.mean_ / np.diag(matrix)
-        matrix = matrix @ pca.components_.T / (spread if reduction.whiten else 1.0)
-    return shift, matrix

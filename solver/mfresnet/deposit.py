@@ -15,85 +15,113 @@ from __future__ import annotations
 
 from petsc4py import PETSc
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import ufl
 from dolfinx import fem
 from dolfinx.fem import petsc
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.neighbors import KernelDensity
 
 from mfresnet.arrays import Array
+from mfresnet.data import Dataset, Samples
 from mfresnet.errors import InputError, SolveError
 from mfresnet.locate import Locator
 from mfresnet.parallel import maximum
 from mfresnet.space import Space
 from mfresnet.weakform import JIT
 
-CHUNK = 100_000
+CHUNK, TRIED = 100_000, 2000
 STEPS = 4
 TOLERANCE = 1e-14
 PENALTY = 4.0
 
 
-def scott(n: int, d: int) -> float:
+def scott(n: float, d: int) -> float:
     """Return n^(-1/(d+4)), Scott's factor of the standard deviation."""
     return float(n ** (-1.0 / (d + 4)))
 
 
-def silverman(n: int, d: int) -> float:
+def silverman(n: float, d: int) -> float:
     """Return (n (d + 2) / 4)^(-1/(d+4)), Silverman's factor of the standard deviation."""
     return float((n * (d + 2) / 4.0) ** (-1.0 / (d + 4)))
 
 
-BANDWIDTHS: dict[str, Callable[[int, int], float]] = {"scott": scott, "silverman": silverman}
+BANDWIDTHS: dict[str, Callable[[float, int], float]] = {"scott": scott, "silverman": silverman}
 """Rule -> (number of samples, d) -> bandwidth over the standard deviation."""
 
 
-def bandwidth(rule: str | float, x: Array) -> float:
-    """Return the bandwidth for samples x, (d, n): one number for all directions.
+def bandwidth(rule: str | float, dataset: Dataset, k: int) -> float:
+    """Return the bandwidth for class k: one number for all directions.
 
-    A rule is applied to the root mean square of the standard deviations of the d coordinates.
+    A rule is applied to the root mean square of the standard deviations of the d coordinates, with
+    Kish's effective number of samples; ``likelihood`` takes the bandwidth with the largest
+    likelihood of samples left out in turn, of at most ``TRIED`` samples.
     """
     if not isinstance(rule, str):
         return float(rule)
-    d, n = x.shape
-    return BANDWIDTHS[rule](n, d) * float(np.sqrt(np.mean(np.var(x, axis=1, ddof=1))))
+    d, inside = dataset.dimension, dataset.moments
+    variances = np.diagonal(inside.covariance(bias=False)[k])
+    n = float(inside.effective_count()[k])
+    width = BANDWIDTHS.get(rule, scott)(n, d) * float(np.sqrt(np.mean(variances)))
+    return width if rule in BANDWIDTHS else _likeliest(dataset.train.of_class(k), width)
 
 
-def deposit(space: Space, x: Array, where: str) -> Array:
-    """Return the L2 projection of the empirical measure of samples, eq. (9).
+def _likeliest(x: Array, scale: float) -> float:
+    """Return the bandwidth near ``scale`` with the largest cross-validated likelihood."""
+    chosen = np.random.default_rng(0).permutation(x.shape[1])[:TRIED]
+    search = GridSearchCV(
+        KernelDensity(),
+        {"bandwidth": scale * np.geomspace(0.2, 3.0, 28)},
+        cv=KFold(min(5, len(chosen)), shuffle=True, random_state=0),
+    )
+    return float(search.fit(x[:, chosen].T).best_params_["bandwidth"])
+
+
+def deposit(space: Space, rounds: Iterable[Samples], labels: Sequence[str]) -> Array:
+    """Return the L2 projection of the empirical measure of every class, eq. (9).
 
     Args:
         space: the DG space.
-        x: the samples, (d, n), the same on all ranks.
-        where: what they are, for messages.
+        rounds: the samples, in parts that are the same on all ranks.
+        labels: names of the classes.
 
     Returns:
-        f, (n_owned,), of mass one.
+        Densities of mass one, (classes, n_owned).
 
     Raises:
         InputError: samples lie outside of the mesh.
 
     Parallel: collective.
     """
-    locator = Locator(space)
-    moments = np.zeros(space.n_local)
-    for start in range(0, x.shape[1], CHUNK):
-        part = x[:, start : start + CHUNK]
-        cells, reference, found = locator.find(part)
-        if not found.all():
-            lost = part[:, int(np.argmin(found))]
-            raise InputError(
-                f"{where}: samples outside of the mesh; got one at "
-                f"({', '.join(f'{v:.4g}' for v in lost)}), expected all of them inside. Omit "
-                "mesh.lower and mesh.upper, or enlarge them."
+    locator, n = Locator(space), space.n_local
+    moments, weight = np.zeros((len(labels), n)), np.zeros(len(labels))
+    for part in rounds:
+        for start in range(0, part.x.shape[1], CHUNK):
+            piece = slice(start, start + CHUNK)
+            x, y, w = part.x[:, piece], part.y[piece], part.w[piece]
+            cells, reference, found = locator.find(x)
+            if not found.all():
+                _outside(x, y, found, labels)
+            mine = np.flatnonzero(cells >= 0)
+            values = space.tabulate(reference[mine])[0] * w[mine, None]
+            places = space.dofs[cells[mine]] + n * y[mine, None].astype(np.int64)
+            moments += np.bincount(places.ravel(), values.ravel(), minlength=moments.size).reshape(
+                moments.shape
             )
-        mine = np.flatnonzero(cells >= 0)
-        values = space.tabulate(reference[mine])[0]
-        dofs = space.dofs[cells[mine]]
-        moments += np.bincount(dofs.ravel(), values.ravel(), minlength=space.n_local)
-    return moments[: space.n_owned] / (x.shape[1] * space.mass)
+            weight += np.bincount(y, w, minlength=len(labels))
+    return moments[:, : space.n_owned] / (weight[:, None] * space.mass)
+
+
+def _outside(x: Array, y: Array, found: Array, labels: Sequence[str]) -> None:
+    first = int(np.argmin(found))
+    raise InputError(
+        f"mesh: samples outside of it; got one of class {labels[int(y[first])]} at "
+        f"({', '.join(f'{v:.4g}' for v in x[:, first])}), expected all of them inside. Omit "
+        "mesh.lower and mesh.upper, or enlarge them."
+    )
 
 
 class HeatEquation:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from mpi4py import MPI
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
@@ -19,7 +19,6 @@ from mfresnet.data import Dataset, load_data
 from mfresnet.density import project
 from mfresnet.deposit import HeatEquation, bandwidth, cell_size, deposit
 from mfresnet.errors import InputError, unknown
-from mfresnet.parallel import together
 from mfresnet.space import Space
 
 if TYPE_CHECKING:
@@ -69,15 +68,22 @@ class Population:
         return found
 
 
-def populate(case: Case, comm: MPI.Intracomm) -> Population:
-    """Return the classes of a case; samples are read on rank 0.
+def populate(case: Case, comm: MPI.Intracomm, fold: tuple[int, int] | None = None) -> Population:
+    """Return the classes of a case; every rank reads its part of the samples.
+
+    Args:
+        case: the case.
+        comm: the communicator.
+        fold: see ``load_data``.
 
     Raises:
         InputError: the samples are not usable or do not fit the case.
 
     Parallel: collective.
     """
-    return _analytic(case) if case.data is None else _sampled(case, comm)
+    if case.data is None:
+        return _analytic(case)
+    return from_samples(case, load_data(case.data, comm, fold=fold))
 
 
 def _analytic(case: Case) -> Population:
@@ -98,70 +104,93 @@ def _analytic(case: Case) -> Population:
     )
 
 
-def _sampled(case: Case, comm: MPI.Intracomm) -> Population:
-    section = case.data
+def from_samples(case: Case, dataset: Dataset) -> Population:
+    """Return the classes of a dataset, as a case with [data] wants them.
+
+    Raises:
+        InputError: the dataset does not fit the case.
+    """
+    section, labels = case.data, dataset.labels
     assert section is not None
-    read = None
-    with together(comm):
-        if comm.rank == 0:
-            read = load_data(section)
-    dataset: Dataset = comm.bcast(read, root=0)
     if dataset.dimension != case.dimension:
         raise InputError(
             f"mesh.cell: wrong dimension; got {case.mesh.cell} for {dataset.dimension} "
             f"coordinates of the samples, expected dimension {dataset.dimension}. Change mesh.cell "
             "or data.reduce."
         )
-    parts = [dataset.train.of_class(k) for k in range(len(dataset.labels))]
-    widths = np.array([bandwidth(section.bandwidth, x) for x in parts])
+    rule = section.bandwidth
+    rules = (
+        _by_label("data.bandwidth", rule, labels)
+        if isinstance(rule, dict)
+        else [rule] * len(labels)
+    )
+    widths = np.array([bandwidth(rule, dataset, k) for k, rule in enumerate(rules)])
     margins = REACH * widths[:, None]
-    lower = np.array([x.min(axis=1) for x in parts]) - margins
-    upper = np.array([x.max(axis=1) for x in parts]) + margins
 
     def densities(space: Space) -> tuple[Array, Array]:
-        heat, result = HeatEquation(space), []
+        f, heat = deposit(space, dataset.rounds(), labels), HeatEquation(space)
         try:
-            for label, x, width in zip(dataset.labels, parts, widths, strict=True):
-                f = deposit(space, x, f"data.file, class {label}")
-                result.append(heat.smooth(f, float(width)))
+            f = np.array([heat.smooth(g, float(h)) for g, h in zip(f, widths, strict=True)])
         finally:
             heat.destroy()
-        return np.array(result), np.ones(len(result))
+        return f, np.ones(len(f))
 
-    sizes = np.array([x.shape[1] for x in parts])
     return Population(
-        labels=dataset.labels,
-        weights=sizes / sizes.sum(),
+        labels=labels,
+        weights=_priors(case, dataset),
         targets=_targets(case, dataset),
-        extent=np.array([lower.min(axis=0), upper.max(axis=0)]),
+        extent=np.array(
+            [
+                (dataset.extent[:, 0] - margins).min(axis=0),
+                (dataset.extent[:, 1] + margins).max(axis=0),
+            ]
+        ),
         project=densities,
         dataset=dataset,
         bandwidths=widths,
     )
 
 
+def _by_label(where: str, given: Mapping[str, Any], labels: Sequence[str]) -> list[Any]:
+    """Return the values of a mapping from labels, in the order of the labels."""
+    for label in given:
+        if label not in labels:
+            raise InputError(unknown(where, label, labels) + f" Change {where}.")
+    for label in labels:
+        if label not in given:
+            raise InputError(
+                f"{where}: nothing for a label; got none for '{label}', expected one for each of "
+                f"{', '.join(labels)}. Add it."
+            )
+    return [given[label] for label in labels]
+
+
+def _priors(case: Case, dataset: Dataset) -> Array:
+    assert case.data is not None
+    priors = case.data.priors
+    if isinstance(priors, dict):
+        weights = np.array(_by_label("data.priors", priors, dataset.labels), dtype=float)
+    elif priors == "balanced":
+        weights = np.ones(len(dataset.labels))
+    else:
+        weights = dataset.moments.weight
+    return weights / weights.sum()
+
+
 # ---------------------------------------------------------------------- targets
 def _targets(case: Case, dataset: Dataset) -> Array:
     given, labels = case.loss.targets, dataset.labels
     if given is None:
-        means = [dataset.train.of_class(k).mean(axis=1) for k in range(len(labels))]
-        return default_targets(np.array(means), dataset.train.x.mean(axis=1))
-    for label in given:
-        if label not in labels:
-            raise InputError(unknown("loss.targets", label, labels) + " Change loss.targets.")
-    for label in labels:
-        if label not in given:
-            raise InputError(
-                f"loss.targets: no target for a label; got none for '{label}', expected one for "
-                f"each of {', '.join(labels)}. Add it."
-            )
+        overall = dataset.moments.together().mean[0]
+        return default_targets(dataset.moments.mean, overall)
+    rows = _by_label("loss.targets", given, labels)
     for label, target in given.items():
         if len(target) != dataset.dimension:
             raise InputError(
                 f"loss.targets.{label}: wrong length; got {len(target)}, expected "
                 f"{dataset.dimension}. Give one value per coordinate."
             )
-    return np.array([given[label] for label in labels], dtype=float)
+    return np.array(rows, dtype=float)
 
 
 def default_targets(means: Array, centre: Array, radius: float = RADIUS) -> Array:

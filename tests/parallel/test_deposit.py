@@ -4,11 +4,15 @@
 
 from mpi4py import MPI
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from helpers import moments, shaped_mesh
+from helpers import moments, shaped_mesh, write_table
+from mfresnet import tables
 from mfresnet.arrays import Array
+from mfresnet.data import DataSection, Dataset, Samples, load_data
 from mfresnet.deposit import BANDWIDTHS, HeatEquation, bandwidth, deposit
 from mfresnet.errors import InputError
 from mfresnet.locate import Locator
@@ -22,6 +26,12 @@ COMM = MPI.COMM_WORLD
 def square(cell: str, n: int, degree: int, comm: MPI.Intracomm = COMM) -> Space:
     d = CELLS[cell]
     return Space(box(comm, cell, [n] * d, np.full(d, -5.0), np.full(d, 5.0)), degree)
+
+
+def put(space: Space, x: Array) -> Array:
+    """Return the density of samples of one class."""
+    part = Samples(x, np.zeros(x.shape[1], dtype=int), np.ones(x.shape[1]))
+    return deposit(space, [part], ["a"])[0]
 
 
 def samples(d: int, n: int = 300) -> Array:
@@ -54,7 +64,7 @@ def test_every_point_is_found_once(cell: str, shape: str) -> None:
 def test_deposition_is_the_projection(cell: str, degree: int) -> None:
     """(f, g) is the mean of g over the samples for every polynomial g of degree p."""
     space, x = square(cell, 6, degree), samples(CELLS[cell])
-    f = deposit(space, x, "samples")
+    f = put(space, x)
     rule = space.cell_quadrature(2 * degree + 2)
     for power in range(degree + 1):
         moment = total(space.comm, space.integrate_basis(rule, lambda y, k=power: y[0] ** k) @ f)
@@ -69,7 +79,7 @@ def test_deposition_does_not_depend_on_the_ranks(cell: str) -> None:
     alone, shared = square(cell, 5, 2, MPI.COMM_SELF), square(cell, 5, 2)
     values = []
     for space in (alone, shared):
-        f = deposit(space, x, "samples")
+        f = put(space, x)
         tested = [
             space.integrate_basis(space.quadrature, g) @ f
             for g in (lambda y: np.sin(y[0]), lambda y: np.cos(3.0 * y[-1]))
@@ -86,7 +96,7 @@ def test_smoothing(cell: str, degree: int) -> None:
     space, x = square(cell, 10 if d == 3 else 24, degree), samples(d)
     width = 0.6 if d == 3 else 0.4
     heat = HeatEquation(space)
-    f = heat.smooth(deposit(space, x, "samples"), width)
+    f = heat.smooth(put(space, x), width)
     heat.destroy()
     mass, mean, covariance = moments(space, f)
     assert mass == pytest.approx(1.0, abs=1e-12)
@@ -102,7 +112,7 @@ def test_distance_to_the_kernel_estimate() -> None:
     for n in (30, 45, 60):
         space = square("quadrilateral", n, 2)
         heat = HeatEquation(space)
-        f = heat.smooth(deposit(space, x, "samples"), width)
+        f = heat.smooth(put(space, x), width)
         heat.destroy()
         rule = space.cell_quadrature(8)
         values = f[space.dofs[: space.n_owned_cells]] @ rule.basis.T
@@ -122,14 +132,64 @@ def test_distance_to_the_kernel_estimate() -> None:
 def test_samples_outside_of_the_mesh_are_an_error() -> None:
     x = samples(2)
     x[:, 7] = [6.0, 0.0]
-    with pytest.raises(InputError, match=r"^class a: samples outside of the mesh; .*\(6, 0\)"):
-        deposit(square("quadrilateral", 4, 1), x, "class a")
+    with pytest.raises(InputError, match=r"^mesh: samples outside of it; .*class a at \(6, 0\)"):
+        put(square("quadrilateral", 4, 1), x)
 
 
-def test_bandwidth_rules() -> None:
+def test_weights_and_classes() -> None:
+    """A weight counts as so many samples, and each class has mass one."""
+    space, x = square("quadrilateral", 6, 2), samples(2, 40)
+    y, w = np.arange(40) % 3, 1.0 + np.arange(40) % 4
+    f = deposit(space, [Samples(x[:, :25], y[:25], w[:25]), Samples(x[:, 25:], y[25:], w[25:])],
+                ["a", "b", "c"])  # fmt: skip
+    for k in range(3):
+        here = y == k
+        expected = put(space, np.repeat(x[:, here], w[here].astype(int), axis=1))
+        np.testing.assert_allclose(f[k], expected, atol=1e-13)
+
+
+def dataset(comm: MPI.Intracomm, path: Path, **keys: object) -> Dataset:
+    section = {"file": path, "label": "y", "scale": "none", "test_fraction": 0.0} | keys
+    return load_data(DataSection.model_validate(section), comm)
+
+
+def test_bandwidth_rules(tmp_path: Path) -> None:
     x = samples(2, 500)
-    spread = np.sqrt(np.mean(np.var(x, axis=1, ddof=1)))
-    assert bandwidth("scott", x) == pytest.approx(500 ** (-1 / 6) * spread)
-    assert bandwidth("silverman", x) == pytest.approx(500 ** (-1 / 6) * spread)  # equal in 2-D
-    assert bandwidth(0.3, x) == 0.3
+    np.savez(tmp_path / "a.npz", x=x.T, y=np.arange(500) % 2)
+    given = dataset(MPI.COMM_SELF, tmp_path / "a.npz")
+    part = given.train.of_class(1)
+    spread = np.sqrt(np.mean(np.var(part, axis=1, ddof=1)))
+    assert bandwidth("scott", given, 1) == pytest.approx(250 ** (-1 / 6) * spread)
+    assert bandwidth("silverman", given, 1) == pytest.approx(250 ** (-1 / 6) * spread)  # as in 2-D
+    assert bandwidth(0.3, given, 1) == 0.3
     assert BANDWIDTHS["silverman"](100, 1) == pytest.approx((4 / 300) ** 0.2)
+    likely = bandwidth("likelihood", given, 1)
+    assert 0.5 < likely / (250 ** (-1 / 6) * spread) < 2.0
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz", "parquet", "h5"])
+def test_samples_do_not_depend_on_the_ranks(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels, split, scaling, extent and density; every rank reads its part of the file."""
+    monkeypatch.setattr(tables, "ROWS", 23)
+    monkeypatch.setattr(tables, "BYTES", 1500)
+    path = Path(COMM.bcast(str(tmp_path / f"a.{ending}"), root=0))
+    if COMM.rank == 0:
+        columns = dict(zip("ab", samples(2, 400), strict=True)) | {"y": np.arange(400) % 3 + 8}
+        write_table(path, columns)
+    COMM.Barrier()
+    keys = {"scale": "standard", "test_fraction": 0.25, "features": ["a", "b"]}
+    alone, shared = dataset(MPI.COMM_SELF, path, **keys), dataset(COMM, path, **keys)
+    assert alone.labels == shared.labels == ("8", "9", "10")
+    assert alone.counts == shared.counts == (300, 100)
+    np.testing.assert_allclose(shared.matrix, alone.matrix, rtol=1e-14)
+    np.testing.assert_array_equal(shared.extent, alone.extent)
+    for one, other in ((alone.train, shared.train), (alone.test, shared.test)):
+        np.testing.assert_array_equal(one.x, other.x)
+        np.testing.assert_array_equal(one.y, other.y)
+    space = square("quadrilateral", 12, 1)
+    f = deposit(space, shared.rounds(), shared.labels)
+    for k in range(3):
+        expected = put(space, alone.train.of_class(k))
+        assert maximum(COMM, np.abs(f[k] - expected).max(initial=0.0))[0] < 1e-12

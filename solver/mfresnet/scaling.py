@@ -1,0 +1,104 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Scaling and principal components as one affine map, from the moments of the features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+from sklearn.preprocessing import RobustScaler
+
+from mfresnet.arrays import Array
+from mfresnet.errors import InputError
+from mfresnet.models import Model
+from mfresnet.moments import Moments
+
+LARGEST_DIMENSION = 3
+RANK = 1e-10
+"""A principal direction with less than this part of the largest spread counts as none."""
+
+
+class ReduceSection(Model):
+    """[data.reduce]: principal components of the scaled features."""
+
+    kind: Literal["pca"] = "pca"
+    dimension: Annotated[int, Field(ge=1, le=LARGEST_DIMENSION)] = 2
+    whiten: bool = True
+
+
+def _standard(moments: Moments, x: Array) -> tuple[Array, Array]:
+    return moments.mean[0], np.sqrt(np.diagonal(moments.covariance()[0]))
+
+
+def _robust(moments: Moments, x: Array) -> tuple[Array, Array]:
+    scaler = RobustScaler().fit(x)
+    return scaler.center_, scaler.scale_
+
+
+SCALERS: dict[str, Callable[[Moments, Array], tuple[Array, Array]]] = {
+    "standard": _standard,
+    "robust": _robust,
+    "none": lambda moments, x: (np.zeros(x.shape[1]), np.ones(x.shape[1])),
+}
+"""Name -> (moments of all training samples, the kept ones (n, m)) -> shift and scale of each
+feature: mean and standard deviation; median and distance of the quartiles; 0 and 1."""
+
+
+def fit(
+    scale: str, reduce: ReduceSection | None, moments: Moments, x: Array, features: Sequence[str]
+) -> tuple[Array, Array]:
+    """Return shift (m,) and matrix (m, d) of the map x -> matrix^T (x - shift).
+
+    The principal components are the eigenvectors of the covariance of the scaled features, each
+    with its largest entry positive; whitening divides by the standard deviations along them. From
+    moments they need no second reading of a table that does not fit into memory.
+
+    Args:
+        scale: a name in ``SCALERS``.
+        reduce: [data.reduce], or None for the scaled features as they are.
+        moments: of all training samples as one class.
+        x: the kept training samples, (n, m).
+        features: names of the features.
+
+    Raises:
+        InputError: a column is constant, or there are too many or too few directions.
+    """
+    spread = np.sqrt(np.diagonal(moments.covariance()[0]))
+    constant = np.flatnonzero(spread <= 1e-12 * np.abs(moments.mean[0]))
+    if constant.size:
+        i = int(constant[0])
+        raise InputError(
+            f"data.features: a constant column; got {moments.mean[0, i]:g} in every training row "
+            f"of '{features[i]}', expected values that differ. Leave it out of data.features."
+        )
+    m, n = len(spread), int(moments.count[0])
+    dimension = m if reduce is None else reduce.dimension
+    if dimension > LARGEST_DIMENSION:
+        raise InputError(
+            f"data.reduce: missing; got {m} features, expected at most {LARGEST_DIMENSION} "
+            'without a reduction. Add reduce = { kind = "pca", dimension = 2 }.'
+        )
+    if dimension > min(m, n - 1):
+        raise InputError(
+            f"data.reduce.dimension: too large; got {dimension} for {m} features and {n} "
+            f"training samples, expected at most {min(m, n - 1)}. Lower it."
+        )
+    shift, size = SCALERS[scale](moments, x)
+    matrix = np.diag(1.0 / size)
+    if reduce is None:
+        return shift, matrix
+    values, vectors = np.linalg.eigh(matrix @ moments.covariance(bias=False)[0] @ matrix)
+    order = np.argsort(values)[::-1]
+    along = np.sqrt(np.maximum(values[order], 0.0))
+    if along[dimension - 1] <= RANK * along[0]:
+        raise InputError(
+            f"data.reduce.dimension: more than the data spans; got {dimension}, expected at most "
+            f"{int(np.sum(along > RANK * along[0]))}. Lower it."
+        )
+    components = vectors[:, order[:dimension]]
+    largest = components[np.argmax(np.abs(components), axis=0), np.arange(dimension)]
+    components = components * np.sign(largest)
+    return moments.mean[0], matrix @ components / (along[:dimension] if reduce.whiten else 1.0)

@@ -1,0 +1,263 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The first reading of a table: which columns, which labels, and whether every value is usable."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mfresnet.arrays import Array
+from mfresnet.errors import InputError, suggestion
+from mfresnet.parallel import together
+from mfresnet.tables import Table
+
+if TYPE_CHECKING:
+    from mfresnet.data import DataSection
+
+CACHE = 2.5e8
+"""Bytes of features, over all ranks, up to which a table is kept in memory."""
+MOST_LABELS = 1000
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+"""Texts, in small letters, that stand for a missing value."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that are used.
+
+    Attributes:
+        label: the label.
+        features: the features.
+        weights: the weights, when there are any.
+    """
+
+    label: str
+    features: tuple[str, ...]
+    weights: str | None
+
+    @staticmethod
+    def of(section: DataSection, names: Sequence[str]) -> Columns:
+        """Return the columns that a section names or numbers (from 0) in a table.
+
+        Raises:
+            InputError: a column is not there, or is there twice.
+        """
+        label = _column("data.label", section.label, names)
+        weights = section.weights
+        weight = None if weights is None else _column("data.weights", weights, names)
+        if section.features is None:
+            features = [name for name in names if name not in (label, weight)]
+            if not features:
+                raise InputError(
+                    "data.features: no columns; got a file with the label alone, expected at least "
+                    "one feature. Add a column."
+                )
+        else:
+            features = [_column("data.features", f, names) for f in section.features]
+        if label in features:
+            raise InputError(
+                f"data.features: holds the label; got '{label}', expected features only. Remove it."
+            )
+        if len(set(features)) < len(features):
+            raise InputError(
+                f"data.features: a name twice; got {features}, expected each once. Remove one."
+            )
+        return Columns(label, tuple(features), weight)
+
+    def numbers(self) -> list[str]:
+        """Return the columns that hold numbers."""
+        return [*self.features, *([] if self.weights is None else [self.weights])]
+
+
+def _column(where: str, given: str | int, names: Sequence[str]) -> str:
+    if isinstance(given, int):
+        if not 0 <= given < len(names):
+            raise InputError(
+                f"{where}: no such column; got number {given}, expected 0 to {len(names) - 1}. "
+                "Check the number."
+            )
+        return names[given]
+    if given not in names:
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        hint = suggestion(given, names) or " Check the name."
+        raise InputError(f"{where}: no such column; got '{given}', expected one of {shown}.{hint}")
+    return given
+
+
+class Blocks:
+    """The usable rows of a table, of the blocks of this rank; iterated as often as one wants.
+
+    Yields the number of the block, features (n, m), classes (n,), weights (n,).
+
+    Attributes:
+        labels: names of all classes, sorted.
+        classes: number of a block of this rank -> the class of each of its rows.
+        dropped: number of rows of all ranks that were left out.
+    """
+
+    def __init__(self, table: Table, columns: Columns, drop: bool, name: str, comm: Any) -> None:
+        """Prepare; ``survey`` reads."""
+        self._table, self._columns, self._drop, self._name = table, columns, drop, name
+        self._comm = comm
+        self.labels: tuple[str, ...] = ()
+        self.classes: dict[int, Array] = {}
+        self.dropped = 0
+        self._cache: dict[int, tuple[Array, Array]] | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, Array, Array, Array]]:
+        """Yield the blocks."""
+        if self._cache is not None:
+            for number, (x, w) in self._cache.items():
+                yield number, x, self.classes[number], w
+            return
+        for number, x, _, w in self.read():
+            yield number, x, self.classes[number], w
+
+    def read(self) -> Iterator[tuple[int, Array, Array, Array]]:
+        """Yield the blocks with the names of the classes, from the file; each is checked."""
+        columns, rank, size = self._columns, self._comm.rank, self._comm.size
+        self._skipped = 0
+        for number, block in self._table.blocks(columns.numbers(), [columns.label], rank, size):
+            names = _names(block[columns.label])
+            bad = names == ""
+            if bad.any() and not self._drop:
+                where = self._where(number, int(np.argmax(bad)), columns.label)
+                raise InputError(f"{where}: missing label; expected the class of the row. Add it.")
+            values = []
+            for column in columns.numbers():
+                array, missing = self._numbers(number, block[column], column)
+                values.append(array)
+                bad |= missing
+            x = np.stack(values[: len(columns.features)], axis=1)
+            w = values[-1] if columns.weights is not None else np.ones(len(x))
+            if (w < 0.0).any():
+                row = int(np.argmax(w < 0.0))
+                where = self._where(number, row, str(columns.weights))
+                raise InputError(
+                    f"{where}: negative weight; got {w[row]:g}, expected 0 or more. Correct it."
+                )
+            keep = ~bad
+            self._skipped += int(bad.sum())
+            yield number, x[keep], names[keep], w[keep]
+
+    def _where(self, block: int, row: int, column: str) -> str:
+        return f"data.file: {self._name}, {self._table.place(block, row)}, column '{column}'"
+
+    def _numbers(self, block: int, values: Array, column: str) -> tuple[Array, Array]:
+        """Return one column as float64, and which values are missing or not finite."""
+        if values.dtype.kind not in "fiub":
+            texts = pd.Series(values).fillna("").astype(str).str.strip()
+            missing = texts.str.lower().isin(MISSING).to_numpy()
+            numbers = pd.to_numeric(texts.where(~missing, "0"), errors="coerce").to_numpy(float)
+            wrong = np.isnan(numbers)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise InputError(
+                    f"{self._where(block, row, column)}: not a finite number; got "
+                    f"'{texts.iloc[row]}', expected a number. Correct or remove the row."
+                )
+            good = ~missing
+            numbers[good] = texts[good].to_numpy(dtype=str).astype(np.float64)
+            numbers[missing] = np.nan
+            values = numbers
+        result = np.asarray(values, dtype=np.float64)
+        bad = ~np.isfinite(result)
+        if bad.any() and not self._drop:
+            row = int(np.argmax(bad))
+            given = result[row]
+            what = "missing value" if np.isnan(given) else f"not a finite number; got {given}"
+            more = f" {bad.sum() - 1} more in this part of the column." if bad.sum() > 1 else ""
+            raise InputError(
+                f"{self._where(block, row, column)}: {what}, expected a number. Correct or remove "
+                f'the row, or set data.missing = "drop".{more}'
+            )
+        return result, bad
+
+    def gather(self) -> None:
+        """Read everything once: labels, classes, and the features when they are few."""
+        comm, cache = self._comm, {}
+        names: dict[int, tuple[Array, Array]] = {}
+        rows, size, limit = 0, 0.0, CACHE / self._comm.size
+        with together(comm):
+            for number, x, labels, w in self.read():
+                unique, inverse = np.unique(labels, return_inverse=True)
+                names[number] = (unique, inverse.astype(np.int32))
+                rows += len(x)
+                size += x.nbytes + w.nbytes
+                if size <= limit:
+                    cache[number] = (x, w)
+                if len(unique) > MOST_LABELS:
+                    raise InputError(
+                        f"data.label: too many classes; got more than {MOST_LABELS} different "
+                        f"values in '{self._columns.label}', expected names of classes. Choose "
+                        "another column."
+                    )
+        found = {str(n) for unique, _ in names.values() for n in unique}
+        everything = set().union(*comm.allgather(found))
+        self.labels = tuple(sorted(everything, key=_order(everything)))
+        total, self.dropped = comm.allreduce(rows), comm.allreduce(self._skipped)
+        if total == 0:
+            raise InputError(
+                f"data.file: no rows; got '{self._name}' without a usable one, expected samples. "
+                "Add some."
+            )
+        if len(self.labels) < 2:
+            raise InputError(
+                f"data.label: one class only; got '{self.labels[0]}' in all {total} rows, expected "
+                "at least two classes. Check data.label or the file."
+            )
+        numbers = {name: k for k, name in enumerate(self.labels)}
+        for number, (unique, inverse) in names.items():
+            order: Array = np.array([numbers[str(n)] for n in unique], dtype=np.int16)
+            self.classes[number] = order[inverse] if len(order) else np.zeros(0, dtype=np.int16)
+        if comm.allreduce(size, op=MPI.MAX) <= limit:
+            self._cache = cache
+
+
+def _names(values: Array) -> Array:
+    """Return labels as texts without blanks around them, an empty text for a missing one."""
+    if values.dtype.kind in "iub":
+        return values.astype(str)
+    if values.dtype.kind == "f":
+        whole = np.isfinite(values) & (values == np.round(values))
+        texts = np.where(whole, np.where(whole, values, 0.0).astype(np.int64).astype(str),
+                         values.astype(str))  # fmt: skip
+        return np.where(np.isnan(values), "", texts)
+    series = pd.Series(values)
+    return series.where(series.notna(), "").astype(str).str.strip().to_numpy(dtype=str)
+
+
+def _order(labels: set[str]) -> Any:
+    """Return the key by which labels are sorted: as numbers when all of them are."""
+    try:
+        numbers = {label: float(label) for label in labels}
+    except ValueError:
+        return str
+    return numbers.__getitem__
+
+
+def survey(table: Table, columns: Columns, drop: bool, name: str, comm: MPI.Intracomm) -> Blocks:
+    """Return the usable rows of a table, read and checked once.
+
+    Args:
+        table: the table.
+        columns: what is read of it.
+        drop: whether rows with missing values are left out (or are an error).
+        name: of the file, for messages.
+        comm: the communicator.
+
+    Raises:
+        InputError: a value is not usable, with its place; or there are no two classes.
+
+    Parallel: collective.
+    """
+    blocks = Blocks(table, columns, drop, name, comm)
+    blocks.gather()
+    return blocks
