@@ -40,8 +40,8 @@ def cross_validate(
         on_split: called after every split with its row, on all ranks.
 
     Returns:
-        ``splits``, a row each with the split, status and the accuracies of the network and of logistic
-        regression on the same features; ``mean`` and ``std`` of the accuracies.
+        ``splits``, a row each with the split, status and the accuracies of the network and of
+        logistic regression on the same features; ``mean`` and ``std`` of the accuracies.
 
     Raises:
         InputError: the case has no samples, or none are held out.
