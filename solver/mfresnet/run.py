@@ -13,6 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from mfresnet.advice import damping, warnings
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
@@ -129,6 +130,8 @@ def run(
             write_report(directory / "run.json", report)
     progress.say(f"Numbers: {directory / 'run.json'}")
     progress.table(summary(report))
+    for sentence in report["warnings"]:
+        progress.say(f"Warning: {sentence}")
     progress.say(report["message"])
     return RunResult(result.theta, report, directory, status)
 
@@ -202,6 +205,7 @@ def _report(
             f"expected at most {case.mesh.outflow_tolerance:.2e}. Enlarge mesh.lower and "
             "mesh.upper or raise the tolerance."
         )
+    shares = damping(functional, theta)
     report: dict[str, Any] = {
         "case": case.title,
         "status": name,
@@ -226,6 +230,8 @@ def _report(
         "initial_mass_error": float(abs(functional.initial_mass - 1.0).max()),
         "outflow": outflow,
         "min_density": balance.min_density,
+        "damping": float(shares.max()),
+        "warnings": warnings(functional, balance, shares),
         "metrics": {},
         "data": _data(functional),
         "certificate": None,

@@ -17,6 +17,7 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import Block
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import SolveError
+from mfresnet.growth import check_growth, squared_norms
 from mfresnet.objective import DepthLoss
 from mfresnet.parallel import maximum
 from mfresnet.schemes import Scheme
@@ -140,7 +141,7 @@ class Sweep:
             The final densities, (classes, n_owned).
 
         Raises:
-            SolveError: a density is not finite.
+            SolveError: a density is not finite or grows too fast, with the layer and step.
 
         Parallel: collective.
         """
@@ -152,22 +153,16 @@ class Sweep:
                 stages = self.stages[layer, m, k]
                 left = step(self.transport, a, self.dt, self.scheme, stages, after[k])
                 np.add(self.left[n, k], left, out=self.left[n + 1, k])
-        self._check_finite()
-        return self.final
-
-    def _check_finite(self) -> None:
-        comm = self.transport.space.comm
-        if maximum(comm, float(not np.isfinite(self.final).all()))[0] == 0.0:
-            return
-        finite = np.isfinite(self.stages[:, :, :, 0]).all(axis=(2, 3)).ravel()
-        mine = finite.size if finite.all() else int(np.argmin(finite))
-        first = int(-maximum(comm, -mine)[0])
-        layer, within = divmod(first - 1, self.steps_per_layer)
-        where = f"after step {within + 1} of layer {layer + 1}" if first else "at the start"
-        raise SolveError(
-            f"the density is not finite {where}. Use smaller initial controls or more steps "
-            "(time.steps_per_layer)."
+        space = self.transport.space
+        squared = np.array([squared_norms(space, self.density(n)) for n in range(self.steps + 1)])
+        check_growth(
+            self.transport,
+            self.coefficients,
+            squared,
+            self.space.layer_time,
+            self.steps_per_layer,
         )
+        return self.final
 
     def backward(
         self,

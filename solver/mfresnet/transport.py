@@ -59,6 +59,7 @@ class Transport:
 
     Attributes:
         space: the space.
+        scale: the scale of v.n at facet points for the flux, (n_facet,).
         points: all quadrature points as columns, (d, n): cells, then facets, then boundary.
         exit_points: the boundary points, (d, n_exit).
         exit_weights: their quadrature weights, (n_exit,).
@@ -94,7 +95,7 @@ class Transport:
         self._normals = np.ascontiguousarray(interior.normals.reshape(-1, d).T)
         # the largest |v.n| of velocities with |v_i| <= 1, and the scale of v.n
         self._reach = np.abs(self._normals).sum(axis=0)
-        self._scale = scale * self._reach
+        self.scale = scale * self._reach
         self._exit_normals = np.ascontiguousarray(exterior.normals.reshape(-1, d).T)
         self._counted = np.repeat(interior.owned, interior.weights.shape[1])
         self._prepare_rates(interior, exterior)
@@ -168,7 +169,7 @@ class Transport:
         facets = slice(self.n_cell, self.n_cell + self.n_facet)
         out.cell[:] = v[:, : self.n_cell]
         vn = np.einsum("in,in->n", self._normals, v[:, facets])
-        speed = self.flux.speed(vn, self._scale)
+        speed = self.flux.speed(vn, self.scale)
         out.plus[:] = 0.5 * (vn + speed)
         out.minus[:] = 0.5 * (vn - speed)
         vn = np.einsum("in,in->n", self._exit_normals, v[:, facets.stop :])
@@ -184,7 +185,7 @@ class Transport:
         g = np.empty_like(v)
         g[:, : self.n_cell] = sensitivity.cell
         vn = np.einsum("in,in->n", self._normals, v[:, facets])
-        slope = self.flux.slope(vn, self._scale)
+        slope = self.flux.slope(vn, self.scale)
         both = 0.5 * ((1.0 + slope) * sensitivity.plus + (1.0 - slope) * sensitivity.minus)
         g[:, facets] = self._normals * (both * self._counted)
         vn = np.einsum("in,in->n", self._exit_normals, v[:, facets.stop :])
@@ -319,13 +320,32 @@ class Transport:
         extra *= 0.5 * excess(self.space.degree)
         return self._largest_rate(np.concatenate([a.plus + extra, extra - a.minus, a.exit]))
 
+    def compression(self, a: Coefficients) -> float:
+        """Return max_K -(1/|K|) int_dK v.n, the largest mean of -div v over the cells.
+
+        Those of this rank; what flows in over the boundary of the domain does not count.
+        """
+        vn = a.plus + a.minus
+        return self._largest_rate(np.concatenate([-vn, vn, -a.exit]))
+
+    def damping(self, f: Array, a: Coefficients) -> float:
+        """Return int_facets speed [f]^2: what the flux takes from the square of the L2 norm.
+
+        In a unit of time, the part of the facets that this rank counts.
+
+        Parallel: collective.
+        """
+        self._traces(f)
+        jump = (self._in - self._out) ** 2 * (a.plus - a.minus) * self._counted
+        return float(jump @ self._rate_weights[: self.n_facet])
+
     def rate_bound(self, bound: float) -> float:
         """Return lambda of a velocity with |v_i| <= bound that is constant in each cell.
 
         The maximum over the cells of this rank. A velocity that changes sign inside a cell may
         have up to twice of it; ``rate`` tells.
         """
-        speed = self.flux.speed(bound * self._reach, self._scale)
-        speed = speed + excess(self.space.degree) * self.flux.speed(0.0 * self._reach, self._scale)
+        speed = self.flux.speed(bound * self._reach, self.scale)
+        speed = speed + excess(self.space.degree) * self.flux.speed(0.0 * self._reach, self.scale)
         outside = bound * np.abs(self._exit_normals).sum(axis=0)
         return self._largest_rate(0.5 * np.concatenate([speed, speed, outside]))

@@ -1,0 +1,121 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Instabilities are caught where they start; narrow densities and near boundaries are reported."""
+
+from mpi4py import MPI
+
+import numpy as np
+import pytest
+
+from helpers import gaussian, make_case, observed_orders
+from mfresnet import sweep
+from mfresnet.advice import COARSE, NEAR, damping, warnings
+from mfresnet.errors import SolveError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.mesh import CELLS
+
+
+def unstable(monkeypatch: pytest.MonkeyPatch, cell: str, steps: int) -> ReducedFunctional:
+    """Return J whose CFL condition is not looked at."""
+    monkeypatch.setattr(sweep, "steps_needed", lambda *_: 1)
+    d = CELLS[cell]
+    case = make_case(
+        cell,
+        mesh={"cells": [{1: 60, 2: 16, 3: 8}[d]] * d},
+        time={"steps_per_layer": steps},
+        network={"layers": 8},
+        initial={"kind": "values", "W": (2.0 * np.eye(d)).tolist(), "b": [0.4] * d},
+    )
+    return ReducedFunctional(case, MPI.COMM_SELF)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_instability_is_caught(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before a value overflows, with the place."""
+    functional = unstable(monkeypatch, cell, 1)
+    with pytest.raises(SolveError, match=r"grows faster .* after step 1 of layer \d+; got L2 norm"):
+        functional.value(functional.theta0)
+
+
+def test_what_the_velocity_does_is_no_instability() -> None:
+    """A density that is pressed together into a cell or two."""
+    case = make_case(
+        "interval",
+        mesh={"cells": [40]},
+        network={"layers": 6, "final_time": 3.0},
+        classes=[{"density": gaussian(0.1, 0.09), "target": 0.0}],
+        initial={"kind": "values", "W": -20.0, "b": 0.0},
+    )
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    densities = functional.densities(functional.theta0)
+    squared = np.einsum("lki,i->lk", densities**2, functional.transport.space.mass)
+    assert np.sqrt(squared[-1, 0] / squared[0, 0]) > 2.0
+
+
+def narrowing(cells: int, degree: int = 2) -> ReducedFunctional:
+    """V8: tanh, w = -2: the density narrows by more than e^-2."""
+    case = make_case(
+        "interval",
+        mesh={"cells": [cells], "lower": [-2.6], "upper": [2.6]},
+        space={"degree": degree},
+        classes=[{"density": gaussian(0.0, 0.16), "target": 0.0}],
+        initial={"kind": "values", "W": -2.0, "b": 0.0},
+    )
+    return ReducedFunctional(case, MPI.COMM_SELF)
+
+
+def test_a_density_narrower_than_the_cells_is_reported() -> None:
+    """V8: the width at T is about 0.06; it takes cells of that size."""
+    messages = {}
+    for cells in (13, 104):
+        functional = narrowing(cells)
+        theta = functional.theta0
+        shares = damping(functional, theta)
+        messages[cells] = warnings(functional, functional.balance(theta), shares)
+        assert (shares[0] > COARSE) == (cells == 13), shares
+    assert len(messages[13]) == 1 and messages[104] == []
+    assert "class 0 becomes narrower than the cells" in messages[13][0]
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2])
+def test_order_of_the_share_that_is_lost(degree: int) -> None:
+    """2 p + 1."""
+    sizes, shares = [160, 240, 360], []
+    for cells in sizes:
+        functional = narrowing(cells, degree)
+        shares.append(damping(functional, functional.theta0)[0])
+    orders = observed_orders(sizes, shares)
+    assert abs(orders[-1] - (2 * degree + 1)) < 0.45, (orders, shares)
+
+
+def test_share_is_what_the_square_of_the_norm_loses() -> None:
+    """With a constant velocity the L2 norm changes by nothing else."""
+    case = make_case(
+        "quadrilateral",
+        mesh={"cells": [10, 10], "lower": [-3.0, -3.0], "upper": [3.0, 3.0]},
+        time={"steps_per_layer": 20},
+        network={"layers": 40, "activation": "identity"},
+        classes=[{"density": gaussian([-0.5, 0.0], [[0.1, 0.0], [0.0, 0.1]]), "target": [0, 0]}],
+        initial={"kind": "values", "W": [[0.0, 0.0], [0.0, 0.0]], "b": [0.8, 0.3]},
+    )
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    f = functional.densities(functional.theta0)
+    squared = np.einsum("lki,i->lk", f**2, functional.transport.space.mass)
+    lost = -np.log(squared[-1, 0] / squared[0, 0])
+    assert damping(functional, functional.theta0)[0] == pytest.approx(lost, rel=0.05)
+
+
+def test_mass_near_the_boundary_is_reported() -> None:
+    case = make_case(
+        "interval",
+        mesh={"cells": [60], "lower": [-2.0], "upper": [2.0], "outflow_tolerance": 1e-3},
+        classes=[{"density": gaussian(0.0, 0.09), "target": 0.0, "label": "a"}],
+        initial={"kind": "values", "W": 0.0, "b": 5.0},
+    )
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    balance = functional.balance(functional.theta0)
+    assert NEAR * 1e-3 < balance.outflow[0] < 1e-3
+    found = warnings(functional, balance, np.zeros(1))
+    assert len(found) == 1
+    assert found[0].startswith("mesh: class a reaches the boundary; got ")
+    assert found[0].endswith("Enlarge mesh.lower and mesh.upper.")
