@@ -60,7 +60,7 @@ def main() -> None:
     graded = 4.0 * np.sign(t) * np.abs(t) ** 1.4
     line = np.stack([np.arange(60), np.arange(1, 61)], axis=1)
     write("graded_interval.msh", graded[:, None], line, "line", file_format="gmsh22", binary=False)
-    x, cells = ball(24, 2, 4.0, 1.2)
+    x, cells = ball(24, 2, 5.0, 1.3)
     write("disk.msh", x, cells[:, AROUND[2]], "quad", file_format="gmsh22", binary=False)
     triangles = np.concatenate([cells[:, [0, 1, 3]], cells[:, [0, 2, 3]]])
     write("disk_triangles.xdmf", x, triangles, "triangle", data_format="XML")

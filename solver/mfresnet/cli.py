@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The command line: run, check, cross-validate, bench."""
+"""The command line: run, check, verify, cross-validate, bench."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     help="Train residual neural networks in the limit of infinitely many data.",
     epilog="Everything runs under mpirun. Options of PETSc follow after --.",
 )
-LATER = ("verify", "predict", "export", "plot")
+LATER = ("predict", "export", "plot")
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a key: training.max_iterations=50.")
 ]
@@ -78,6 +78,37 @@ def check(case: CaseFile, settings: Settings = None) -> None:
 
     given = load(case, settings or ())
     say(given.resolve(populate(given, MPI.COMM_WORLD)).to_toml().rstrip())
+
+
+@app.command()
+def verify(
+    target: Annotated[
+        Path, typer.Argument(metavar="RUN|CASE", help="A run directory or a case file.")
+    ],
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
+    from mfresnet.case import load
+    from mfresnet.certificate import as_data, certify, passed, table
+    from mfresnet.export import add_certificate, read_theta
+    from mfresnet.functional import ReducedFunctional
+    from mfresnet.parallel import together
+    from mfresnet.run import Exit
+
+    comm = MPI.COMM_WORLD
+    if target.is_dir() and settings:
+        raise InputError(f"--set: not for a run; got {target}. Give a case file or omit --set.")
+    case = load(target / "case.toml" if target.is_dir() else target, settings or ())
+    functional = ReducedFunctional(case, comm)
+    theta = read_theta(target, functional.controls) if target.is_dir() else None
+    checks = certify(functional, theta)
+    say(json.dumps(as_data(checks), indent=2) if as_json else table(checks))
+    if target.is_dir():
+        with together(comm):
+            if comm.rank == 0:
+                add_certificate(target, as_data(checks))
+    return int(Exit.CONVERGED if passed(checks) else Exit.FAILED)
 
 
 @app.command("cross-validate")

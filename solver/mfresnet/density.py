@@ -201,9 +201,9 @@ def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
 
     Parallel: collective.
     """
-    jumps = _jumps(density)
+    jumping = jumps(density)
     degree = 2 * space.degree + SMOOTH_DEGREE
-    rule = space.cell_quadrature(degree, SUBDIVISIONS if jumps else 1)
+    rule = space.cell_quadrature(degree, SUBDIVISIONS if jumping else 1)
     f = space.integrate_basis(rule, density.density) / space.mass
     mass = float(total(space.comm, space.integral @ f)[0])
     if abs(1.0 - mass) > LARGEST_LOSS:
@@ -211,10 +211,11 @@ def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
             f"{where}: the mesh does not hold or resolve the density; got mass {mass:.3g} on it, "
             "expected 1. Enlarge mesh.lower and mesh.upper or raise mesh.cells."
         )
-    return (f / mass if jumps else f), mass
+    return (f / mass if jumping else f), mass
 
 
-def _jumps(density: Any) -> bool:
+def jumps(density: Any) -> bool:
+    """Return whether a density has jumps, so that it needs many quadrature points."""
     if isinstance(density, Mixture):
-        return any(_jumps(c.density) for c in density.components)
+        return any(jumps(c.density) for c in density.components)
     return not isinstance(density, Gaussian)

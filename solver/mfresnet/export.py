@@ -18,6 +18,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
+from mfresnet.errors import InputError
 from mfresnet.optimise import Iteration
 
 
@@ -60,6 +61,40 @@ def write_controls(path: Path, controls: ControlSpace, theta: Array) -> None:
     arrays: dict[str, Any] = {"theta": theta, **controls.from_vector(theta).values}
     arrays["t"] = np.arange(controls.layers) * controls.layer_time
     write_atomically(path, lambda stream: np.savez(stream, **arrays))
+
+
+def read_theta(directory: Path, controls: ControlSpace) -> Array:
+    """Return the trained controls of a run directory.
+
+    Raises:
+        InputError: there are none, or they belong to another case.
+    """
+    path = directory / "controls.npz"
+    try:
+        with np.load(path) as file:
+            theta: Array = file["theta"]
+    except (OSError, KeyError, ValueError):
+        raise InputError(
+            f"{path}: cannot be read, expected the controls of a finished run. Run the case first."
+        ) from None
+    if theta.shape != (controls.size,):
+        raise InputError(
+            f"{path}: of another case; got {theta.size} controls, expected {controls.size}. Run "
+            "the case again."
+        )
+    return theta
+
+
+def add_certificate(directory: Path, certificate: dict[str, Any]) -> None:
+    """Put a certificate into run.json."""
+    path = directory / "run.json"
+    try:
+        report = json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise InputError(
+            f"{path}: cannot be read, expected the report of a finished run. Run the case first."
+        ) from None
+    write_report(path, report | {"certificate": certificate})
 
 
 def versions() -> dict[str, str]:

@@ -134,8 +134,8 @@ def test_file_that_is_no_mesh(folder: Path) -> None:
     ("name", "cell", "volume"),
     [
         ("graded_interval.msh", "interval", 8.0),
-        ("disk.msh", "quadrilateral", 16.0 * np.pi),
-        ("disk_triangles.xdmf", "triangle", 16.0 * np.pi),
+        ("disk.msh", "quadrilateral", 25.0 * np.pi),
+        ("disk_triangles.xdmf", "triangle", 25.0 * np.pi),
         ("ball.msh", "hexahedron", 256.0 / 3.0 * np.pi),
     ],
 )

@@ -1,0 +1,312 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The certificate: what anyone can check about the numbers of their own case.
+
+Every row of ``CHECKS`` is a name and a function that returns what it found, the limit it has to
+keep, and what to do when it does not. The controls are those of a run, or the initial ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mfresnet.activations import ACTIVATIONS
+from mfresnet.arrays import Array
+from mfresnet.case import Case
+from mfresnet.errors import SolveError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.parallel import maximum, total
+from mfresnet.pathwise import pathwise_loss
+from mfresnet.schemes import SCHEMES
+from mfresnet.stepping import step_transpose
+from mfresnet.sweep import StepsError
+from mfresnet.transport import Coefficients
+from mfresnet.verify import taylor_test
+
+ROUNDING = 1e-12
+ACCURACY = 1e-3
+"""Relative change of the loss that is taken as its error."""
+UNDERSHOOT = 1e-2
+"""Share of the largest density that the least one may lie below zero."""
+RATE = 0.1
+"""How far the rate of a Taylor remainder may be from its order."""
+TAYLOR_STEPS = (1e-3, 5e-4, 2.5e-4)
+NOISE = 1e-10
+"""Share of J below which a Taylor remainder is rounding."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the certificate.
+
+    Attributes:
+        name: what was checked.
+        value: what was found; None when the check does not apply.
+        limit: what the value may be at most, or the number that it should be.
+        passed: whether it is so.
+        sentence: what is wrong and what to do, or why the check does not apply; else empty.
+    """
+
+    name: str
+    value: float | None
+    limit: float
+    passed: bool
+    sentence: str = ""
+
+
+def certify(functional: ReducedFunctional, theta: Array | None = None) -> list[Check]:
+    """Return the certificate of a case.
+
+    Args:
+        functional: J; its number of time steps is raised when the controls need it.
+        theta: the controls, the initial ones when not given.
+
+    Parallel: collective.
+    """
+    theta = functional.theta0 if theta is None else theta
+    with_steps(functional, theta)
+    return [check for make in CHECKS for check in make(functional, theta)]
+
+
+def with_steps(functional: ReducedFunctional, theta: Array) -> float:
+    """Return J(theta), with as many time steps as it takes."""
+    try:
+        return functional.value(theta)
+    except StepsError as error:
+        functional.set_steps(math.ceil(1.25 * error.needed))
+        return functional.value(theta)
+
+
+def at_most(name: str, value: float, limit: float, otherwise: str) -> Check:
+    """Return the check that a value is at most ``limit``."""
+    passed = bool(value <= limit)
+    return Check(name, float(value), limit, passed, "" if passed else otherwise)
+
+
+# ---------------------------------------------------------------------- the operator
+def _layers(functional: ReducedFunctional, theta: Array) -> list[Coefficients]:
+    transport, network = functional.transport, functional.network(theta)
+    return [
+        transport.coefficients(
+            network.velocity(transport.points, layer), transport.new_coefficients()
+        )
+        for layer in range(functional.controls.layers)
+    ]
+
+
+def _field(functional: ReducedFunctional, number: int) -> Array:
+    """Return degrees of freedom that look random and do not depend on the number of ranks."""
+    space = functional.transport.space
+    x, _ = space.map_points(slice(0, space.n_owned_cells), np.full((1, space.dimension), 0.31))
+    phase = x[:, 0] @ (37.0 + 54.0 * np.arange(space.dimension)) + number
+    f = np.empty(space.n_owned)
+    f[space.dofs[: space.n_owned_cells]] = np.sin(
+        1e3 * (phase[:, None] + np.arange(space.basis.dim))
+    )
+    return f
+
+
+def _inner(functional: ReducedFunctional, f: Array, g: Array) -> float:
+    return float(total(functional.comm, np.sum(f * functional.transport.space.mass * g))[0])
+
+
+def transpose(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Compare (psi, A f) with (A* psi, f) in every layer."""
+    transport, worst = functional.transport, 0.0
+    f, psi = _field(functional, 0), _field(functional, 1)
+    for a in _layers(functional, theta):
+        af = transport.apply(f, a).copy()
+        back = transport.apply_transpose(psi, a)
+        size = math.sqrt(_inner(functional, psi, psi) * _inner(functional, af, af)) or 1.0
+        gap = _inner(functional, psi, af) - _inner(functional, back, f)
+        worst = max(worst, abs(gap) / size)
+    defect = "The adjoint is not that of the state: a defect of mfresnet, please report it."
+    return [at_most("transpose identity", worst, ROUNDING, defect)]
+
+
+def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Compare (f, psi) at the start of every layer with that at T, psi being carried back."""
+    sweep, f = functional.sweep, functional.densities(theta)
+    scheme, transport = sweep.scheme, functional.transport
+    worst, unused = 0.0, np.zeros((scheme.order, f.shape[-1]))
+    for k in range(f.shape[1]):
+        psi = _field(functional, 2)
+        size = math.sqrt(_inner(functional, psi, psi) * _inner(functional, f[-1, k], f[-1, k]))
+        there = _inner(functional, f[-1, k], psi)
+        for layer, a in reversed(list(enumerate(_layers(functional, theta)))):
+            for _ in range(sweep.steps_per_layer):
+                step_transpose(transport, a, sweep.dt, scheme, unused, psi)
+            worst = max(worst, abs(_inner(functional, f[layer, k], psi) - there) / size)
+    defect = (
+        "The backward steps are not those of the state: a defect of mfresnet, please report it."
+    )
+    return [at_most("pairing drift", worst, 10.0 * ROUNDING, defect)]
+
+
+# ---------------------------------------------------------------------- the derivative
+def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Find the orders of the Taylor remainders near theta, in a direction of increase.
+
+    Near and not at theta, where the derivative of a trained network is nearly zero.
+    """
+    network = functional.case.network
+    smooth = ACTIVATIONS[network.activation].smooth and functional.case.space.flux != "upwind"
+    noise = np.sin(1.0 + 7.0 * np.arange(theta.size) ** 2)
+    near = theta + 0.05 * noise
+    j = with_steps(functional, near)
+    direction = (0.5 + np.abs(noise)) * np.sign(functional.derivative(near))
+    for e in TAYLOR_STEPS:
+        with_steps(functional, near + e * direction)
+    test = taylor_test(functional.value, functional.derivative, near, direction, steps=TAYLOR_STEPS)
+    found = []
+    for order, (rates, rest) in enumerate(
+        zip(np.array(test.rates()), (test.zeroth, test.first), strict=True)
+    ):
+        name, goal = f"Taylor remainder {order}: rate", order + 1.0
+        # the worst rate among remainders that are not rounding
+        counted = rates[rest[1:] > NOISE * abs(j)]
+        rate = float(counted[np.argmax(np.abs(counted - goal))]) if counted.size else goal
+        passed = abs(rate - goal) <= RATE or not (smooth or order == 0)
+        sentence = ""
+        if abs(rate - goal) > RATE:
+            sentence = "J is not smooth here: its activation or flux has kinks."
+            if smooth:
+                sentence = "The derivative is not that of J, or J oscillates: refine mesh and time."
+        found.append(Check(name, rate, goal, passed, sentence))
+    with_steps(functional, theta)
+    return found
+
+
+# ---------------------------------------------------------------------- the solution
+def balance(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Look at mass, outflow and the least density."""
+    case, report = functional.case, functional.balance(theta)
+    space, tolerance = functional.transport.space, case.mesh.outflow_tolerance
+    densities = functional.densities(theta)[..., space.dofs[: space.n_owned_cells]]
+    largest = maximum(functional.comm, (densities @ space.quadrature.basis.T).max(initial=0.0))[0]
+    worst = float(np.abs(functional.initial_mass - 1.0).max())
+    larger = (
+        "Enlarge mesh.lower and mesh.upper." if case.mesh.kind == "box" else "Use a larger mesh."
+    )
+    return [
+        at_most(
+            "mass balance", report.error, 10.0 * ROUNDING, "A defect of mfresnet, please report it."
+        ),
+        at_most(
+            "initial mass: distance from 1",
+            worst,
+            max(tolerance, ACCURACY * UNDERSHOOT),
+            f"The mesh does not hold or resolve the densities. {larger}",
+        ),
+        at_most(
+            "outflow", float(report.outflow.max()), tolerance, f"Mass leaves the mesh. {larger}"
+        ),
+        at_most(
+            "undershoot over the largest density",
+            max(0.0, -report.min_density / float(largest)),
+            UNDERSHOOT,
+            "The densities are not resolved. Raise mesh.cells or space.degree.",
+        ),
+    ]
+
+
+def courant(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Return the time step over the largest stable one."""
+    sweep, transport = functional.sweep, functional.transport
+    rates = [transport.rate(a) for a in _layers(functional, theta)]
+    rate = float(maximum(functional.comm, rates).max())
+    used = sweep.dt * rate / sweep.scheme.cfl[transport.space.degree]
+    return [at_most("time step over its limit", used, 1.0 + 1e-12, "Raise time.steps_per_layer.")]
+
+
+# ---------------------------------------------------------------------- the objective
+def _changed(
+    name: str, functional: ReducedFunctional, theta: Array, other: float, otherwise: str
+) -> Check:
+    loss = functional.loss(theta)
+    change = abs(other - loss) / max(abs(loss), np.finfo(float).tiny)
+    return at_most(name, change, ACCURACY, otherwise)
+
+
+def next_degree(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Compare the loss with that of another degree: the next one, that below for the last."""
+    case, degree = functional.case, functional.case.space.degree
+    other = degree + 1 if degree < 6 else degree - 1
+    order = min(s for s in SCHEMES if s >= case.time.order and other in SCHEMES[s].cfl)
+    finer = _with_settings(case, degree=other, order=order)
+    refined = ReducedFunctional(finer, functional.comm)
+    with_steps(refined, theta)
+    value = refined.loss(theta)
+    text = "The mesh is too coarse. Raise mesh.cells or space.degree."
+    return [_changed(f"loss against degree {other}", functional, theta, value, text)]
+
+
+def _with_settings(case: Case, degree: int, order: int) -> Case:
+    data = case.model_dump(exclude_none=True)
+    data["space"]["degree"], data["time"]["order"] = degree, order
+    data["time"].pop("steps_per_layer", None)
+    data.pop("resources")
+    return Case.model_validate(data)
+
+
+def half_step(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Compare the loss with that of half the time step."""
+    steps, loss = functional.steps_per_layer, functional.loss(theta)
+    functional.set_steps(2 * steps)
+    value = functional.loss(theta)
+    functional.set_steps(steps)
+    change = abs(value - loss) / max(abs(loss), np.finfo(float).tiny)
+    text = "The time step is too long. Raise time.steps_per_layer or time.order."
+    return [at_most("loss against half the time step", change, ACCURACY, text)]
+
+
+def particles(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Compare the loss with that of points that the network moves, without any mesh in between."""
+    name = "loss against particles"
+    try:
+        value = pathwise_loss(functional, theta)
+    except SolveError as error:
+        return [Check(name, None, ACCURACY, True, str(error))]
+    text = "Density and network disagree. Raise mesh.cells, space.degree or the box."
+    return [_changed(name, functional, theta, value, text)]
+
+
+CHECKS: tuple[Callable[[ReducedFunctional, Array], list[Check]], ...] = (
+    transpose,
+    pairing,
+    taylor,
+    balance,
+    courant,
+    next_degree,
+    half_step,
+    particles,
+)
+
+
+# ---------------------------------------------------------------------- what is shown
+def passed(checks: Sequence[Check]) -> bool:
+    """Return whether all checks have passed."""
+    return all(check.passed for check in checks)
+
+
+def as_data(checks: Sequence[Check]) -> dict[str, Any]:
+    """Return the certificate for run.json."""
+    return {"passed": passed(checks), "checks": [asdict(check) for check in checks]}
+
+
+def table(checks: Sequence[Check]) -> str:
+    """Return the certificate as lines of text."""
+    width = max(len(check.name) for check in checks)
+    lines = []
+    for check in checks:
+        word = "none" if check.value is None else ("pass" if check.passed else "FAIL")
+        value = "" if check.value is None else f"{check.value:.3g}"
+        lines.append(f"{word}  {check.name:<{width}}  {value:>10}  ({check.limit:.3g})")
+        if check.sentence:
+            lines[-1] += f"  {check.sentence}"
+    return "\n".join(lines)
