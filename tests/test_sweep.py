@@ -29,7 +29,7 @@ def test_pairing_is_constant(cell: str, order: int, degree: int) -> None:
     space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 5, 2), "rotated"), degree)
     transport, scheme = Transport(space), SCHEMES[order]
     a = transport.coefficients(np.sin(2.0 * transport.points + 0.3), transport.new_coefficients())
-    dt, steps = 0.5 * scheme.cfl[degree] / transport.rate(a), 7
+    dt, steps = 0.5 * scheme.cfl[degree] / transport.rates.rate(a), 7
     f = [random_field(space)]
     for _ in range(steps):
         stages = np.zeros((order, space.n_owned))
@@ -118,5 +118,5 @@ def test_bound_of_the_velocity_holds_for_constant_velocities(flux: str) -> None:
         v /= np.abs(v).max()
         field = np.tile(v[:, None], transport.points.shape[1])
         a = transport.coefficients(field, transport.new_coefficients())
-        rates.append(transport.rate(a))
-    assert max(rates) <= 1.000001 * transport.rate_bound(1.0) < 1.5 * max(rates)
+        rates.append(transport.rates.rate(a))
+    assert max(rates) <= 1.000001 * transport.rates.bound(1.0) < 1.5 * max(rates)

@@ -9,9 +9,7 @@ keep, and what to do when it does not. The controls are those of a run, or the i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.errors import SolveError
+from mfresnet.findings import Check, at_most
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import maximum, total
 from mfresnet.pathwise import pathwise_loss
@@ -35,28 +34,11 @@ UNDERSHOOT = 1e-2
 """Share of the largest density that the least one may lie below zero."""
 RATE = 0.1
 """How far the rate of a Taylor remainder may be from its order."""
-TAYLOR_STEPS = (1e-3, 5e-4, 2.5e-4)
+TAYLOR_STEPS = (4e-3, 2e-3, 1e-3)
+NEAR = 0.2
+"""How far from the given controls the Taylor test is made."""
 NOISE = 1e-10
 """Share of J below which a Taylor remainder is rounding."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the certificate.
-
-    Attributes:
-        name: what was checked.
-        value: what was found; None when the check does not apply.
-        limit: what the value may be at most, or the number that it should be.
-        passed: whether it is so.
-        sentence: what is wrong and what to do, or why the check does not apply; else empty.
-    """
-
-    name: str
-    value: float | None
-    limit: float
-    passed: bool
-    sentence: str = ""
 
 
 def certify(functional: ReducedFunctional, theta: Array | None = None) -> list[Check]:
@@ -80,12 +62,6 @@ def with_steps(functional: ReducedFunctional, theta: Array) -> float:
     except StepsError as error:
         functional.set_steps(math.ceil(1.25 * error.needed))
         return functional.value(theta)
-
-
-def at_most(name: str, value: float, limit: float, otherwise: str) -> Check:
-    """Return the check that a value is at most ``limit``."""
-    passed = bool(value <= limit)
-    return Check(name, float(value), limit, passed, "" if passed else otherwise)
 
 
 # ---------------------------------------------------------------------- the operator
@@ -157,16 +133,21 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
     network = functional.case.network
     smooth = ACTIVATIONS[network.activation].smooth and functional.case.space.flux != "upwind"
     noise = np.sin(1.0 + 7.0 * np.arange(theta.size) ** 2)
-    near = theta + 0.05 * noise
+    near, steps = theta + NEAR * noise, functional.steps_per_layer
     j = with_steps(functional, near)
     direction = (0.5 + np.abs(noise)) * np.sign(functional.derivative(near))
     for e in TAYLOR_STEPS:
         with_steps(functional, near + e * direction)
-    test = taylor_test(functional.value, functional.derivative, near, direction, steps=TAYLOR_STEPS)
+    test = taylor_test(
+        functional.value,
+        functional.derivative,
+        near,
+        direction,
+        TAYLOR_STEPS,
+        functional.hessian_action,
+    )
     found = []
-    for order, (rates, rest) in enumerate(
-        zip(np.array(test.rates()), (test.zeroth, test.first), strict=True)
-    ):
+    for order, (rates, rest) in enumerate(zip(test.rates(), test.remainders, strict=True)):
         name, goal = f"Taylor remainder {order}: rate", order + 1.0
         # the worst rate among remainders that are not rounding
         counted = rates[rest[1:] > NOISE * abs(j)]
@@ -178,7 +159,7 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
             if smooth:
                 sentence = "The derivative is not that of J, or J oscillates: refine mesh and time."
         found.append(Check(name, rate, goal, passed, sentence))
-    with_steps(functional, theta)
+    functional.set_steps(steps)
     return found
 
 
@@ -218,7 +199,7 @@ def balance(functional: ReducedFunctional, theta: Array) -> list[Check]:
 def courant(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Return the time step over the largest stable one."""
     sweep, transport = functional.sweep, functional.transport
-    rates = [transport.rate(a) for a in _layers(functional, theta)]
+    rates = [transport.rates.rate(a) for a in _layers(functional, theta)]
     rate = float(maximum(functional.comm, rates).max())
     used = sweep.dt * rate / sweep.scheme.cfl[transport.space.degree]
     return [at_most("time step over its limit", used, 1.0 + 1e-12, "Raise time.steps_per_layer.")]
@@ -286,27 +267,3 @@ CHECKS: tuple[Callable[[ReducedFunctional, Array], list[Check]], ...] = (
     half_step,
     particles,
 )
-
-
-# ---------------------------------------------------------------------- what is shown
-def passed(checks: Sequence[Check]) -> bool:
-    """Return whether all checks have passed."""
-    return all(check.passed for check in checks)
-
-
-def as_data(checks: Sequence[Check]) -> dict[str, Any]:
-    """Return the certificate for run.json."""
-    return {"passed": passed(checks), "checks": [asdict(check) for check in checks]}
-
-
-def table(checks: Sequence[Check]) -> str:
-    """Return the certificate as lines of text."""
-    width = max(len(check.name) for check in checks)
-    lines = []
-    for check in checks:
-        word = "none" if check.value is None else ("pass" if check.passed else "FAIL")
-        value = "" if check.value is None else f"{check.value:.3g}"
-        lines.append(f"{word}  {check.name:<{width}}  {value:>10}  ({check.limit:.3g})")
-        if check.sentence:
-            lines[-1] += f"  {check.sentence}"
-    return "\n".join(lines)

@@ -90,8 +90,9 @@ def verify(
 ) -> int:
     """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
     from mfresnet.case import load
-    from mfresnet.certificate import as_data, certify, passed, table
+    from mfresnet.certificate import certify
     from mfresnet.export import add_certificate, read_theta
+    from mfresnet.findings import as_data, passed, table
     from mfresnet.functional import ReducedFunctional
     from mfresnet.parallel import together
     from mfresnet.run import Exit

@@ -30,9 +30,9 @@ class Flux:
         bounded: whether the scale has to bound |v.n|, for the speed not to be below it.
     """
 
-    speed: Callable[[Any, float], Any]
-    slope: Callable[[Any, float], Any]
-    curvature: Callable[[Any, float], Any]
+    speed: Callable[[Any, Any], Any]
+    slope: Callable[[Any, Any], Any]
+    curvature: Callable[[Any, Any], Any]
     bounded: bool = False
 
 

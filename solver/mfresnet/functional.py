@@ -145,13 +145,13 @@ class ReducedFunctional:
         transport, initial = self.transport, self.controls.initial
         bound = self._block.bound(self._activation)
         if np.isfinite(bound):
-            rate = transport.rate_bound(bound)
+            rate = transport.rates.bound(bound)
         else:
             a, rate = transport.new_coefficients(), 0.0
             for layer in range(self.controls.layers):
                 x, parameters = transport.points, initial.layer(layer)
                 v = self._block.velocity(self._activation, x, parameters)
-                rate = max(rate, MARGIN * transport.rate(transport.coefficients(v, a)))
+                rate = max(rate, MARGIN * transport.rates.rate(transport.coefficients(v, a)))
         cfl = cfl_constant(self.case.time.order, self.case.space.degree)
         rate = float(maximum(self.comm, rate)[0])
         return steps_needed(rate, self.controls.layer_time, cfl)

@@ -71,7 +71,7 @@ def check_growth(
     room = ROOM * (space.degree + 1) ** space.dimension
     if (norms <= room * norms[0]).all():
         return
-    compression = maximum(space.comm, [transport.compression(a) for a in coefficients])
+    compression = maximum(space.comm, [transport.rates.compression(a) for a in coefficients])
     dt = layer_time / steps_per_layer
     exponents = np.concatenate([[0.0], np.cumsum(np.repeat(compression, steps_per_layer))])
     bound = room * np.exp(0.5 * dt * exponents)[:, None] * norms[0]

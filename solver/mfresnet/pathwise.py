@@ -12,6 +12,7 @@ from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
 from mfresnet.particles import flow
+from mfresnet.point_losses import PointLoss
 from mfresnet.schemes import SCHEMES
 
 STEPS = 8
@@ -24,7 +25,7 @@ LIGHT = 1e-16
 
 
 def pathwise_loss(functional: ReducedFunctional, theta: Array) -> float:
-    """Return sum_k pi_k int 1/2 |X(x) - target_k|^2 f0_k dx, X the flow of the network over [0, T].
+    """Return sum_k pi_k int l_k(X(x)) f0_k dx, X the flow of the network over [0, T].
 
     The nodes are those of a quadrature rule on the mesh, with the analytic density where there is
     one and with the density on the mesh where there are samples; nothing else of the transport on
@@ -35,12 +36,15 @@ def pathwise_loss(functional: ReducedFunctional, theta: Array) -> float:
 
     Parallel: collective; every rank moves the nodes in its cells.
     """
-    case, population = functional.case, functional.population
-    if case.loss.kind != "quadratic":
-        raise SolveError(f"Does not apply: loss {case.loss.kind} is not a mean of squares.")
+    case, population, loss = functional.case, functional.population, functional.depth_loss.loss
+    if not isinstance(loss, PointLoss):
+        raise SolveError(f"Does not apply: loss {case.loss.kind} is no mean over the samples.")
+    if case.loss.running != 0.0:
+        raise SolveError("Does not apply: the loss runs over the depth.")
+    head = functional.controls.from_vector(theta).of_head()
     space, network = functional.transport.space, functional.network(theta)
     sums: Array = np.zeros((2, len(population.labels)))
-    for k, target in enumerate(population.targets):
+    for k in range(len(population.labels)):
         analytic = case.classes[k].density if case.data is None else None
         parts = SUBDIVISIONS if analytic is not None and jumps(analytic) else 1
         degree = 2 * space.degree + SMOOTH_DEGREE
@@ -58,7 +62,6 @@ def pathwise_loss(functional: ReducedFunctional, theta: Array) -> float:
         for start in range(0, len(weights), CHUNK):
             part = slice(start, start + CHUNK)
             end = flow(network, x[:, part], SCHEMES[4], STEPS)[-1]
-            squared = np.sum((end - target[:, None]) ** 2, axis=0)
-            sums[0, k] += 0.5 * float(squared @ weights[part])
+            sums[0, k] += float(loss.cost.value(end, head)[k] @ weights[part])
     losses, masses = np.split(total(functional.comm, sums.ravel()), 2)
-    return float(population.weights @ (losses / masses))
+    return case.loss.terminal * float(population.weights @ (losses / masses))

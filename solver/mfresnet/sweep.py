@@ -117,7 +117,7 @@ class Sweep:
             v = self.velocities[layer]
             v[:] = self.velocity(self.transport.points, controls, layer)
             self.transport.coefficients(v, a)
-            rates[layer] = np.nan_to_num(self.transport.rate(a), nan=np.inf)
+            rates[layer] = np.nan_to_num(self.transport.rates.rate(a), nan=np.inf)
         rate = float(maximum(self.transport.space.comm, rates).max())
         if not math.isfinite(rate):
             raise SolveError(

@@ -18,38 +18,20 @@ is the adjoint of A in L2. B, C are constant sparse matrices. ``weakform`` has i
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 from dolfinx import la
-from numpy.typing import NDArray
 
 from mfresnet.arrays import Array
+from mfresnet.assembly import assemble
+from mfresnet.coefficients import Coefficients
 from mfresnet.facets import Facets, find_facets
 from mfresnet.fluxes import FLUXES, Flux
 from mfresnet.matrices import Matrix
-from mfresnet.schemes import excess
+from mfresnet.rates import Rates
 from mfresnet.space import Space
 
-
-class Coefficients:
-    """The pointwise factors a of eq. (6), or the derivative of J in them: one flat array.
-
-    Attributes:
-        flat: all of them, (d n_cell + 2 n_facet + n_exit,).
-        cell: v at cell points, (d, n_cell).
-        plus: a+ at facet points, (n_facet,).
-        minus: a- at facet points, (n_facet,).
-        exit: [v.n]^+ at boundary points, (n_exit,).
-    """
-
-    def __init__(self, d: int, n_cell: int, n_facet: int, n_exit: int) -> None:
-        """Allocate zeros."""
-        self.flat = np.zeros(d * n_cell + 2 * n_facet + n_exit)
-        cuts = np.cumsum([d * n_cell, n_facet, n_facet])
-        cell, self.plus, self.minus, self.exit = np.split(self.flat, cuts)
-        self.cell = cell.reshape(d, n_cell)
+__all__ = ["Coefficients", "Transport"]
 
 
 class Transport:
@@ -63,6 +45,7 @@ class Transport:
         points: all quadrature points as columns, (d, n): cells, then facets, then boundary.
         exit_points: the boundary points, (d, n_exit).
         exit_weights: their quadrature weights, (n_exit,).
+        rates: lambda and other sums over the facets of each cell.
 
     Parallel: ``apply`` and ``apply_transpose`` are collective; coefficients are local.
     """
@@ -93,33 +76,18 @@ class Transport:
         self.exit_points = self.points[:, self.n_cell + self.n_facet :]
         self.exit_weights = exterior.weights.ravel()
         self._normals = np.ascontiguousarray(interior.normals.reshape(-1, d).T)
-        # the largest |v.n| of velocities with |v_i| <= 1, and the scale of v.n
-        self._reach = np.abs(self._normals).sum(axis=0)
-        self.scale = scale * self._reach
+        # the largest |v.n| of velocities with |v_i| <= scale
+        self.scale = scale * np.abs(self._normals).sum(axis=0)
         self._exit_normals = np.ascontiguousarray(exterior.normals.reshape(-1, d).T)
+        self._facet_weights = interior.weights.ravel()
         self._counted = np.repeat(interior.owned, interior.weights.shape[1])
-        self._prepare_rates(interior, exterior)
+        self.rates = Rates(space, self.flux, self.scale, interior, exterior)
         self._assemble(interior, exterior)
 
-    # ------------------------------------------------------------------ assembly
+    # ------------------------------------------------------------------ matrices
     def _assemble(self, interior: Facets, exterior: Facets) -> None:
-        space, rule = self.space, self.space.quadrature
-        cells = np.arange(space.n_owned_cells)
-        shape = (len(cells), *rule.basis.shape)
-        values = self._rows(np.broadcast_to(rule.basis, shape), cells)
-        traces = [self._rows(interior.basis[i], interior.cells[i]) for i in range(2)]
-        exit_trace = self._rows(exterior.basis[0], exterior.cells[0])
-        jump = sp.diags_array(-interior.weights.ravel()) @ (traces[0] - traces[1])
-        exit_jump = sp.diags_array(-self.exit_weights) @ exit_trace
-        slopes = [
-            self._rows(
-                np.einsum("cq,cqj,jqi->cqi", rule.weights, rule.inverse[..., i], rule.gradient),
-                cells,
-            )[self._order]
-            for i in range(space.dimension)
-        ]
-        c = sp.vstack([*([] if self._collocated else [values]), *traces, exit_trace], format="csr")
-        b = sp.vstack([*slopes, jump, exit_jump], format="csr")
+        space = self.space
+        b, c = assemble(space, interior, exterior, self._order, values=not self._collocated)
         self._state = la.vector(space.function_space.dofmap.index_map, 1)
         self._owned = self._state.array[: space.n_owned]
         self._inverse_mass = 1.0 / space.mass
@@ -145,14 +113,6 @@ class Transport:
         b_cell, self._b_jump, self._b_exit = np.split(self._b.y, [d * n, d * n + m])
         self._b_cell = b_cell.reshape(d, n)
         self._cell_scratch, self._facet_scratch = np.empty(n), np.empty(m)
-
-    def _rows(self, values: Array, cells: NDArray[Any]) -> sp.csr_array:
-        """Return the matrix with ``values`` (cells, points, dofs), one row a point."""
-        n, per_cell = values.shape[0] * values.shape[1], values.shape[2]
-        columns = np.repeat(self.space.dofs[cells], values.shape[1], axis=0)
-        pointer = np.arange(n + 1) * per_cell
-        shape = (n, self.space.n_local)
-        return sp.csr_array((values.ravel(), columns.ravel(), pointer), shape=shape)
 
     # ------------------------------------------------------------------ coefficients
     def new_coefficients(self) -> Coefficients:
@@ -197,7 +157,7 @@ class Transport:
         facets = slice(self.n_cell, self.n_cell + self.n_facet)
         out.cell[:] = dv[:, : self.n_cell]
         vn, dvn = (np.einsum("in,in->n", self._normals, u[:, facets]) for u in (v, dv))
-        dspeed = self.flux.slope(vn, self._scale) * dvn
+        dspeed = self.flux.slope(vn, self.scale) * dvn
         out.plus[:] = 0.5 * (dvn + dspeed)
         out.minus[:] = 0.5 * (dvn - dspeed)
         vn, dvn = (np.einsum("in,in->n", self._exit_normals, u[:, facets.stop :]) for u in (v, dv))
@@ -213,7 +173,7 @@ class Transport:
         g = np.zeros_like(v)
         vn, dvn = (np.einsum("in,in->n", self._normals, u[:, facets]) for u in (v, dv))
         both = 0.5 * (sensitivity.plus - sensitivity.minus)
-        both *= self.flux.curvature(vn, self._scale) * dvn * self._counted
+        both *= self.flux.curvature(vn, self.scale) * dvn * self._counted
         g[:, facets] = self._normals * both
         return g
 
@@ -289,45 +249,6 @@ class Transport:
         """Return [v.n]^+ f ds at the boundary points of the last ``apply``, (n_exit,)."""
         return self.exit_weights * a.exit * self._exit
 
-    def _traces(self, f: Array) -> None:
-        self._owned[:] = f
-        self._state.scatter_forward()
-        self._c.apply()
-
-    # ------------------------------------------------------------------ CFL
-    def _prepare_rates(self, interior: Facets, exterior: Facets) -> None:
-        n = interior.weights.shape[1]
-        sides = [np.repeat(side, n) for side in interior.cells]
-        outside = np.repeat(exterior.cells[0], exterior.weights.shape[1])
-        self._rate_cells = np.concatenate([*sides, outside])
-        facet = interior.weights.ravel()
-        self._rate_weights = np.concatenate([facet, facet, self.exit_weights])
-
-    def _largest_rate(self, flow: Array) -> float:
-        sums = np.bincount(
-            self._rate_cells, self._rate_weights * flow, minlength=self.space.n_owned_cells
-        )
-        rates = sums[: self.space.n_owned_cells] / self.space.cell_volume
-        return float(rates.max(initial=0.0))
-
-    def rate(self, a: Coefficients) -> float:
-        """Return lambda = max_K (1/|K|) int_dK (a+ + e/2 (speed - |v.n|)) over the cells.
-
-        Those of this rank; the damping beyond that of the upwind flux counts 1 + e times, see
-        ``schemes.excess``.
-        """
-        extra = (a.plus - a.minus) - np.abs(a.plus + a.minus)
-        extra *= 0.5 * excess(self.space.degree)
-        return self._largest_rate(np.concatenate([a.plus + extra, extra - a.minus, a.exit]))
-
-    def compression(self, a: Coefficients) -> float:
-        """Return max_K -(1/|K|) int_dK v.n, the largest mean of -div v over the cells.
-
-        Those of this rank; what flows in over the boundary of the domain does not count.
-        """
-        vn = a.plus + a.minus
-        return self._largest_rate(np.concatenate([-vn, vn, -a.exit]))
-
     def damping(self, f: Array, a: Coefficients) -> float:
         """Return int_facets speed [f]^2: what the flux takes from the square of the L2 norm.
 
@@ -337,15 +258,9 @@ class Transport:
         """
         self._traces(f)
         jump = (self._in - self._out) ** 2 * (a.plus - a.minus) * self._counted
-        return float(jump @ self._rate_weights[: self.n_facet])
+        return float(jump @ self._facet_weights)
 
-    def rate_bound(self, bound: float) -> float:
-        """Return lambda of a velocity with |v_i| <= bound that is constant in each cell.
-
-        The maximum over the cells of this rank. A velocity that changes sign inside a cell may
-        have up to twice of it; ``rate`` tells.
-        """
-        speed = self.flux.speed(bound * self._reach, self.scale)
-        speed = speed + excess(self.space.degree) * self.flux.speed(0.0 * self._reach, self.scale)
-        outside = bound * np.abs(self._exit_normals).sum(axis=0)
-        return self._largest_rate(0.5 * np.concatenate([speed, speed, outside]))
+    def _traces(self, f: Array) -> None:
+        self._owned[:] = f
+        self._state.scatter_forward()
+        self._c.apply()

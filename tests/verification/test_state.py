@@ -48,7 +48,7 @@ def solve(
     speed = np.abs(np.asarray(w)) @ np.abs(transport.points) + np.abs(np.asarray(b))[:, None]
     bound = float(speed.max()) if activation == "identity" else 1.0
     cfl = 0.5 * scheme_limit[order][space.degree]
-    steps = steps_needed(2.0 * transport.rate_bound(bound), final_time, cfl)
+    steps = steps_needed(2.0 * transport.rates.bound(bound), final_time, cfl)
     parameters = {"W": w, "b": b}
     return carry(space, f, activation, parameters, order=order, steps=steps, final_time=final_time)
 
