@@ -17,10 +17,11 @@ from mfresnet.functional import ReducedFunctional
 from mfresnet.nested import train
 
 CASE = Path(__file__).parents[1] / "cases/two_classes_2d.toml"
-FINE = ["mesh.cells=[48, 48]", "network.layers=40"]
+FINE = ["penalty.tikhonov=0.03", "mesh.cells=[48, 48]", "network.layers=40"]
 LEVELS = """training.levels=[
     {cells = [12, 12], layers = 10, gradient_tolerance = 1e-3},
     {cells = [24, 24], layers = 20, gradient_tolerance = 1e-3},
+    {cells = [24, 24], layers = 40, gradient_tolerance = 1e-4},
 ]"""
 CLOSE = 1e-6
 
