@@ -8,13 +8,14 @@ Each has a value, a slope and a curvature in f; the mass that has left pays a pr
 from __future__ import annotations
 
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat
 
 from mfresnet.arrays import Array
 from mfresnet.density import Covariance, Density, project
+from mfresnet.errors import InputError
 from mfresnet.loss import LossSection, Parts, Setting
 from mfresnet.models import Vector
 from mfresnet.parallel import total
@@ -161,6 +162,14 @@ class MomentsSection(LossSection):
 
     mean: Vector | None = None
     covariance: Covariance | None = None
+
+    def model_post_init(self, _: Any, /) -> None:
+        """Refuse a loss that is zero."""
+        if self.mean is None and self.covariance is None:
+            raise InputError(
+                "loss.mean: missing; got nothing, expected loss.mean or loss.covariance for loss "
+                "moments. Add one."
+            )
 
     def dimensions(self) -> dict[str, int]:
         """Return the dimension that each parameter implies."""

@@ -59,23 +59,29 @@ def without_consequences(messages: list[str], refused: list[str]) -> list[str]:
     return [m for m in messages if not m.startswith(tuple(due))]
 
 
-def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Return one sentence for every mistake that pydantic has found."""
+def sentences(
+    error: ValidationError, model: type[BaseModel], section: tuple[int | str, ...] = ()
+) -> list[str]:
+    """Return one sentence for every mistake that pydantic has found.
+
+    Args:
+        error: what pydantic has found.
+        model: the model that was checked.
+        section: its place in the case file.
+    """
     result: list[str] = []
     for e in error.errors(include_url=False):
         cause = e.get("ctx", {}).get("error")
         if isinstance(cause, InputError):
             result += cause.messages
         elif isinstance(cause, SectionError):
-            inner = cause.error.errors(include_url=False)
-            result += [_sentence(i, cause.model, e["loc"]) for i in inner]
+            result += sentences(cause.error, cause.model, (*section, *e["loc"]))
         else:
-            result.append(_sentence(e, model))
+            result.append(_sentence(e, model, section))
     return result
 
 
-def _sentence(error: Any, model: type[BaseModel], section: tuple[int | str, ...] = ()) -> str:
-    """Return one sentence; ``section`` is the place of ``model`` in the case file."""
+def _sentence(error: Any, model: type[BaseModel], section: tuple[int | str, ...]) -> str:
     location, given = _without_tags(error["loc"]), error["input"]
     where, kind = ".".join(map(str, [*section, *location])), error["type"]
     context = error.get("ctx", {})
