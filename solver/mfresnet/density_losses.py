@@ -55,12 +55,12 @@ class DensityLoss:
 
     def __init__(self, setting: Setting, distance: Distance) -> None:
         """Keep the distance."""
-        self._comm, self._price = setting.transport.space.comm, setting.section.outflow
-        self.distance = distance
+        self._space, self._price = setting.transport.space, setting.section.outflow
+        self._g, self.distance = target_of(setting), distance
 
     def value(self, at: Parts) -> Array:
         """Return Loss_k, (classes,)."""
-        return self.distance.value(at.f) + self._price * total(self._comm, at.left.sum(axis=1))
+        return self.distance.value(at.f) + self._price * total(self._space.comm, at.left.sum(axis=1))
 
     def derivative(self, at: Parts, weights: Array) -> Parts:
         """Return psi_k and the price."""
@@ -69,6 +69,12 @@ class DensityLoss:
     def hessian_action(self, at: Parts, along: Parts, weights: Array) -> Parts:
         """Return the curvature along the change of f."""
         return Parts(self.distance.curvature(at.f, along.f), np.zeros_like(at.left), {})
+
+    def report(self, f: Array) -> dict[str, Array]:
+        """Return ||f - g|| / ||g|| in L2."""
+        squares = np.vstack([f - self._g, self._g]) ** 2 @ self._space.mass
+        sums = total(self._space.comm, squares)
+        return {"relative_l2_error": np.sqrt(sums[:-1] / sums[-1])}
 
 
 def target_of(setting: Setting) -> Array:
@@ -221,6 +227,10 @@ class Moments:
             ds = np.zeros_like(c) if self._covariance is None else ds
             coefficients.append(np.concatenate([dr - 2.0 * (ds @ m + s @ dm), ds.ravel()]))
         return self._quadratics(coefficients)
+
+    def report(self, f: Array) -> dict[str, Array]:
+        """Return nothing: the loss says it all."""
+        return {}
 
     def _raw(self, parts: Parts) -> Array:
         """Return int x and int x x^T of every class over the mass inside and outside."""

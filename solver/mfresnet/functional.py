@@ -278,6 +278,11 @@ class ReducedFunctional:
         self._theta = theta.copy()
 
     # ------------------------------------------------------------------ reports
+    def loss_report(self, theta: Array) -> dict[str, Array]:
+        """Return what the loss tells about the densities at T, name -> (classes,)."""
+        self._run_forward(theta)
+        return self._loss.report(self.sweep.final)
+
     def network(self, theta: Array) -> Network:
         """Return the residual network with the controls theta."""
         controls = self.controls

@@ -53,6 +53,9 @@ class Loss(Protocol):
     def hessian_action(self, at: Parts, along: Parts, weights: Array) -> Parts:
         """Return the change of ``derivative`` along a change of its argument."""
 
+    def report(self, f: Array) -> dict[str, Array]:
+        """Return numbers that tell the user how good f is, name -> (classes,)."""
+
 
 class LossSection(Model):
     """[loss]: the keys that every loss has.

@@ -50,7 +50,7 @@ def decide(functional: ReducedFunctional, theta: Array, x: Array) -> Array:
 
 
 def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
-    """Return the metrics of run.json; an empty mapping without samples.
+    """Return the metrics of run.json: what the loss tells, and with samples the accuracies.
 
     The accuracies are those of ``network.inference``, and beside them those of every way to apply
     the network and of logistic regression. ``means`` has the mean of every class at T, by the
@@ -58,9 +58,14 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
 
     Parallel: collective.
     """
+    labels = functional.population.labels
+    told = {
+        name: dict(zip(labels, values.tolist(), strict=True))
+        for name, values in functional.loss_report(theta).items()
+    }
     dataset = functional.population.dataset
     if dataset is None:
-        return {}
+        return told
     parts = {"train_accuracy": dataset.train, "test_accuracy": dataset.test}
     found: dict[str, Any] = {}
     for inference in INFERENCES:
@@ -74,7 +79,7 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
         for name, part in parts.items()
     }
     found["means"] = _means(functional, theta, dataset)
-    return dict(found[functional.case.network.inference]) | found
+    return dict(found[functional.case.network.inference]) | found | told
 
 
 def _accuracy(part: Samples, given: Array) -> float | None:

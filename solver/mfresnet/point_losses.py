@@ -135,6 +135,10 @@ class PointLoss:
         head = {name: mixed[name] + pure[name] for name in mixed}
         return Parts(moments / self._space.mass, price, head)
 
+    def report(self, f: Array) -> dict[str, Array]:
+        """Return nothing: samples tell."""
+        return {}
+
     def _mass(self, parts: Parts, weights: Array) -> Array:
         """Return pi_k times the mass of f_k and left_k at all points, (classes, n)."""
         inside = self._weights * (parts.f[:, self._dofs] @ self._basis.T)

@@ -98,7 +98,9 @@ def _analytic(case: Case) -> Population:
     return Population(
         labels=tuple(case.labels()),
         weights=case.class_weights(),
-        targets=np.array([c.target for c in case.classes if c.target is not None], dtype=float),
+        targets=np.array(
+            [c.target for c in case.classes if c.target is not None], dtype=float
+        ).reshape(-1, case.dimension),
         extent=np.array([np.min(lower, axis=0), np.max(upper, axis=0)]),
         project=densities,
     )
