@@ -60,7 +60,9 @@ class DensityLoss:
 
     def value(self, at: Parts) -> Array:
         """Return Loss_k, (classes,)."""
-        return self.distance.value(at.f) + self._price * total(self._space.comm, at.left.sum(axis=1))
+        return self.distance.value(at.f) + self._price * total(
+            self._space.comm, at.left.sum(axis=1)
+        )
 
     def derivative(self, at: Parts, weights: Array) -> Parts:
         """Return psi_k and the price."""

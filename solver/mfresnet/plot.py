@@ -22,6 +22,8 @@ from mfresnet.plot_samples import decision_figure, paths_figure
 from mfresnet.raster import Raster, view
 
 PIXELS, ARROWS = 400, 17
+LEGEND = 9
+"""Parameters above which a legend says nothing any more."""
 
 
 def draw(
@@ -70,7 +72,8 @@ def history_figure(history: Sequence[Iteration]) -> Figure:
 
 def controls_figure(functional: ReducedFunctional, theta: Array) -> Figure:
     """Return every parameter over depth, constant in each layer."""
-    values = functional.controls.from_vector(theta).values
+    controls = functional.controls.from_vector(theta)
+    values = {name: v for name, v in controls.values.items() if name not in controls.head}
     times = depths(functional)
     figure = Figure(figsize=(3.5 * len(values), 3.2), layout="constrained")
     for axes, (name, array) in zip(
@@ -82,7 +85,8 @@ def controls_figure(functional: ReducedFunctional, theta: Array) -> Figure:
             label = f"${name}_{{{number}}}$" if array[0].size > 1 else f"${name}$"
             axes.stairs(column, times, baseline=None, label=label, lw=1.6)
         axes.set(xlabel="depth t", ylabel=f"${name}(t)$")
-        axes.legend(fontsize=8)
+        if array[0].size <= LEGEND:
+            axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
     return figure
 
@@ -108,7 +112,8 @@ def density_figure(
             _plane(left, raster, times, rows, label, "viridis", 0.0)
             for i, colour in ((0, "0.6"), (len(times) - 1, COLOURS[k])):
                 right.plot(raster.axes[0], fields[i][k], color=colour, label=f"t = {times[i]:g}")
-            right.axvline(population.targets[k][0], color="black", ls=":", lw=1, label="target")
+            if k < len(population.targets):
+                right.axvline(population.targets[k][0], color="black", ls=":", lw=1, label="target")
             right.set(xlabel="$x_1$", ylabel="density")
             right.legend()
         return figure
@@ -118,7 +123,8 @@ def density_figure(
     ):
         for axes, (i, values) in zip(row, fields.items(), strict=True):
             _image(axes, raster, values[k], "viridis")
-            axes.plot(*population.targets[k], "+", color="white", ms=9, mew=1.8)
+            if k < len(population.targets):
+                axes.plot(*population.targets[k], "+", color="white", ms=9, mew=1.8)
             axes.set(title=f"class {population.labels[k]}, t = {times[i]:g}")
     return figure
 

@@ -264,7 +264,9 @@ def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("iterations", str(report["iterations"])),
     ]
     metrics = report["metrics"]
-    if metrics:
+    errors = metrics.get("relative_l2_error", {})
+    rows += [(f"L2 error, class {label}", f"{error:.2%}") for label, error in errors.items()]
+    if "logistic_regression" in metrics:
         baseline = metrics["logistic_regression"]
         for part in ("train", "test"):
             if metrics[f"{part}_accuracy"] is not None:
