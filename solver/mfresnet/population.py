@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 RADIUS = 1.5
 """Distance of the default targets from the mean of the samples."""
-REACH = 6.0
-"""Bandwidths around the samples after which their density counts as zero."""
+REACH = 8.0
+"""Bandwidths around the samples after which their density, with its exponential tail, is zero."""
 
 
 @dataclass(frozen=True)
