@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from helpers import gaussian, make_case
 from mfresnet.dual_norm import DualDistance, DualSection
-from mfresnet.errors import InputError
+from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.loss import LossSection, Parts, Setting
 from mfresnet.losses import LOSSES
@@ -223,3 +223,13 @@ def test_mistakes(section: Any, pattern: str) -> None:
 def test_every_row_has_a_section_that_says_its_kind() -> None:
     for row in LOSSES.values():
         assert issubclass(row.section, LossSection)
+
+
+def test_undershoots_that_pay_are_an_error() -> None:
+    """A negative density far away is the cheapest of all; no optimiser may find it."""
+    functional = still({"kind": "quadratic"})
+    assert value(functional) > 0.0
+    functional.f0[1, :4] = -50.0
+    functional.set_steps(functional.steps_per_layer)
+    with pytest.raises(SolveError, match=r"mesh\.cells: the loss of a positive density cannot be"):
+        value(functional)

@@ -275,6 +275,12 @@ class ReducedFunctional:
                 "the objective is not finite; the controls grow too large. Add bounds "
                 "training.lower and training.upper or raise penalty.tikhonov."
             )
+        if self._loss_value < LOSSES[self.case.loss.kind].least:
+            raise SolveError(
+                f"mesh.cells: the loss of a positive density cannot be {self._loss_value:.3g}; the "
+                "densities have undershoots that pay. Raise mesh.cells, mesh.lower and mesh.upper "
+                "or penalty.tikhonov."
+            )
         self._theta = theta.copy()
 
     # ------------------------------------------------------------------ reports

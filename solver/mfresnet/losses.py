@@ -39,6 +39,7 @@ class Row:
         head: (d, classes) -> shapes of the parameters of the head.
         scores: (x, head) -> a number for each class and point, (classes, n): the class of a point
             at T is that with the largest. None: that with the nearest target.
+        least: no density that is positive has a lower loss.
     """
 
     make: Callable[[Setting], Loss]
@@ -46,6 +47,7 @@ class Row:
     targets: bool = False
     head: Callable[[int, int], Shapes] = lambda d, n_classes: {}
     scores: Callable[[Array, Mapping[str, Array]], Array] | None = None
+    least: float = 0.0
 
 
 LOSSES: dict[str, Row] = {
