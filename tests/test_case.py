@@ -161,6 +161,52 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"training": {"lower": 1.0, "upper": 0.0}},
         r"^training\.upper: not above training\.lower",
     ),
+    "no width": (
+        {"network": {"block": "wide"}, "mesh": {"lower": [-1, -1], "upper": [1, 1]}},
+        r"^network\.width: missing; .* block wide",
+    ),
+    "width of a square block": (
+        {"network": {"width": 3}},
+        r"^network\.width: not for block square; got 3",
+    ),
+    "no box for a wide block": (
+        {"network": {"block": "wide", "width": 3}},
+        r"^mesh\.lower: missing; .*block wide with activation tanh is unbounded",
+    ),
+    "critical start": (
+        {"network": {"block": "wide", "width": 3}, "initial": {"kind": "zero"}},
+        r"^initial\.kind: not for block wide, .* got zero, expected random",
+    ),
+    "unknown parameter": (
+        {"initial": {"kind": "values", "w": 1.0}},
+        r"^initial\.w: unknown key; got 'w', expected one of W, b, file, kind",
+    ),
+    "file without kind": ({"initial": {"file": "x.npz"}}, r"^initial\.file: goes with kind file"),
+    "penalty": (
+        {"penalty": {"tikonov": 1.0}},
+        r"^penalty\.tikonov: unknown key; .* Did you mean 'tikhonov'\?",
+    ),
+    "key of a penalty": (
+        {"penalty": {"l1": {"weight": 1.0, "smothing": 1.0}}},
+        r"^penalty\.l1\.smothing: unknown key; .*smoothing, weight",
+    ),
+    "one class to tell apart": (
+        {"loss": {"kind": "cross_entropy"}},
+        r"^loss\.kind: nothing to tell apart",
+    ),
+    "levels": (
+        {"training": {"levels": [{"cells": [4, 4], "layers": 3}]}},
+        r"^training\.levels\.0\.layers: .* got 3, expected a divisor of 10",
+    ),
+    "cells of a level": (
+        {"training": {"levels": [{"cells": [4], "layers": 5}]}},
+        r"^training\.levels\.0\.cells: wrong length; got 1, expected 2",
+    ),
+    "seeds": ({"training": {"seeds": [1, 2]}}, r"^training\.seeds: only for random starts"),
+    "hamiltonian": (
+        {"training": {"method": "maximum_principle"}, "penalty": {"tikhonov": 0.0}},
+        r"^training\.method: the Hamiltonian has no least value",
+    ),
     "method without bounds": (
         {"training": {"lower": 1.0, "method": "cg"}},
         r"^training\.method: cannot keep .*expected one of blmvm",

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import pyvista
 
-from helpers import few, make_case, moments
+from helpers import few, gaussian, make_case, moments
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.optimise import minimise
 from mfresnet.output import write_fields
@@ -54,6 +55,55 @@ def test_training(cell: str) -> None:
     assert shared.value == pytest.approx(alone.value, rel=1e-6)
     assert np.abs(shared.theta - alone.theta).max() <= 1e-4
     assert len({repr(v) for v in COMM.allgather(shared.theta.tobytes())}) == 1
+
+
+LOSS: dict[str, dict[str, object]] = {
+    "quadratic": {"running": 0.5},
+    "cross_entropy": {},
+    "density_l2": {"target": gaussian([0.1, 0.2], [[0.1, 0.0], [0.0, 0.2]])},
+    "density_dual_h1": {"target": gaussian([0.1, 0.2], [[0.1, 0.0], [0.0, 0.2]])},
+    "kullback_leibler": {"target": gaussian([0.1, 0.2], [[0.1, 0.0], [0.0, 0.2]])},
+    "moments": {"mean": [0.1, 0.2], "covariance": [[0.1, 0.0], [0.0, 0.2]]},
+}
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_losses_and_hessian_actions(kind: str) -> None:
+    """With a wide block, and a box from which mass leaves."""
+    case = make_case(
+        "triangle",
+        mesh={"cells": [6, 6], "lower": [-1.0, -1.0], "upper": [1.2, 1.2]},
+        network={"block": "wide", "width": 3, "layers": 2},
+        loss={"kind": kind} | LOSS[kind],
+        initial={"kind": "random", "seed": 4},
+        time={"steps_per_layer": 44},
+    )
+    alone, shared = ReducedFunctional(case, MPI.COMM_SELF), ReducedFunctional(case, COMM)
+    theta = alone.theta0
+    assert shared.theta0.tobytes() == theta.tobytes()
+    h = np.cos(np.arange(theta.size))
+    assert shared.value(theta) == pytest.approx(alone.value(theta), rel=1e-10)
+    for expected, given in (
+        (alone.derivative(theta), shared.derivative(theta)),
+        (alone.hessian_action(theta, h), shared.hessian_action(theta, h)),
+    ):
+        assert np.abs(given - expected).max() <= 1e-10 * np.abs(expected).max()
+        assert len(set(COMM.allgather(given.tobytes()))) == 1
+
+
+@pytest.mark.parametrize("method", ["ntr", "bnls", "forward_backward", "maximum_principle"])
+def test_training_by_every_kind_of_method(method: str) -> None:
+    # the fixed point is slow near the end
+    tolerance = 2e-2 if method == "maximum_principle" else 1e-4
+    training = {"method": method, "gradient_tolerance": tolerance}
+    if method == "bnls":
+        training["upper"] = 3.0
+    case = make_case("interval", training=training, network={"layers": 2})
+    alone = minimise(ReducedFunctional(case, MPI.COMM_SELF))
+    shared = minimise(ReducedFunctional(case, COMM))
+    assert shared.converged and alone.converged
+    assert shared.value == pytest.approx(alone.value, rel=1e-6)
+    assert len(set(COMM.allgather(shared.theta.tobytes()))) == 1
 
 
 def test_derivative_is_the_same_on_every_rank() -> None:
