@@ -26,6 +26,7 @@ from mfresnet.parallel import total
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep
+from mfresnet.trained import TrainedNetwork
 from mfresnet.transport import Transport
 
 MATRIX = np.array([[1.1, 0.3, 0.1], [-0.2, 0.8, 0.15], [0.05, -0.1, 0.9]])
@@ -251,3 +252,31 @@ def write_table(path: Path, columns: dict[str, Any]) -> Path:
     else:
         frame.to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
     return path
+
+
+def random_network(
+    block: str,
+    activation: str,
+    *,
+    order: int = 3,
+    steps: int = 2,
+    probabilistic: bool = True,
+    d: int = 2,
+) -> TrainedNetwork:
+    """Return a network of three layers with random controls, for four features, three classes."""
+    rng = np.random.default_rng(5)
+    shapes = BLOCKS[block].shapes(d, 5)
+    return TrainedNetwork(
+        features=("a", "b", "c", "d"),
+        labels=("left", "middle", "right"),
+        shift=rng.standard_normal(4),
+        matrix=rng.standard_normal((4, d)),
+        block=block,
+        activation=activation,
+        parameters={n: 0.6 * rng.standard_normal((3, *s)) for n, s in shapes.items()},
+        final_time=1.5,
+        order=order,
+        steps_per_layer=steps,
+        head={"H": rng.standard_normal((3, d)), "h": rng.standard_normal(3)},
+        probabilistic=probabilistic,
+    )

@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from mfresnet.arrays import Array
 from mfresnet.density_losses import (
     DensityLoss,
     DensitySection,
@@ -36,9 +35,10 @@ class Row:
         make: Setting -> the loss.
         section: the model of [loss] for this kind.
         targets: whether every class needs a point to reach.
-        head: (d, classes) -> shapes of the parameters of the head.
-        scores: (x, head) -> a number for each class and point, (classes, n): the class of a point
-            at T is that with the largest. None: that with the nearest target.
+        head: (d, classes) -> shapes of the parameters H and h of a linear head, which then decides
+            the class of a point at T, see ``heads``; without one it is that of the nearest target.
+        probabilistic: whether the softmax of the scores of the head, ``heads.scores``, is the
+            probability of a class.
         least: no density that is positive has a lower loss.
     """
 
@@ -46,7 +46,7 @@ class Row:
     section: type[LossSection] = LossSection
     targets: bool = False
     head: Callable[[int, int], Shapes] = lambda d, n_classes: {}
-    scores: Callable[[Array, Mapping[str, Array]], Array] | None = None
+    probabilistic: bool = False
     least: float = 0.0
 
 
@@ -55,7 +55,7 @@ LOSSES: dict[str, Row] = {
     "cross_entropy": Row(
         lambda s: PointLoss(s, CrossEntropy(s)),
         head=CrossEntropy.shapes,
-        scores=CrossEntropy.scores,
+        probabilistic=True,
     ),
     "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection),
     "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection),

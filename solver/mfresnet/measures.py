@@ -8,53 +8,29 @@ from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import confusion_matrix, log_loss
 
+from mfresnet import heads
 from mfresnet.arrays import Array
 from mfresnet.data import Dataset, Samples
 from mfresnet.functional import ReducedFunctional
-from mfresnet.losses import LOSSES
 from mfresnet.parallel import total
-from mfresnet.particles import INFERENCES, flow
-from mfresnet.population import nearest
+from mfresnet.particles import INFERENCES
 from mfresnet.space import Space
+from mfresnet.trained import TrainedNetwork, trained_network
 
-
-def positions(functional: ReducedFunctional, theta: Array, x: Array, inference: str) -> Array:
-    """Return samples x, (d, n), at the start of every layer and at T, (layers + 1, d, n).
-
-    Args:
-        functional: J.
-        theta: the controls.
-        x: the samples after scaling and reduction.
-        inference: a name in ``INFERENCES``.
-    """
-    order, steps = functional.case.time.order, functional.steps_per_layer
-    return flow(functional.network(theta), x, *INFERENCES[inference](order, steps))
-
-
-def classify(functional: ReducedFunctional, theta: Array, x: Array, inference: str) -> Array:
-    """Return the number of the class that the network gives to each sample x, (d, n) -> (n,)."""
-    return decide(functional, theta, positions(functional, theta, x, inference)[-1])
-
-
-def decide(functional: ReducedFunctional, theta: Array, x: Array) -> Array:
-    """Return the number of the class of points x at T, (d, n) -> (n,).
-
-    By the head of the loss where it has one, else by the nearest target.
-    """
-    scores = LOSSES[functional.case.loss.kind].scores
-    if scores is None:
-        return nearest(x, functional.population.targets)
-    return np.argmax(scores(x, functional.controls.from_vector(theta).of_head()), axis=0)
+BINS = 10
+"""Intervals of the confidence in which the calibration compares it with the accuracy."""
 
 
 def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
-    """Return the metrics of run.json: what the loss tells, and with samples the accuracies.
+    """Return the metrics of run.json: what the loss tells, and with samples how good the network is.
 
-    The accuracies are those of ``network.inference``, and beside them those of every way to apply
-    the network and of logistic regression. ``means`` has the mean of every class at T, by the
-    density and by its training samples: they differ by what smoothing and training do, not more.
+    ``train`` and ``test`` have all measures of ``quality`` for ``network.inference``, also below
+    ``logistic_regression``, the baseline on the same features. The accuracies stand by themselves
+    as well, and those of every way to apply the network below its name. ``means`` has the mean of
+    every class at T, by the density and by its training samples: they differ by what smoothing and
+    training do, not more.
 
     Parallel: collective.
     """
@@ -66,29 +42,91 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
     dataset = functional.population.dataset
     if dataset is None:
         return told
-    parts = {"train_accuracy": dataset.train, "test_accuracy": dataset.test}
+    parts = {"train": dataset.train, "test": dataset.test}
+    chosen = functional.case.network.inference
     found: dict[str, Any] = {}
     for inference in INFERENCES:
+        network = trained_network(functional, theta, inference)
         found[inference] = {
-            name: _accuracy(part, classify(functional, theta, part.x, inference))
+            f"{name}_accuracy": _accuracy(part.y, network.classify(part.x), part.w)
             for name, part in parts.items()
         }
-    baseline = LogisticRegression().fit(dataset.train.x.T, dataset.train.y)
-    found["logistic_regression"] = {
-        name: _accuracy(part, baseline.predict(part.x.T)) if part.y.size else None
-        for name, part in parts.items()
-    }
+    network = trained_network(functional, theta, chosen)
+    ours = {name: _of_network(network, part) for name, part in parts.items()}
+    baseline = LogisticRegression().fit(dataset.train.x.T, dataset.train.y, dataset.train.w)
+    theirs = {name: _of_baseline(baseline, part) for name, part in parts.items()}
+    accuracies = {f"{name}_accuracy": row and row["accuracy"] for name, row in theirs.items()}
+    found["logistic_regression"] = accuracies | theirs
     found["means"] = _means(functional, theta, dataset)
-    return dict(found[functional.case.network.inference]) | found | told
+    return dict(found[chosen]) | found | ours | told
 
 
-def _accuracy(part: Samples, given: Array) -> float | None:
-    return float(accuracy_score(part.y, given)) if part.y.size else None
+def quality(
+    y: Array, given: Array, n_classes: int, p: Array | None = None, w: Array | None = None
+) -> dict[str, Any]:
+    """Return all measures of a classification.
+
+    Args:
+        y: the numbers of the true classes, (n,).
+        given: the numbers of the classes that were given, (n,).
+        n_classes: number of classes.
+        p: the probability of every class, (n, n_classes), where there is one.
+        w: the weight of every sample, (n,), in all means.
+
+    Returns:
+        ``samples``, their number; ``accuracy``; ``balanced_accuracy``, the mean over the classes in
+        y of the part that is right; ``confusion``, numbers of samples, a row a true class, a column
+        a given one; ``log_loss``, the mean of -log p of the true class, and ``calibration_error``,
+        see there, both None without probabilities.
+    """
+    w = np.ones(len(y)) if w is None else w
+    per_class = np.bincount(y, w, n_classes)
+    recall = np.bincount(y, w * (given == y), n_classes)[per_class > 0] / per_class[per_class > 0]
+    classes = np.arange(n_classes)
+    return {
+        "samples": len(y),
+        "accuracy": _accuracy(y, given, w),
+        "balanced_accuracy": float(recall.mean()),
+        "confusion": confusion_matrix(y, given, labels=classes).tolist(),
+        "log_loss": None if p is None else float(log_loss(y, p, sample_weight=w, labels=classes)),
+        "calibration_error": None if p is None else calibration_error(y, p, w),
+    }
+
+
+def calibration_error(y: Array, p: Array, w: Array) -> float:
+    """Return the expected calibration error of probabilities p, (n, classes), with weights w.
+
+    The samples are sorted into ``BINS`` equal intervals of the probability of the class that is
+    given; the error is the mean over the samples of |accuracy - mean probability| of their bin.
+    """
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == y
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, w * (right - confidence), minlength=BINS)
+    return float(np.abs(gaps).sum() / w.sum())
+
+
+def _of_network(network: TrainedNetwork, part: Samples) -> dict[str, Any] | None:
+    if not part.y.size:
+        return None
+    x = network.carry(part.x)
+    p = heads.probabilities(x, network.head).T if network.probabilistic else None
+    return quality(part.y, heads.decide(x, network.head), len(network.labels), p, part.w)
+
+
+def _of_baseline(baseline: LogisticRegression, part: Samples) -> dict[str, Any] | None:
+    if not part.y.size:
+        return None
+    p = baseline.predict_proba(part.x.T)
+    return quality(part.y, baseline.predict(part.x.T), p.shape[1], p, part.w)
+
+
+def _accuracy(y: Array, given: Array, w: Array) -> float | None:
+    return float(w @ (given == y) / w.sum()) if y.size else None
 
 
 def _means(functional: ReducedFunctional, theta: Array, dataset: Dataset) -> dict[str, Any]:
     inside = density_means(functional.transport.space, functional.densities(theta)[-1])
-    at = positions(functional, theta, dataset.train.x, "runge_kutta")[-1]
+    at = trained_network(functional, theta, "runge_kutta").carry(dataset.train.x)
     outside = [at[:, dataset.train.y == k].mean(axis=1) for k in range(len(dataset.labels))]
     return {
         label: {"density": a.tolist(), "samples": b.tolist()}

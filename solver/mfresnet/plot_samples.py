@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
-from mfresnet.measures import classify, positions
 from mfresnet.palette import COLOURS, light
+from mfresnet.trained import trained_network
 
 PIXELS = 300
 PATHS = 60
@@ -33,8 +33,8 @@ def decision_figure(functional: ReducedFunctional, theta: Array) -> Figure:
     assert dataset is not None
     samples = dataset.test if dataset.test.y.size else dataset.train
     x, y = samples.x, samples.y
-    inference = functional.case.network.inference
-    wrong = classify(functional, theta, x, inference) != y
+    network = trained_network(functional, theta)
+    wrong = network.classify(x) != y
     lower, upper = x.min(axis=1) - MARGIN, x.max(axis=1) + MARGIN
     pairs = _pairs(len(x))
     figure = Figure(figsize=(5.6 * len(pairs), 4.8), layout="constrained")
@@ -46,7 +46,7 @@ def decision_figure(functional: ReducedFunctional, theta: Array) -> Figure:
         grid[i] = plane[0]
         if j is not None:
             grid[j] = plane[1]
-        region = classify(functional, theta, grid, inference).reshape(second.size, first.size)
+        region = network.classify(grid).reshape(second.size, first.size)
         n = len(dataset.labels)
         axes.pcolormesh(
             first, second, region, cmap=ListedColormap([light(k) for k in range(n)]), vmin=-0.5,
@@ -85,7 +85,7 @@ def paths_figure(functional: ReducedFunctional, theta: Array) -> Figure:
     chosen = np.concatenate(
         [np.flatnonzero(train.y == k)[:PATHS] for k in range(len(dataset.labels))]
     )
-    path = positions(functional, theta, train.x[:, chosen], functional.case.network.inference)
+    path = trained_network(functional, theta).path(train.x[:, chosen])
     y, d = train.y[chosen], len(train.x)
     pairs = _pairs(d)
     figure = Figure(figsize=(5.6 * len(pairs), 4.8), layout="constrained")

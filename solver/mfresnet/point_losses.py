@@ -8,17 +8,15 @@ parameters: a value, a vjp, a jvp, and the tangent of the vjp.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 from scipy.special import log_softmax, softmax
 
 from mfresnet.arrays import Array
+from mfresnet.heads import Head, scores
 from mfresnet.loss import Parts, Setting, Shapes
 from mfresnet.parallel import total
-
-Head = Mapping[str, Array]
 
 
 class PointCost(Protocol):
@@ -72,28 +70,23 @@ class CrossEntropy:
         """Return the shapes of H and h."""
         return {"H": (n_classes, d), "h": (n_classes,)}
 
-    @staticmethod
-    def scores(x: Array, head: Head) -> Array:
-        """Return z = H x + h, (classes, n): the class of a point is the largest."""
-        return head["H"] @ x + head["h"][:, None]
-
     def value(self, x: Array, head: Head) -> Array:
         """Return l."""
-        return -log_softmax(self.scores(x, head), axis=0)
+        return -log_softmax(scores(x, head), axis=0)
 
     def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
         """Return the derivative in H and h: dl_k/dz_j = p_j - delta_kj, p = softmax(z)."""
-        g = softmax(self.scores(x, head), axis=0) * m.sum(axis=0) - m
+        g = softmax(scores(x, head), axis=0) * m.sum(axis=0) - m
         return {"H": g @ x.T, "h": g.sum(axis=1)}
 
     def jvp(self, x: Array, head: Head, h: Head) -> Array:
         """Return p . dz - dz_k."""
-        dz = self.scores(x, h)
-        return np.sum(softmax(self.scores(x, head), axis=0) * dz, axis=0) - dz
+        dz = scores(x, h)
+        return np.sum(softmax(scores(x, head), axis=0) * dz, axis=0) - dz
 
     def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
         """Return the same with dp = p (dz - p . dz)."""
-        p, dz = softmax(self.scores(x, head), axis=0), self.scores(x, h)
+        p, dz = softmax(scores(x, head), axis=0), scores(x, h)
         g = p * (dz - np.sum(p * dz, axis=0)) * m.sum(axis=0)
         return {"H": g @ x.T, "h": g.sum(axis=1)}
 

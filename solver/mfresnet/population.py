@@ -233,9 +233,3 @@ def simplex(n: int) -> Array:
     centred = np.eye(n) - 1.0 / n
     corners = centred @ np.linalg.svd(centred)[2][: n - 1].T
     return corners / np.linalg.norm(corners[0])
-
-
-def nearest(x: Array, targets: Array) -> Array:
-    """Return the number of the target that is nearest to each point x, (d, n) -> (n,)."""
-    squared = np.sum((x.T[:, None] - targets[None]) ** 2, axis=-1)
-    return np.argmin(squared, axis=1)

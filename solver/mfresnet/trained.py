@@ -1,0 +1,281 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""What a training leaves for prediction: scaling and reduction, layers, head. NumPy only.
+
+>>> import numpy as np
+>>> from mfresnet.trained import TrainedNetwork
+>>> network = TrainedNetwork(
+...     features=("width", "height"), labels=("left", "right"),
+...     shift=np.zeros(2), matrix=np.eye(2), block="square", activation="tanh",
+...     parameters={"W": np.array([2 * np.eye(2)]), "b": np.zeros((1, 2))},
+...     final_time=1.0, order=1, steps_per_layer=1,
+...     head={"H": np.array([[-1.0, 0.0], [1.0, 0.0]]), "h": np.zeros(2)},
+...     probabilistic=True,
+... )
+>>> samples = np.array([[-0.1, 0.3], [0.8, -0.2]])
+>>> network.predict(samples)
+array([0, 1])
+>>> network.probabilities(samples).round(3)
+array([[0.645, 0.355],
+   [0.032, 0.968]])
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfresnet import heads
+from mfresnet.activations import ACTIVATIONS
+from mfresnet.arrays import Array
+from mfresnet.blocks import BLOCKS
+from mfresnet.control import Controls
+from mfresnet.errors import InputError
+from mfresnet.particles import INFERENCES, Network, flow
+from mfresnet.schemes import SCHEMES
+
+if TYPE_CHECKING:
+    from mfresnet.case import Case
+    from mfresnet.functional import ReducedFunctional
+
+ARRAYS = ("features", "labels", "shift", "matrix")
+SCALARS: dict[str, type] = {
+    "block": str,
+    "activation": str,
+    "final_time": float,
+    "order": int,
+    "steps_per_layer": int,
+    "probabilistic": bool,
+}
+"""Fields that a file holds as a number or a text."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A trained network with all that it takes to apply it to samples.
+
+    Samples are rows, (n, m), of the m features in their order; inside, points are columns, (d, n),
+    with x = matrix^T (features - shift).
+
+    Attributes:
+        features: names of the features, (m,).
+        labels: names of the classes.
+        shift: see above, (m,).
+        matrix: see above, (m, d).
+        block: a name in ``BLOCKS``.
+        activation: a name in ``ACTIVATIONS``.
+        parameters: name -> the parameters of all layers, (layers, ...).
+        final_time: T.
+        order: that of the Runge-Kutta scheme, a number in ``SCHEMES``.
+        steps_per_layer: steps inside each layer; with order 1 and one step a plain ResNet.
+        head: H, (classes, d), and h, (classes,), see ``heads``; empty when there are no classes to
+            tell apart, as in the steering of one density to another.
+        probabilistic: whether the softmax of the scores is the probability of a class.
+    """
+
+    features: tuple[str, ...]
+    labels: tuple[str, ...]
+    shift: Array
+    matrix: Array
+    block: str
+    activation: str
+    parameters: Mapping[str, Array]
+    final_time: float
+    order: int
+    steps_per_layer: int
+    head: Mapping[str, Array] = field(default_factory=dict)
+    probabilistic: bool = False
+
+    # ------------------------------------------------------------------ samples as rows
+    def predict(self, features: Array) -> Array:
+        """Return the number of the class of samples, (n, m) -> (n,)."""
+        return heads.decide(self.carry(self.reduce(features)), self.head)
+
+    def probabilities(self, features: Array) -> Array:
+        """Return the probability of every class, (n, m) -> (n, classes).
+
+        Raises:
+            InputError: the loss that the network was trained with gives none.
+        """
+        if not self.probabilistic:
+            raise InputError(
+                "loss.kind: gives no probabilities; expected cross_entropy. Use the classes."
+            )
+        return heads.probabilities(self.carry(self.reduce(features)), self.head).T
+
+    def positions(self, features: Array) -> Array:
+        """Return where samples are at T, (n, m) -> (n, d)."""
+        return self.carry(self.reduce(features)).T
+
+    def reduce(self, features: Array) -> Array:
+        """Return the points of samples at 0, x = matrix^T (features - shift), (n, m) -> (d, n)."""
+        return ((features - self.shift) @ self.matrix).T
+
+    # ------------------------------------------------------------------ points as columns
+    @property
+    def dimension(self) -> int:
+        """Number d of coordinates."""
+        return self.matrix.shape[1]
+
+    @property
+    def layers(self) -> Network:
+        """The residual network between the reduction and the head."""
+        block, activation = BLOCKS[self.block], ACTIVATIONS[self.activation]
+        return Network(block, activation, Controls(self.parameters), self.final_time)
+
+    def path(self, x: Array) -> Array:
+        """Return points at the start of every layer and at T, (d, n) -> (layers + 1, d, n)."""
+        return flow(self.layers, x, SCHEMES[self.order], self.steps_per_layer)
+
+    def carry(self, x: Array) -> Array:
+        """Return points at T, (d, n) -> (d, n)."""
+        return self.path(x)[-1]
+
+    def classify(self, x: Array) -> Array:
+        """Return the number of the class of points at 0, (d, n) -> (n,)."""
+        return heads.decide(self.carry(x), self.head)
+
+    def applied_by(self, inference: str, order: int, steps_per_layer: int) -> TrainedNetwork:
+        """Return the same network, applied to samples in another way.
+
+        Args:
+            inference: a name in ``INFERENCES``.
+            order: that of the time stepping of the density.
+            steps_per_layer: steps of the density in a layer.
+        """
+        scheme, steps = INFERENCES[inference](order, steps_per_layer)
+        return replace(self, order=scheme.order, steps_per_layer=steps)
+
+    # ------------------------------------------------------------------ as arrays
+    def to_arrays(self) -> dict[str, Array]:
+        """Return all fields as arrays by name; those of the layers and of the head by theirs."""
+        fields = {name: np.asarray(getattr(self, name)) for name in (*ARRAYS, *SCALARS)}
+        return fields | dict(self.parameters) | dict(self.head)
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, Array]) -> TrainedNetwork:
+        """Return the network of ``to_arrays``."""
+        scalars: dict[str, Any] = {n: kind(arrays[n].item()) for n, kind in SCALARS.items()}
+        rest = {n: v for n, v in arrays.items() if n not in (*ARRAYS, *SCALARS)}
+        return TrainedNetwork(
+            features=tuple(map(str, arrays["features"])),
+            labels=tuple(map(str, arrays["labels"])),
+            shift=arrays["shift"],
+            matrix=arrays["matrix"],
+            parameters={n: v for n, v in rest.items() if n not in ("H", "h")},
+            head={n: v for n, v in rest.items() if n in ("H", "h")},
+            **scalars,
+        )
+
+
+def trained_network(
+    functional: ReducedFunctional, theta: Array, inference: str | None = None
+) -> TrainedNetwork:
+    """Return the network with controls theta.
+
+    Args:
+        functional: J.
+        theta: the controls.
+        inference: how it is applied to samples, ``network.inference`` when not given.
+    """
+    population, dataset = functional.population, functional.population.dataset
+    data = None
+    if dataset is not None:
+        data = {name: getattr(dataset, name) for name in ARRAYS}
+    controls = functional.controls.from_vector(theta)
+    network = _assemble(
+        functional.case,
+        population.labels,
+        population.targets,
+        data,
+        controls,
+        functional.steps_per_layer,
+    )
+    if inference is None:
+        return network
+    return network.applied_by(inference, functional.case.time.order, functional.steps_per_layer)
+
+
+def _assemble(
+    case: Case,
+    labels: tuple[str, ...],
+    targets: Array,
+    data: Mapping[str, Any] | None,
+    controls: Controls,
+    steps_per_layer: int,
+) -> TrainedNetwork:
+    """Return the network of a case; without samples the features are the coordinates."""
+    from mfresnet.losses import LOSSES
+
+    d, head = case.dimension, controls.of_head()
+    if data is None:
+        names = [f"x{i + 1}" for i in range(d)]
+        data = {"features": names, "shift": np.zeros(d), "matrix": np.eye(d)}
+    if not head and len(labels) > 1 and targets.shape == (len(labels), d):
+        head = heads.of_targets(targets)
+    network = TrainedNetwork(
+        features=tuple(data["features"]),
+        labels=tuple(labels),
+        shift=np.asarray(data["shift"], dtype=float),
+        matrix=np.asarray(data["matrix"], dtype=float),
+        block=case.network.block,
+        activation=case.network.activation,
+        parameters={n: np.array(v) for n, v in controls.values.items() if n not in controls.head},
+        final_time=case.network.final_time,
+        order=case.time.order,
+        steps_per_layer=steps_per_layer,
+        head={n: np.array(v) for n, v in head.items()},
+        probabilistic=LOSSES[case.loss.kind].probabilistic,
+    )
+    return network.applied_by(case.network.inference, case.time.order, steps_per_layer)
+
+
+# ---------------------------------------------------------------------- files
+def load_network(path: str | Path) -> TrainedNetwork:
+    """Return the network of a run directory, or of a file of ``mfresnet export --to npz``.
+
+    Raises:
+        InputError: neither is there, or a file in it cannot be read.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return _load_run(path)
+        with np.load(path) as file:
+            return TrainedNetwork.from_arrays(dict(file))
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{path}: not a trained network ({reason}); expected the directory of a finished run "
+            "or a file of mfresnet export --to npz. Check the path."
+        ) from None
+
+
+def case_of(directory: Path) -> Case:
+    """Return the case of a run directory."""
+    from mfresnet.case import load
+
+    return load(directory / "case.toml")
+
+
+def _load_run(directory: Path) -> TrainedNetwork:
+    report = json.loads((directory / "run.json").read_text(encoding="utf-8"))
+    case = case_of(directory)
+    with np.load(directory / "controls.npz") as file:
+        values = {n: file[n] for n in (*case.shapes(), *case.head(1))}
+    controls = Controls(values, tuple(case.head(1)))
+    data, labels = report["data"], tuple(case.labels())
+    targets = [c.target for c in case.classes if c.target is not None]
+    if data is not None:
+        labels, given = tuple(data["labels"]), case.loss.targets or {}
+        targets = [given[label] for label in labels if label in given]
+    return _assemble(
+        case, labels, np.array(targets, dtype=float), data, controls, report["steps_per_layer"]
+    )
