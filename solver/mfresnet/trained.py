@@ -16,8 +16,8 @@
 >>> network.predict(samples)
 array([0, 1])
 >>> network.probabilities(samples).round(3)
-array([[0.645, 0.355],
-   [0.032, 0.968]])
+array([[0.644, 0.356],
+       [0.031, 0.969]])
 """
 
 from __future__ import annotations
