@@ -6,7 +6,6 @@ from mpi4py import MPI
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 import pyvista
 
+from commands import command, execute, outside
 from helpers import make_data_case
 from mfresnet.case import Case, load
 from mfresnet.errors import InputError
@@ -31,29 +31,6 @@ PLANE = ROOT / "cases/two_classes_2d.toml"
 SMALL = ["mesh.cells=[12, 12]", "network.layers=3", "penalty.tikhonov=0.05"]
 SMALL += ["mesh.outflow_tolerance=1e-4"]
 BARE = ["output.fields=false", "output.pictures=false"]
-
-
-def command(
-    *arguments: object, ranks: int = 0, settings: list[str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-W", "error::UserWarning", "-m", "mfresnet", *map(str, arguments)]
-    if ranks:
-        line = ["mpirun", "-n", str(ranks), *line]
-    for setting in settings or []:
-        line += ["--set", setting]
-    return execute(line)
-
-
-def execute(line: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        line, capture_output=True, text=True, timeout=120, check=False, env=outside()
-    )
-
-
-def outside() -> dict[str, str]:
-    """Return the environment without what MPI has told this process, so that mpirun starts anew."""
-    ours = ("OMPI_COMM", "OMPI_APP", "OMPI_FILE", "OMPI_ARGV", "OMPI_COMMAND", "PMIX_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
 
 
 def report(directory: Path) -> dict[str, object]:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Activation functions: name -> sigma, sigma', sigma'', supremum of |sigma|.
 
-Every function acts elementwise on a float64 array. A new activation is one row.
+Every function acts elementwise on a float64 array. ``value`` is made of NumPy's ufuncs, which the
+export to ONNX follows. A new activation is one row.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Activation:
         derivative: sigma'(u); at a kink the mean of the two sides.
         second: sigma''(u); 0 at a kink.
         bound: supremum of |sigma|, infinity when unbounded.
+        torch: sigma(u) as a PyTorch expression, for the export, exact in float64.
         smooth: whether sigma is twice continuously differentiable.
     """
 
@@ -33,6 +35,7 @@ class Activation:
     derivative: Callable[[Array], Array]
     second: Callable[[Array], Array]
     bound: float
+    torch: str
     smooth: bool = True
 
 
@@ -52,16 +55,26 @@ def _tanh_second(u: Array) -> Array:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation(np.tanh, lambda u: 1.0 - np.tanh(u) ** 2, _tanh_second, 1.0),
-    "sigmoid": Activation(expit, _sigmoid_derivative, _sigmoid_second, 1.0),
+    "tanh": Activation(
+        np.tanh, lambda u: 1.0 - np.tanh(u) ** 2, _tanh_second, 1.0, "torch.tanh(u)"
+    ),
+    "sigmoid": Activation(expit, _sigmoid_derivative, _sigmoid_second, 1.0, "torch.sigmoid(u)"),
     "relu": Activation(
         lambda u: np.maximum(u, 0.0),
         lambda u: np.heaviside(u, 0.5),
         np.zeros_like,
         math.inf,
+        "torch.relu(u)",
         smooth=False,
     ),
-    "softplus": Activation(lambda u: np.logaddexp(u, 0.0), expit, _sigmoid_derivative, math.inf),
-    "sin": Activation(np.sin, np.cos, lambda u: -np.sin(u), 1.0),
-    "identity": Activation(np.array, np.ones_like, np.zeros_like, math.inf),
+    # torch's own softplus is the identity above 20, wrong by 2e-9 there
+    "softplus": Activation(
+        lambda u: np.logaddexp(u, 0.0),
+        expit,
+        _sigmoid_derivative,
+        math.inf,
+        "torch.logaddexp(u, torch.zeros_like(u))",
+    ),
+    "sin": Activation(np.sin, np.cos, lambda u: -np.sin(u), 1.0, "torch.sin(u)"),
+    "identity": Activation(np.positive, np.ones_like, np.zeros_like, math.inf, "u"),
 }

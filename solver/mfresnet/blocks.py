@@ -29,6 +29,8 @@ class Block:
         jvp: (activation, x, parameters, h) -> dv/dparameters [h], shape (d, n).
         vjp_tangent: (activation, x, parameters, g, h) -> derivative of ``vjp`` along h at fixed g:
             sum over points of g . d2v/dparameters2 [h], per parameter.
+        torch: v as a PyTorch expression of points x as rows, (n, d), the parameters of one layer by
+            their names, and the function sigma, for the export.
         bound: (activation) -> supremum of |v_i| over all x and parameters, infinity if none.
         wide: whether the width is free: it must then be given in the case file.
         zero_is_critical: whether all derivatives in the parameters but one vanish at zero, so that
@@ -41,6 +43,7 @@ class Block:
     jvp: Callable[[Activation, Array, Parameters, Parameters], Array]
     vjp_tangent: Callable[[Activation, Array, Parameters, Array, Parameters], dict[str, Array]]
     bound: Callable[[Activation], float]
+    torch: str
     wide: bool = False
     zero_is_critical: bool = False
 
@@ -122,6 +125,7 @@ BLOCKS: dict[str, Block] = {
         jvp=_square_jvp,
         vjp_tangent=_square_vjp_tangent,
         bound=lambda activation: activation.bound,
+        torch="sigma(x @ W.T + b)",
     ),
     "wide": Block(
         shapes=lambda d, width: {"W": (width, d), "b": (width,), "V": (d, width), "c": (d,)},
@@ -130,6 +134,7 @@ BLOCKS: dict[str, Block] = {
         jvp=_wide_jvp,
         vjp_tangent=_wide_vjp_tangent,
         bound=lambda activation: math.inf,
+        torch="sigma(x @ W.T + b) @ V.T + c",
         wide=True,
         zero_is_critical=True,
     ),

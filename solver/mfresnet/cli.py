@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The command line: run, check, verify, cross-validate, bench."""
+"""The command line: run, check, verify, cross-validate, export, bench."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ app = typer.Typer(
     help="Train residual neural networks in the limit of infinitely many data.",
     epilog="Everything runs under mpirun. Options of PETSc follow after --.",
 )
-LATER = ("predict", "export", "plot")
+LATER = ("predict", "plot")
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a key: training.max_iterations=50.")
 ]
 CaseFile = Annotated[Path, typer.Argument(metavar="CASE", help="The case file (TOML).")]
+
+RunDirectory = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run directory, or a file of export --to npz.")
+]
 
 
 def _show_version(value: bool) -> None:
@@ -138,6 +142,24 @@ def cross_validate(
         ),
     )
     say(json.dumps(result, indent=2) if as_json else table(result))
+
+
+@app.command()
+def export(
+    run: RunDirectory,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    to: Annotated[str, typer.Option("--to", help="npz, torch or onnx.")],
+) -> None:
+    """Write the trained network of a run as a file that runs elsewhere."""
+    from mfresnet.exporters import export as write
+    from mfresnet.parallel import together
+    from mfresnet.trained import load_network
+
+    comm, written = MPI.COMM_WORLD, []
+    with together(comm):
+        if comm.rank == 0:
+            written = write(load_network(run), to, file)
+    say("Written: " + ", ".join(map(str, written)))
 
 
 @app.command()

@@ -13,6 +13,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.torch_weights import ENDINGS, read_weights
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -223,10 +224,10 @@ def prolong(controls: Controls, layers: int) -> Controls:
 
 
 def stored_controls(path: Path, shapes: Shapes, head: tuple[str, ...], layers: int) -> Controls:
-    """Return the controls of another run, prolonged in depth.
+    """Return the controls of another run or of a PyTorch network, prolonged in depth.
 
     Args:
-        path: its controls.npz.
+        path: a controls.npz, or a state dictionary, see ``read_weights``.
         shapes: the shape of every parameter of a layer, and of the head.
         head: the names that belong to the head.
         layers: number of layers L.
@@ -235,8 +236,13 @@ def stored_controls(path: Path, shapes: Shapes, head: tuple[str, ...], layers: i
         InputError: the file cannot be read, or holds other parameters.
     """
     try:
-        with np.load(path) as file:
-            stored = {name: file[name] for name in shapes if name in file}
+        if path.suffix in ENDINGS:
+            stored = read_weights(path, shapes, head)
+        else:
+            with np.load(path) as file:
+                stored = {name: file[name] for name in shapes if name in file}
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(
             f"initial.file: cannot be read; got {path} ({error}), expected a controls.npz. "

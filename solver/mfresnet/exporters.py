@@ -1,0 +1,71 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""A trained network in a file that runs elsewhere: format -> how it is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfresnet.errors import InputError, lookup
+from mfresnet.export import write_atomically
+from mfresnet.export_torch import write_torch
+from mfresnet.trained import TrainedNetwork
+
+
+def _write_npz(network: TrainedNetwork, path: Path) -> list[Path]:
+    arrays: dict[str, Any] = network.to_arrays()
+    write_atomically(path, lambda stream: np.savez(stream, **arrays))
+    return [path]
+
+
+def _write_onnx(network: TrainedNetwork, path: Path) -> list[Path]:
+    from mfresnet.export_onnx import onnx_bytes
+
+    try:
+        content = onnx_bytes(network)
+    except ImportError:
+        raise InputError(
+            "--to onnx: needs the package onnx; got none installed. Install it, or use npz."
+        ) from None
+    write_atomically(path, lambda stream: stream.write(content))
+    return [path]
+
+
+EXPORTERS: dict[str, Callable[[TrainedNetwork, Path], list[Path]]] = {
+    "npz": _write_npz,
+    "torch": write_torch,
+    "onnx": _write_onnx,
+}
+"""Format -> (network, file) -> the files that were written, each whole or not at all.
+
+``npz`` holds the arrays of ``TrainedNetwork`` by name, for NumPy and for ``mfresnet predict``;
+``torch`` a state dictionary and a module; ``onnx`` a model. All hold scaling and reduction."""
+
+
+def export(network: TrainedNetwork, to: str, path: Path) -> list[Path]:
+    """Write a network in a format of ``EXPORTERS`` and return the files.
+
+    Raises:
+        InputError: an unknown format, a missing package, or a file that cannot be written.
+    """
+    write = lookup(EXPORTERS, to, "--to")
+    check_writable(path, "FILE")
+    return write(network, path)
+
+
+def check_writable(path: Path, where: str) -> None:
+    """Refuse a file that cannot be written.
+
+    Raises:
+        InputError: its directory is not there, or it is a directory itself.
+    """
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(
+            f"{where}: cannot be written; got {path}, expected a file in a directory that exists. "
+            "Choose another one."
+        )
