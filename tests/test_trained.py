@@ -133,15 +133,23 @@ def test_quality_by_hand() -> None:
     assert row["log_loss"] == pytest.approx(-(4 * np.log(0.8) + 2 * np.log(0.1)) / 6)
     assert row["calibration_error"] == pytest.approx(0.8 - 4 / 6)
     assert quality(y, given, 3)["log_loss"] is None
+    # a weight counts as so many samples
+    times = np.array([1, 2, 1, 3, 1, 2])
+    weighted = quality(y, given, 3, p, times.astype(float))
+    repeated = quality(y.repeat(times), given.repeat(times), 3, p.repeat(times, axis=0))
+    for name in ("accuracy", "balanced_accuracy", "log_loss", "calibration_error"):
+        assert weighted[name] == pytest.approx(repeated[name]), name
 
 
 def test_calibration_error() -> None:
     """Small where classes are drawn with the given probabilities, large where they are not."""
     p = RNG.dirichlet([1.0, 1.0, 1.0], size=40_000)
     y = (RNG.random(len(p))[:, None] > np.cumsum(p, axis=1)).sum(axis=1)
-    assert calibration_error(y, p) < 0.01
+    assert calibration_error(y, p, np.ones(len(y))) < 0.01
     sure = np.eye(3)[p.argmax(axis=1)]
-    assert calibration_error(y, sure) == pytest.approx(np.mean(p.argmax(axis=1) != y))
+    assert calibration_error(y, sure, np.ones(len(y))) == pytest.approx(
+        np.mean(p.argmax(axis=1) != y)
+    )
 
 
 def test_measures_of_a_run(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ BINS = 10
 
 
 def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
-    """Return the metrics of run.json: what the loss tells, and with samples how good the network is.
+    """Return the metrics of run.json: what the loss tells, and how good the network is on samples.
 
     ``train`` and ``test`` have all measures of ``quality`` for ``network.inference``, also below
     ``logistic_regression``, the baseline on the same features. The accuracies stand by themselves
