@@ -17,18 +17,31 @@ from dolfinx import fem
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
 from mfresnet.functional import ReducedFunctional
-from mfresnet.parallel import maximum
+from mfresnet.mesh import CELLS
+from mfresnet.parallel import maximum, total
 from mfresnet.space import Space
 from mfresnet.weakform import JIT, weak_form
 
-REPEATS, SWEEP_REPEATS = 40, 5
-CELLS = {"quadrilateral": [32, 32], "triangle": [32, 32], "interval": [256]}
-DEGREE = 2
+REPEATS, SWEEP_REPEATS = 20, 5
+ROWS: tuple[tuple[str, int, int], ...] = (
+    ("interval", 256, 2),
+    ("quadrilateral", 32, 1),
+    ("quadrilateral", 32, 2),
+    ("quadrilateral", 32, 3),
+    ("triangle", 32, 2),
+    ("hexahedron", 16, 1),
+    ("hexahedron", 12, 2),
+    ("tetrahedron", 8, 2),
+)
+"""Cell type, cells a direction, degree."""
+SHARED = ("hexahedron", 32, 1)
+"""The same, for the comparison of all ranks with one."""
+NAP = 0.01
 
 
-def bench_case(cell: str) -> Case:
-    """Return the case that is measured: two Gaussians, tanh, ten layers."""
-    d = len(CELLS[cell])
+def bench_case(cell: str, n: int, degree: int, layers: int = 4) -> Case:
+    """Return the case that is measured: two Gaussians, tanh, layers of depth 0.1."""
+    d = CELLS[cell]
     classes = [
         {
             "density": {
@@ -40,8 +53,10 @@ def bench_case(cell: str) -> Case:
         }
         for s in (-0.7, 0.7)
     ]
-    mesh = {"cell": cell, "cells": CELLS[cell], "lower": [-3.0] * d, "upper": [3.0] * d}
-    return parse({"mesh": mesh, "space": {"degree": DEGREE}, "classes": classes})
+    mesh = {"cell": cell, "cells": [n] * d, "lower": [-3.0] * d, "upper": [3.0] * d}
+    network = {"layers": layers, "final_time": 0.1 * layers}
+    space = {"degree": degree}
+    return parse({"mesh": mesh, "space": space, "network": network, "classes": classes})
 
 
 def _seconds(
@@ -77,55 +92,112 @@ def assembler(space: Space, f: fem.Function) -> Callable[[], Any]:
     return assemble
 
 
-def measure(comm: MPI.Intracomm) -> dict[str, Any]:
-    """Return the times and ratios of every cell type. Parallel: collective."""
-    rows = {cell: _measure_cell(comm, cell) for cell in CELLS}
-    return {"ranks": comm.size, "degree": DEGREE, "cells": rows}
+def measure(comm: MPI.Intracomm, cell: str | None = None) -> dict[str, Any]:
+    """Return the times and ratios of every row, on more ranks the speed-up too.
+
+    Args:
+        comm: the communicator.
+        cell: when given, the rows of this cell type only, and the speed-up for hexahedra only.
+
+    Parallel: collective.
+    """
+    result: dict[str, Any] = {
+        "ranks": comm.size,
+        "rows": [_measure_row(comm, *row) for row in ROWS if cell in (None, row[0])],
+        "parallel": None,
+    }
+    if comm.size > 1 and cell in (None, SHARED[0]):
+        result["parallel"] = _measure_parallel(comm)
+    return result
 
 
-def _measure_cell(comm: MPI.Intracomm, cell: str) -> dict[str, Any]:
-    functional = ReducedFunctional(bench_case(cell), comm)
-    transport, theta = functional.transport, functional.theta0.copy()
-    a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
-    f = functional.f0[0]
+def _sweeps(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
+    theta = functional.theta0.copy()
 
     def fresh() -> Array:
         """Return controls that J has not seen."""
         theta[0] += 1e-9
         return theta
 
-    function = transport.space.to_function(f)
-    operator = {
-        "apply": lambda: transport.apply(f, a),
-        "assemble": assembler(transport.space, function),
-    }
-    sweeps = {
+    return {
         "value": lambda: functional.value(fresh()),
         "value_and_derivative": lambda: functional.derivative(fresh()),
     }
-    times = _seconds(comm, operator, REPEATS, 20) | _seconds(comm, sweeps, SWEEP_REPEATS, 1)
+
+
+def _operator(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
+    transport, f = functional.transport, functional.f0[0]
+    a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
     return {
-        "dofs": transport.space.n_global,
+        "apply": lambda: transport.apply(f, a),
+        "transpose": lambda: transport.apply_transpose(f, a),
+    }
+
+
+def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[str, Any]:
+    functional = ReducedFunctional(bench_case(cell, n, degree), comm)
+    space = functional.transport.space
+    operator = _operator(functional)
+    operator["assemble"] = assembler(space, space.to_function(functional.f0[0]))
+    times = _seconds(comm, operator, REPEATS, 20)
+    times |= _seconds(comm, _sweeps(functional), SWEEP_REPEATS, 1)
+    return {
+        "cell": cell,
+        "cells": n,
+        "degree": degree,
+        "dofs": space.n_global,
         "milliseconds": {name: 1e3 * seconds for name, seconds in times.items()},
+        "apply_dofs_per_second": space.n_global / times["apply"],
+        "transpose_dofs_per_second": space.n_global / times["transpose"],
+        "bytes_per_dof": float(total(comm, functional.transport.bytes)[0]) / space.n_global,
         "assemble_over_apply": times["assemble"] / times["apply"],
         "derivative_over_value": times["value_and_derivative"] / times["value"],
     }
 
 
+def _measure_parallel(comm: MPI.Intracomm) -> dict[str, Any]:
+    """Return how much faster all ranks are than rank 0 alone, with the other ranks asleep."""
+
+    def run(on: MPI.Intracomm) -> dict[str, float]:
+        functional = ReducedFunctional(bench_case(*SHARED, layers=1), on)
+        times = _seconds(on, _operator(functional), SWEEP_REPEATS, 10)
+        return times | _seconds(on, _sweeps(functional), SWEEP_REPEATS, 1)
+
+    alone: dict[str, float] = {}
+    if comm.rank == 0:
+        alone = run(MPI.COMM_SELF)
+    request = comm.Ibarrier()
+    while not request.Test():
+        time.sleep(NAP)
+    together, alone = run(comm), comm.bcast(alone, root=0)
+    cell, n, degree = SHARED
+    names = ("apply", "transpose", "value", "value_and_derivative")
+    return {
+        "cell": cell,
+        "cells": n,
+        "degree": degree,
+        "speedup": {name: alone[name] / together[name] for name in names},
+        "efficiency": {name: alone[name] / together[name] / comm.size for name in names},
+    }
+
+
 def table(result: dict[str, Any]) -> str:
-    """Return the ratios as a table."""
-    head = f"degree {result['degree']}, {result['ranks']} rank(s)"
-    names = ("cells", "dofs", "apply", "UFL assembly", "ratio", "J", "J and derivative", "ratio")
-    rows = [[*names]]
-    for cell, row in result["cells"].items():
-        ms = row["milliseconds"]
+    """Return the figures as a table."""
+    rows = [
+        ["cells", "degree", "dofs", "apply", "transpose", "UFL / apply", "bytes/dof"]
+        + ["J", "J and derivative", "ratio"]
+    ]
+    for row in result["rows"]:
+        ms, d = row["milliseconds"], CELLS[row["cell"]]
         rows.append(
             [
-                f"{cell} {'x'.join(map(str, CELLS[cell]))}",
+                f"{row['cell']} {'x'.join([str(row['cells'])] * d)}",
+                str(row["degree"]),
                 str(row["dofs"]),
-                f"{ms['apply']:.3f} ms",
-                f"{ms['assemble']:.3f} ms",
+                f"{row['apply_dofs_per_second'] / 1e6:.0f} Mdof/s",
+                f"{row['transpose_dofs_per_second'] / 1e6:.0f} Mdof/s",
                 f"{row['assemble_over_apply']:.1f}",
+                f"{row['bytes_per_dof']:.0f}",
                 f"{ms['value']:.1f} ms",
                 f"{ms['value_and_derivative']:.1f} ms",
                 f"{row['derivative_over_value']:.2f}",
@@ -133,4 +205,12 @@ def table(result: dict[str, Any]) -> str:
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(t.rjust(w) for t, w in zip(r, widths, strict=True)) for r in rows]
-    return "\n".join([head, *lines])
+    lines.insert(0, f"{result['ranks']} rank(s)")
+    if (shared := result["parallel"]) is not None:
+        n, up = shared["cells"], shared["speedup"]
+        lines.append(
+            f"{shared['cell']} {n}x{n}x{n}, degree {shared['degree']}: {result['ranks']} ranks are "
+            f"{up['apply']:.2f} times as fast as one in apply, {up['value_and_derivative']:.2f} "
+            "times in J and derivative"
+        )
+    return "\n".join(lines)

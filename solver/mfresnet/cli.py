@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from mfresnet import __version__
-from mfresnet.errors import InputError
+from mfresnet.errors import InputError, lookup
 
 app = typer.Typer(
     add_completion=False,
@@ -164,10 +164,14 @@ def export(
 
 @app.command()
 def bench(
+    cell: Annotated[str | None, typer.Option(help="Measure this cell type only.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the operator against assembly of the UFL form, and the derivative against J."""
     from mfresnet.bench import measure, table
+    from mfresnet.mesh import CELLS
 
-    result = measure(MPI.COMM_WORLD)
+    if cell is not None:
+        lookup(CELLS, cell, "--cell")
+    result = measure(MPI.COMM_WORLD, cell)
     say(json.dumps(result, indent=2) if as_json else table(result))

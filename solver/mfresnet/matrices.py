@@ -36,6 +36,14 @@ class Matrix:
         self._x = PETSc.Vec().createWithArray(self.x, comm=PETSc.COMM_SELF)
         self._y = PETSc.Vec().createWithArray(self.y, comm=PETSc.COMM_SELF)
 
+    @property
+    def bytes(self) -> int:
+        """Memory of the entries with their indices, and of argument and result."""
+        index = np.dtype(PETSc.IntType).itemsize
+        entries = int(self._matrix.getInfo()["nz_used"])
+        rows = self._matrix.size[0] + 1
+        return (8 + index) * entries + index * rows + self.x.nbytes + self.y.nbytes
+
     def apply(self) -> Array:
         """Return the matrix times ``x``."""
         self._matrix.mult(self._x, self._y)

@@ -114,6 +114,11 @@ class Transport:
         self._b_cell = b_cell.reshape(d, n)
         self._cell_scratch, self._facet_scratch = np.empty(n), np.empty(m)
 
+    @property
+    def bytes(self) -> int:
+        """Memory of the matrices with their vectors on this rank."""
+        return sum(m.bytes for m in (self._b, self._c, self._p, self._q))
+
     # ------------------------------------------------------------------ coefficients
     def new_coefficients(self) -> Coefficients:
         """Return coefficients with zeros."""
