@@ -18,6 +18,7 @@ from mfresnet.optimise import Iteration
 from mfresnet.output import depths
 from mfresnet.palette import COLOURS
 from mfresnet.parallel import together
+from mfresnet.plot3d import draw_space
 from mfresnet.plot_samples import decision_figure, paths_figure
 from mfresnet.raster import Raster, view
 
@@ -30,6 +31,14 @@ def draw(
     functional: ReducedFunctional, theta: Array, history: Sequence[Iteration], directory: Path
 ) -> None:
     """Write all pictures of a run into ``directory``, which exists. Parallel: collective."""
+    if functional.transport.space.dimension == 3:
+        with together(functional.comm):
+            if functional.comm.rank == 0:
+                curves = controls_figure(functional, theta), history_figure(history)
+                for name, figure in zip(("controls", "history"), curves, strict=True):
+                    figure.savefig(directory / f"{name}.png")
+        draw_space(functional, theta, directory / "density.png")
+        return
     densities = functional.densities(theta)
     times, space = depths(functional), functional.transport.space
     chosen = [0, len(times) // 2, len(times) - 1]

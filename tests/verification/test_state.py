@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.linalg import expm
+from scipy.special import expit, lambertw
 
 from helpers import carry, l2_error, moments, observed_orders
 from mfresnet.arrays import Array
-from mfresnet.density import Gaussian, project
+from mfresnet.density import Gaussian, UniformBox, project
 from mfresnet.mesh import box
 from mfresnet.space import Space
 from mfresnet.sweep import steps_needed
@@ -222,3 +223,75 @@ def test_nonlinear_2d(cell: str, flow: str) -> None:
         exact,
         [28, 40, 56],
     )
+
+
+# ---------------------------------------------------------------------- other activations
+def sigmoid_density(x: Array) -> Array:
+    """V5: v = sigmoid(1.5 x + 0.2), T = 1: u + ... = u0 - e^{-u0} + s by Lambert's function."""
+    w, b = 1.5, 0.2
+    u = w * x[0] + b
+    # u - e^{-u} grows at the rate w; invert it for the start
+    c = u - np.exp(-u) - w
+    u0 = c + lambertw(np.exp(-c)).real
+    x0 = (u0 - b) / w
+    f0 = np.exp(-(x0**2) / 0.5) / np.sqrt(0.5 * np.pi)
+    return f0 * expit(u0) / expit(u)
+
+
+def sine_density(x: Array) -> Array:
+    """V5: v = sin(1.5 x + 0.2), T = 1: tan(u/2) = e^s tan(u0/2)."""
+    w, b = 1.5, 0.2
+    u = w * x[0] + b
+    turns = np.round(u / (2.0 * np.pi))
+    half = 0.5 * u - np.pi * turns
+    u0 = 2.0 * (np.arctan(np.exp(-w) * np.tan(half)) + np.pi * turns)
+    x0 = (u0 - b) / w
+    f0 = np.exp(-(x0**2) / 0.5) / np.sqrt(0.5 * np.pi)
+    # v(x0) / v(x), continuous where both vanish
+    ratio = np.exp(-w) / (np.cos(half) ** 2 + np.exp(-2.0 * w) * np.sin(half) ** 2)
+    return f0 * ratio
+
+
+@pytest.mark.parametrize(
+    ("activation", "exact"), [("sigmoid", sigmoid_density), ("sin", sine_density)]
+)
+def test_other_activations_1d(activation: str, exact: Density) -> None:
+    """V5."""
+    check_order(
+        lambda n: on_box("interval", n, [-4.0], [4.0], 2),
+        lambda space: solve(space, Gaussian(mean=0.0, covariance=0.25), activation, [[1.5]], [0.2]),
+        exact,
+        [60, 90, 135],
+    )
+
+
+def test_relu_jumps() -> None:
+    """V6: U[0, 1], w = ln 2, b = -ln(2)/2: 1 on [0, 1/2], 1/2 on [1/2, 3/2]; L1 order above 1/2."""
+    w, errors, sizes = np.log(2.0), [], [64, 128, 256]
+    for n in sizes:
+        space = on_box("interval", n, [-0.5], [2.0], 1)
+        f0 = UniformBox(lower=[0.0], upper=[1.0])
+        f, _ = project(f0, space, "f0")
+        steps = steps_needed(4.0 * Transport(space).rates.bound(0.5 * w + 1.0), 1.0, 0.409)
+        parameters = {"W": [[w]], "b": [-0.5 * w]}
+        f = carry(space, f, "relu", parameters, order=3, steps=steps)
+        rule = space.cell_quadrature(8)
+        values = f[space.dofs[: space.n_owned_cells]] @ rule.basis.T
+        x = rule.x[..., 0]
+        exact = 1.0 * ((x > 0.0) & (x < 0.5)) + 0.5 * ((x > 0.5) & (x < 1.5))
+        errors.append(float(np.sum(rule.weights * np.abs(values - exact))))
+    orders = observed_orders(sizes, errors)
+    assert 0.5 < orders[-1] < 1.2, (orders, errors)
+
+
+@pytest.mark.parametrize("w", [1.5, -1.5])
+def test_value_at_the_fixed_point(w: float) -> None:
+    """V8: f(T, -b/w) = f0(-b/w) e^{-w T}, where the density splits or concentrates."""
+    space = on_box("interval", 161, [-4.025], [4.025], 3)
+    f0 = Gaussian(mean=0.3, covariance=0.25)
+    f = solve(space, f0, "tanh", [[w]], [0.0], order=4)
+    x, values = space.at_points(f, np.array([[0.5]]))
+    middle = int(np.argmin(np.abs(x[:, 0, 0])))
+    assert abs(x[middle, 0, 0]) < 1e-12
+    exact = f0.density(np.zeros((1, 1)))[0] * np.exp(-w)
+    assert values[middle, 0] == pytest.approx(exact, rel=1e-4)

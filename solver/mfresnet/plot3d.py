@@ -1,0 +1,93 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Pictures of densities in space: sampled on all ranks, drawn by a child process of rank 0."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.errors import SolveError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.output import depths
+from mfresnet.palette import COLOURS
+from mfresnet.parallel import maximum, together
+from mfresnet.raster import Raster
+
+PIXELS = 60
+PATIENCE = 300.0
+MPI_VARIABLES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_")
+
+
+def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
+    """Draw the densities at the start, in the middle and at the end.
+
+    Args:
+        functional: J, in three dimensions.
+        theta: the controls.
+        path: the picture (.png).
+
+    Raises:
+        SolveError: the picture cannot be drawn; with the reason.
+
+    Parallel: collective.
+    """
+    space, times = functional.transport.space, depths(functional)
+    chosen = [0, len(times) // 2, len(times) - 1]
+    nodes = space.cell_nodes().reshape(-1, space.dimension)
+    upper = maximum(functional.comm, nodes.max(axis=0, initial=-np.inf))
+    lower = -maximum(functional.comm, (-nodes).max(axis=0, initial=-np.inf))
+    raster = Raster(space, lower, upper, PIXELS)
+    densities = functional.densities(theta)
+    f = np.array([raster.sample(densities[i]) for i in chosen])
+    population = functional.population
+    content = {f"axes_{i}": axis for i, axis in enumerate(raster.axes)}
+    content |= {"f": f, "times": times[chosen], "targets": population.targets}
+    content["labels"] = np.array(population.labels)
+    content["colours"] = np.array(COLOURS[: f.shape[1]])
+    with together(functional.comm):
+        if functional.comm.rank == 0:
+            with tempfile.TemporaryDirectory() as directory:
+                data = Path(directory) / "scene.npz"
+                np.savez(data, **content)
+                _render([str(data), str(path)])
+            if not path.is_file():
+                raise SolveError(f"output.pictures: {path.name} was not drawn. Set it to false.")
+
+
+def _render(arguments: Sequence[str]) -> None:
+    """Run ``mfresnet.scene`` with a screen, without what MPI has told this process."""
+    line = [sys.executable, "-m", "mfresnet.scene", *arguments]
+    if "DISPLAY" not in os.environ:
+        if shutil.which("xvfb-run") is None:
+            raise SolveError(
+                "output.pictures: no screen for pictures in space and no xvfb-run. Install xvfb "
+                "and xauth or set output.pictures = false."
+            )
+        line = ["xvfb-run", "-a", *line]
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(MPI_VARIABLES)}
+    home = str(Path(__file__).parents[1])
+    outside["PYTHONPATH"] = os.pathsep.join([home, outside.get("PYTHONPATH", "")]).rstrip(":")
+    try:
+        done = subprocess.run(
+            line, env=outside, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SolveError(
+            f"output.pictures: the picture in space took more than {PATIENCE:g} s. Set "
+            "output.pictures = false."
+        ) from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise SolveError(
+            f"output.pictures: the picture in space was not drawn ({last}). Set output.pictures = "
+            "false."
+        )
