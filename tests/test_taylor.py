@@ -131,6 +131,7 @@ ARCTAN = Activation(
     derivative=lambda u: 1.0 / (1.0 + u**2),
     second=lambda u: -2.0 * u / (1.0 + u**2) ** 2,
     bound=np.pi / 2,
+    torch="torch.atan(u)",
 )
 
 GATED = Block(  # v = g * sigma(b) * x: another argument, another parameter
@@ -150,6 +151,7 @@ GATED = Block(  # v = g * sigma(b) * x: another argument, another parameter
         "g": sigma.derivative(p["b"]) * h["b"] * np.sum(g * x, axis=1),
     },
     bound=lambda sigma: np.inf,
+    torch="g * sigma(b) * x",
 )
 
 QUARTIC = Penalty(

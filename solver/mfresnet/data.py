@@ -29,7 +29,7 @@ from mfresnet.splits import FEWEST, Split
 from mfresnet.survey import Blocks, Columns, survey
 from mfresnet.tables import Table, open_table
 
-KEPT = 1_000_000
+KEPT = 200_000
 """Most samples of a part that are kept as a whole: for pictures, measures and the baseline."""
 
 
