@@ -215,11 +215,11 @@ def test_exit_statuses(tmp_path: Path) -> None:
     wrong = command("run", PLANE, settings=["network.activation=rleu", "space.degree=8"])
     assert wrong.returncode == 2
     assert len(wrong.stderr.strip().splitlines()) == 2
-    for arguments in (["predict", "x"], ["rnu"], ["run"], ["run", "a.toml", "--fast"], ["plot"]):
+    for arguments in (["plot", "x"], ["rnu"], ["run"], ["run", "a.toml", "--fast"], ["plot"]):
         refused = command(*arguments)
         assert refused.returncode == 2
         assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
-    assert "not available yet" in command("predict", "x").stderr
+    assert "not available yet" in command("plot", "x").stderr
 
 
 def test_check(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The command line: run, check, verify, cross-validate, export, bench."""
+"""The command line: run, check, verify, cross-validate, predict, export, bench."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     help="Train residual neural networks in the limit of infinitely many data.",
     epilog="Everything runs under mpirun. Options of PETSc follow after --.",
 )
-LATER = ("predict", "plot")
+LATER = ("plot",)
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a key: training.max_iterations=50.")
 ]
@@ -142,6 +142,23 @@ def cross_validate(
         ),
     )
     say(json.dumps(result, indent=2) if as_json else table(result))
+
+
+@app.command()
+def predict(
+    run: RunDirectory,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A table with the features.")],
+    out: Annotated[Path, typer.Option(help="The file to write: csv, tsv or parquet.")],
+) -> None:
+    """Write class, probabilities and final position of every row of a table."""
+    from mfresnet.parallel import together
+    from mfresnet.predict import predict as write
+    from mfresnet.trained import load_network
+
+    with together(MPI.COMM_WORLD):
+        network = load_network(run)
+    found = write(network, data, out)
+    say(f"{out}: {found.sentence()}")
 
 
 @app.command()

@@ -30,11 +30,14 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         write: gets a binary stream.
     """
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
-        write(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

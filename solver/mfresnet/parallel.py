@@ -8,13 +8,15 @@ from mpi4py import MPI
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
+
+T = TypeVar("T")
 
 
 def total(comm: MPI.Intracomm, values: Any) -> NDArray[np.float64]:
@@ -70,3 +72,29 @@ def collect(comm: MPI.Intracomm, array: Array) -> Array:
     """
     parts = comm.gather(array, root=0)
     return array[:0] if parts is None else np.concatenate(parts)
+
+
+def ordered(comm: MPI.Intracomm, items: Iterator[tuple[int, T]]) -> Iterator[list[T]]:
+    """Yield what all ranks make, in the order of its numbers: on rank 0, empty lists elsewhere.
+
+    Args:
+        comm: the communicator.
+        items: numbers that rise and what goes with them, on each rank; making them must not be
+            collective. An error is raised on all ranks.
+
+    Parallel: collective, with as many rounds on all ranks.
+    """
+    waiting: dict[int, T] = {}
+    while True:
+        item = None
+        with together(comm):
+            item = next(items, None)
+        given = comm.gather(item, root=0)
+        latest = np.inf
+        if given is not None:
+            found = [pair for pair in given if pair is not None]
+            waiting.update(found)
+            latest = min((number for number, _ in found), default=np.inf)
+        yield [waiting.pop(number) for number in sorted(waiting) if number <= latest]
+        if comm.bcast(latest, root=0) == np.inf:
+            return

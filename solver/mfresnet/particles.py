@@ -54,6 +54,16 @@ def advance(network: Network, layer: int, x: Array, dt: float, scheme: Scheme) -
     return x + dt * increment
 
 
+def through(
+    network: Network, layer: int, x: Array, scheme: Scheme = SCHEMES[3], steps: int = 1
+) -> Array:
+    """Return the points after one layer, by ``steps`` steps."""
+    dt = network.final_time / network.layers / steps
+    for _ in range(steps):
+        x = advance(network, layer, x, dt, scheme)
+    return x
+
+
 def flow(
     network: Network, x: Array, scheme: Scheme = SCHEMES[3], steps_per_layer: int = 1
 ) -> Array:
@@ -66,14 +76,10 @@ def flow(
             x <- x + dt v(x; theta_l).
         steps_per_layer: steps inside each layer.
     """
-    dt = network.final_time / network.layers / steps_per_layer
     path = np.empty((network.layers + 1, *x.shape))
     path[0] = x
     for layer in range(network.layers):
-        at = path[layer]
-        for _ in range(steps_per_layer):
-            at = advance(network, layer, at, dt, scheme)
-        path[layer + 1] = at
+        path[layer + 1] = through(network, layer, path[layer], scheme, steps_per_layer)
     return path
 
 

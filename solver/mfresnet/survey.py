@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,14 +126,16 @@ class Blocks:
         columns, rank, size = self._columns, self._comm.rank, self._comm.size
         self._skipped = 0
         for number, block in self._table.blocks(columns.numbers(), [columns.label], rank, size):
-            names = _names(block[columns.label])
+            names = to_names(block[columns.label])
             bad = names == ""
             if bad.any() and not self._drop:
                 where = self._where(number, int(np.argmax(bad)), columns.label)
                 raise InputError(f"{where}: missing label; expected the class of the row. Add it.")
             values = []
             for column in columns.numbers():
-                array, missing = self._numbers(number, block[column], column)
+                place = partial(self._where, number, column=column)
+                advice = None if self._drop else 'remove the row, or set data.missing = "drop"'
+                array, missing = to_numbers(block[column], place, advice)
                 values.append(array)
                 bad |= missing
             x = np.stack(values[: len(columns.features)], axis=1)
@@ -149,36 +152,6 @@ class Blocks:
 
     def _where(self, block: int, row: int, column: str) -> str:
         return f"data.file: {self._name}, {self._table.place(block, row)}, column '{column}'"
-
-    def _numbers(self, block: int, values: Array, column: str) -> tuple[Array, Array]:
-        """Return one column as float64, and which values are missing or not finite."""
-        if values.dtype.kind not in "fiub":
-            texts = pd.Series(values).fillna("").astype(str).str.strip()
-            missing = texts.str.lower().isin(MISSING).to_numpy()
-            numbers = pd.to_numeric(texts.where(~missing, "0"), errors="coerce").to_numpy(float)
-            wrong = np.isnan(numbers)
-            if wrong.any():
-                row = int(np.argmax(wrong))
-                raise InputError(
-                    f"{self._where(block, row, column)}: not a finite number; got "
-                    f"'{texts.iloc[row]}', expected a number. Correct or remove the row."
-                )
-            good = ~missing
-            numbers[good] = texts[good].to_numpy(dtype=str).astype(np.float64)
-            numbers[missing] = np.nan
-            values = numbers
-        result = np.asarray(values, dtype=np.float64)
-        bad = ~np.isfinite(result)
-        if bad.any() and not self._drop:
-            row = int(np.argmax(bad))
-            given = result[row]
-            what = "missing value" if np.isnan(given) else f"not a finite number; got {given}"
-            more = f" {bad.sum() - 1} more in this part of the column." if bad.sum() > 1 else ""
-            raise InputError(
-                f"{self._where(block, row, column)}: {what}, expected a number. Correct or remove "
-                f'the row, or set data.missing = "drop".{more}'
-            )
-        return result, bad
 
     def gather(self) -> None:
         """Read everything once: labels, classes, and the features when they are few."""
@@ -221,7 +194,46 @@ class Blocks:
             self._cache = cache
 
 
-def _names(values: Array) -> Array:
+def to_numbers(
+    values: Array, where: Callable[[int], str], advice: str | None
+) -> tuple[Array, Array]:
+    """Return a column as float64, and which of its values are missing or not finite.
+
+    Args:
+        values: the column as a table gives it.
+        where: number of a row -> its place, for messages.
+        advice: what to do about a missing value instead of correcting it; None: it is allowed.
+
+    Raises:
+        InputError: a value is no number, or is missing or not finite and that is not allowed.
+    """
+    if values.dtype.kind not in "fiub":
+        texts = pd.Series(values).fillna("").astype(str).str.strip()
+        missing = texts.str.lower().isin(MISSING).to_numpy()
+        numbers = pd.to_numeric(texts.where(~missing, "0"), errors="coerce").to_numpy(float)
+        wrong = np.isnan(numbers)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise InputError(
+                f"{where(row)}: not a finite number; got '{texts.iloc[row]}', expected a number. "
+                "Correct or remove the row."
+            )
+        good = ~missing
+        numbers[good] = texts[good].to_numpy(dtype=str).astype(np.float64)
+        numbers[missing] = np.nan
+        values = numbers
+    result = np.asarray(values, dtype=np.float64)
+    bad = ~np.isfinite(result)
+    if bad.any() and advice is not None:
+        row = int(np.argmax(bad))
+        given = result[row]
+        what = "missing value" if np.isnan(given) else f"not a finite number; got {given}"
+        more = f" {bad.sum() - 1} more in this part of the column." if bad.sum() > 1 else ""
+        raise InputError(f"{where(row)}: {what}, expected a number. Correct or {advice}.{more}")
+    return result, bad
+
+
+def to_names(values: Array) -> Array:
     """Return labels as texts without blanks around them, an empty text for a missing one."""
     if values.dtype.kind in "iub":
         return values.astype(str)

@@ -36,7 +36,7 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.control import Controls
 from mfresnet.errors import InputError
-from mfresnet.particles import INFERENCES, Network, flow
+from mfresnet.particles import INFERENCES, Network, flow, through
 from mfresnet.schemes import SCHEMES
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ SCALARS: dict[str, type] = {
     "order": int,
     "steps_per_layer": int,
     "probabilistic": bool,
+    "label": str,
 }
 """Fields that a file holds as a number or a text."""
 
@@ -76,6 +77,7 @@ class TrainedNetwork:
         head: H, (classes, d), and h, (classes,), see ``heads``; empty when there are no classes to
             tell apart, as in the steering of one density to another.
         probabilistic: whether the softmax of the scores is the probability of a class.
+        label: name of the column with the true classes, empty where there is none.
     """
 
     features: tuple[str, ...]
@@ -90,6 +92,7 @@ class TrainedNetwork:
     steps_per_layer: int
     head: Mapping[str, Array] = field(default_factory=dict)
     probabilistic: bool = False
+    label: str = ""
 
     # ------------------------------------------------------------------ samples as rows
     def predict(self, features: Array) -> Array:
@@ -134,7 +137,10 @@ class TrainedNetwork:
 
     def carry(self, x: Array) -> Array:
         """Return points at T, (d, n) -> (d, n)."""
-        return self.path(x)[-1]
+        network, scheme = self.layers, SCHEMES[self.order]
+        for layer in range(network.layers):
+            x = through(network, layer, x, scheme, self.steps_per_layer)
+        return x
 
     def classify(self, x: Array) -> Array:
         """Return the number of the class of points at 0, (d, n) -> (n,)."""
@@ -213,6 +219,7 @@ def _assemble(
     from mfresnet.losses import LOSSES
 
     d, head = case.dimension, controls.of_head()
+    label = None if case.data is None else case.data.label
     if data is None:
         names = [f"x{i + 1}" for i in range(d)]
         data = {"features": names, "shift": np.zeros(d), "matrix": np.eye(d)}
@@ -231,6 +238,7 @@ def _assemble(
         steps_per_layer=steps_per_layer,
         head={n: np.array(v) for n, v in head.items()},
         probabilistic=LOSSES[case.loss.kind].probabilistic,
+        label=label if isinstance(label, str) else "",
     )
     return network.applied_by(case.network.inference, case.time.order, steps_per_layer)
 
