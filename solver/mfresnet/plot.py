@@ -167,7 +167,7 @@ def velocity_figure(
 def _size(raster: Raster, rows: int, columns: int) -> tuple[float, float]:
     """Return the size of a figure of panels with the shape of the raster."""
     width, height = raster.shape
-    return 3.2 * columns, rows * (0.5 + min(2.5 * height / width, 4.0))
+    return 3.2 * columns, rows * (0.9 + min(2.5 * height / width, 4.0))
 
 
 def _image(axes: Any, raster: Raster, values: Array, cmap: str) -> None:

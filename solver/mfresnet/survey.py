@@ -161,7 +161,7 @@ class Blocks:
         with together(comm):
             for number, x, labels, w in self.read():
                 unique, inverse = np.unique(labels, return_inverse=True)
-                names[number] = (unique, inverse.astype(np.int32))
+                names[number] = (unique, inverse.astype(small(len(unique))))
                 rows += len(x)
                 size += x.nbytes + w.nbytes
                 if size <= limit:
@@ -187,9 +187,11 @@ class Blocks:
                 "at least two classes. Check data.label or the file."
             )
         numbers = {name: k for k, name in enumerate(self.labels)}
-        for number, (unique, inverse) in names.items():
-            order: Array = np.array([numbers[str(n)] for n in unique], dtype=np.int16)
-            self.classes[number] = order[inverse] if len(order) else np.zeros(0, dtype=np.int16)
+        kind = small(len(self.labels))
+        for number in list(names):
+            unique, inverse = names.pop(number)
+            order: Array = np.array([numbers[str(n)] for n in unique], dtype=kind)
+            self.classes[number] = order[inverse] if len(order) else np.zeros(0, dtype=kind)
         if comm.allreduce(size, op=MPI.MAX) <= limit:
             self._cache = cache
 
@@ -231,6 +233,11 @@ def to_numbers(
         more = f" {bad.sum() - 1} more in this part of the column." if bad.sum() > 1 else ""
         raise InputError(f"{where(row)}: {what}, expected a number. Correct or {advice}.{more}")
     return result, bad
+
+
+def small(n: int) -> type[np.signedinteger[Any]]:
+    """Return the integers that number n classes with the least memory."""
+    return np.int8 if n < 128 else np.int16
 
 
 def to_names(values: Array) -> Array:
