@@ -22,7 +22,9 @@ from mfresnet.palette import COLOURS
 from mfresnet.parallel import maximum, together
 from mfresnet.raster import Raster
 
-PIXELS = 60
+PIXELS = 90
+VISIBLE, PAD = 0.04, 3
+"""Share of the largest density that counts as visible; grid points around it."""
 PATIENCE = 300.0
 MPI_VARIABLES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_")
 
@@ -49,8 +51,16 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
     densities = functional.densities(theta)
     f = np.array([raster.sample(densities[i]) for i in chosen])
     population = functional.population
-    content = {f"axes_{i}": axis for i, axis in enumerate(raster.axes)}
-    content |= {"f": f, "times": times[chosen], "targets": population.targets}
+    kept = _visible(f, raster.axes, population.targets)
+    content = {
+        f"axes_{i}": axis[part]
+        for i, (axis, part) in enumerate(zip(raster.axes, kept, strict=True))
+    }
+    content |= {
+        "f": f[:, :, kept[0], kept[1], kept[2]],
+        "times": times[chosen],
+        "targets": population.targets,
+    }
     content["labels"] = np.array(population.labels)
     content["colours"] = np.array(COLOURS[: f.shape[1]])
     with together(functional.comm):
@@ -61,6 +71,20 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
                 _render([str(data), str(path)])
             if not path.is_file():
                 raise SolveError(f"output.pictures: {path.name} was not drawn. Set it to false.")
+
+
+def _visible(f: Array, axes: Sequence[Array], targets: Array) -> tuple[slice, ...]:
+    """Return the part of the grid in each direction that holds all bodies and targets."""
+    values = np.nan_to_num(f)
+    body = (values > VISIBLE * values.max(axis=(2, 3, 4), keepdims=True)).any(axis=(0, 1))
+    parts = []
+    for i, axis in enumerate(axes):
+        others = tuple(j for j in range(3) if j != i)
+        inside = np.flatnonzero(body.any(axis=others))
+        marks = np.searchsorted(axis, targets[:, i]) if len(targets) else inside
+        low, high = min(inside[0], marks.min()) - PAD, max(inside[-1], marks.max()) + PAD
+        parts.append(slice(max(int(low), 0), int(high) + 1))
+    return tuple(parts)
 
 
 def _render(arguments: Sequence[str]) -> None:
