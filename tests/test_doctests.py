@@ -26,4 +26,4 @@ def test_examples(
 
 
 def test_there_are_examples() -> None:
-    assert {"trained"} <= set(MODULES)
+    assert {"estimators", "trained"} <= set(MODULES)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mfresnet.case import Case, load
     from mfresnet.control import Controls
     from mfresnet.errors import InputError, SolveError
+    from mfresnet.estimators import MeanFieldClassifier
     from mfresnet.functional import ReducedFunctional
     from mfresnet.optimise import OptimiseResult, minimise
     from mfresnet.run import RunResult, run
@@ -29,6 +30,7 @@ __all__ = [
     "Case",
     "Controls",
     "InputError",
+    "MeanFieldClassifier",
     "OptimiseResult",
     "ReducedFunctional",
     "RunResult",
@@ -42,6 +44,7 @@ _HOMES = {
     "Case": "case",
     "Controls": "control",
     "InputError": "errors",
+    "MeanFieldClassifier": "estimators",
     "OptimiseResult": "optimise",
     "ReducedFunctional": "functional",
     "RunResult": "run",
