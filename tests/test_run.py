@@ -151,6 +151,22 @@ def test_cross_validation(tmp_path: Path) -> None:
     assert folded.returncode == 0 and "fold 2" in folded.stdout
 
 
+def test_pictures_are_drawn_again(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    assert command("run", SHIFT, "--out", directory, settings=BARE[:1]).returncode == 0
+    first = {path.name: path.read_bytes() for path in (directory / "pictures").iterdir()}
+    for path in (directory / "pictures").iterdir():
+        path.unlink()
+    done = command("plot", directory)
+    assert done.returncode == 0, done.stderr
+    again = {path.name: path.read_bytes() for path in (directory / "pictures").iterdir()}
+    assert again.keys() == first.keys()
+    assert again["history.png"] == first["history.png"]
+    (directory / "history.csv").unlink()
+    broken = command("plot", directory)
+    assert broken.returncode == 2 and "history.csv: cannot be read" in broken.stderr
+
+
 def test_plane_of_a_case_on_the_line(tmp_path: Path) -> None:
     """The space-depth plane holds the moving Gaussian."""
     directory = tmp_path / "run"
@@ -219,7 +235,7 @@ def test_exit_statuses(tmp_path: Path) -> None:
         refused = command(*arguments)
         assert refused.returncode == 2
         assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
-    assert "not available yet" in command("plot", "x").stderr
+    assert "case.toml: cannot be read" in command("plot", "x").stderr
 
 
 def test_check(tmp_path: Path) -> None:

@@ -47,12 +47,10 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
     import click
 
     from mfresnet.checkpoint import Preempted
-    from mfresnet.cli import LATER, app
+    from mfresnet.cli import app
     from mfresnet.errors import InputError, SolveError
     from mfresnet.run import Exit
 
-    if arguments and arguments[0] in LATER:
-        return Exit.BAD_INPUT, f"mfresnet: the command {arguments[0]} is not available yet."
     try:
         status = app(arguments or ["--help"], prog_name="mfresnet", standalone_mode=False)
         return int(status or 0), ""

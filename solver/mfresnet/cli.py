@@ -21,7 +21,6 @@ app = typer.Typer(
     help="Train residual neural networks in the limit of infinitely many data.",
     epilog="Everything runs under mpirun. Options of PETSc follow after --.",
 )
-LATER = ("plot",)
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a key: training.max_iterations=50.")
 ]
@@ -177,6 +176,26 @@ def export(
         if comm.rank == 0:
             written = write(load_network(run), to, file)
     say("Written: " + ", ".join(map(str, written)))
+
+
+@app.command()
+def plot(run: RunDirectory) -> None:
+    """Draw the pictures of a run again."""
+    from mfresnet.case import load
+    from mfresnet.export import read_history, read_theta
+    from mfresnet.functional import ReducedFunctional
+    from mfresnet.parallel import together
+    from mfresnet.plot import draw
+
+    comm = MPI.COMM_WORLD
+    functional = ReducedFunctional(load(run / "case.toml"), comm)
+    pictures = run / "pictures"
+    with together(comm):
+        theta = read_theta(run, functional.controls)
+        history = read_history(run / "history.csv")
+        pictures.mkdir(exist_ok=True)
+    draw(functional, theta, history, pictures)
+    say(f"Pictures: {pictures}")
 
 
 @app.command()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_type_hints
 
 import numpy as np
 
@@ -57,6 +57,23 @@ def write_history(path: Path, history: Sequence[Iteration]) -> None:
     writer.writeheader()
     writer.writerows(asdict(row) for row in history)
     write_text(path, text.getvalue())
+
+
+def read_history(path: Path) -> list[Iteration]:
+    """Return the iterates of a run.
+
+    Raises:
+        InputError: the file is not there or not whole.
+    """
+    kinds = get_type_hints(Iteration)
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        return [Iteration(**{name: kinds[name](row[name]) for name in kinds}) for row in rows]
+    except (OSError, KeyError, ValueError):
+        raise InputError(
+            f"{path}: cannot be read, expected the history of a finished run. Run the case first."
+        ) from None
 
 
 def write_controls(path: Path, controls: ControlSpace, theta: Array) -> None:
