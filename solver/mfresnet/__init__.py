@@ -4,6 +4,24 @@
 
 The density of the data is transported by the continuity equation, the adjoint equation runs
 backward on the same mesh, and PETSc TAO minimises the objective, in parallel with MPI.
+
+From a table to pictures and predictions (``MeanFieldClassifier`` does it with arrays):
+
+>>> import mfresnet
+>>> from sklearn.datasets import load_iris
+>>> iris = load_iris(as_frame=True)
+>>> iris.frame.to_csv("iris.csv", index=False)
+>>> case = mfresnet.Case(
+...     data={"file": "iris.csv", "label": "target", "reduce": {"dimension": 2}},
+...     loss={"kind": "cross_entropy"}, network={"layers": 2}, mesh={"cells": [20, 20]},
+...     training={"gradient_tolerance": 1e-2}, output={"fields": False},
+... )
+>>> result = mfresnet.run(case, "results/iris")
+>>> (result.directory / "pictures" / "decision.png").exists()
+True
+>>> network = mfresnet.load_network("results/iris")
+>>> network.labels[network.predict(iris.data.to_numpy())[0]]
+'0'
 """
 
 from __future__ import annotations
@@ -20,6 +38,7 @@ if TYPE_CHECKING:
     from mfresnet.functional import ReducedFunctional
     from mfresnet.optimise import OptimiseResult, minimise
     from mfresnet.run import RunResult, run
+    from mfresnet.trained import TrainedNetwork, load_network
 
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
 # MPI is imported.
@@ -35,7 +54,9 @@ __all__ = [
     "ReducedFunctional",
     "RunResult",
     "SolveError",
+    "TrainedNetwork",
     "load",
+    "load_network",
     "minimise",
     "run",
 ]
@@ -49,7 +70,9 @@ _HOMES = {
     "ReducedFunctional": "functional",
     "RunResult": "run",
     "SolveError": "errors",
+    "TrainedNetwork": "trained",
     "load": "case",
+    "load_network": "trained",
     "minimise": "optimise",
     "run": "run",
 }
