@@ -194,6 +194,7 @@ def plot(run: RunDirectory) -> None:
         theta = read_theta(run, functional.controls)
         history = read_history(run / "history.csv")
         pictures.mkdir(exist_ok=True)
+    functional.set_steps(max(functional.steps_per_layer, functional.steps_for(theta)))
     draw(functional, theta, history, pictures)
     say(f"Pictures: {pictures}")
 
