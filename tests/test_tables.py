@@ -58,6 +58,13 @@ def test_block(name: str, d: int, activation: str) -> None:
     pairing = sum(float(np.sum(parts[n] * h[n])) for n in theta)
     assert pairing == pytest.approx(float(np.sum(g * slope)), rel=1e-12)
     assert np.abs(plus).max() <= block.bound(sigma)
+    moved = [
+        block.velocity(sigma, x + e * axis[:, None], theta)[i]
+        - block.velocity(sigma, x - e * axis[:, None], theta)[i]
+        for i, axis in enumerate(np.eye(d))
+    ]
+    quotient = np.sum(moved, axis=0) / (2 * e)
+    np.testing.assert_allclose(block.divergence(sigma, x, theta), quotient, atol=1e-7)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

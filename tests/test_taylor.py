@@ -150,6 +150,7 @@ GATED = Block(  # v = g * sigma(b) * x: another argument, another parameter
         * np.sum(g * x, axis=1),
         "g": sigma.derivative(p["b"]) * h["b"] * np.sum(g * x, axis=1),
     },
+    divergence=lambda sigma, x, p: np.full(x.shape[1], p["g"] @ sigma.value(p["b"])),
     bound=lambda sigma: np.inf,
     torch="g * sigma(b) * x",
 )

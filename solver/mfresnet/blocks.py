@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from mfresnet.activations import Activation
 from mfresnet.arrays import Array
 
@@ -31,6 +33,7 @@ class Block:
             sum over points of g . d2v/dparameters2 [h], per parameter.
         torch: v as a PyTorch expression of points x as rows, (n, d), the parameters of one layer by
             their names, and the function sigma, for the export.
+        divergence: (activation, x, parameters) -> sum_i dv_i/dx_i, shape (n,).
         bound: (activation) -> supremum of |v_i| over all x and parameters, infinity if none.
         wide: whether the width is free: it must then be given in the case file.
         zero_is_critical: whether all derivatives in the parameters but one vanish at zero, so that
@@ -42,6 +45,7 @@ class Block:
     vjp: Callable[[Activation, Array, Parameters, Array], dict[str, Array]]
     jvp: Callable[[Activation, Array, Parameters, Parameters], Array]
     vjp_tangent: Callable[[Activation, Array, Parameters, Array, Parameters], dict[str, Array]]
+    divergence: Callable[[Activation, Array, Parameters], Array]
     bound: Callable[[Activation], float]
     torch: str
     wide: bool = False
@@ -75,6 +79,12 @@ def _square_vjp_tangent(
 ) -> dict[str, Array]:
     s = activation.second(_argument(x, parameters)) * _argument(x, h) * g
     return {"W": s @ x.T, "b": s.sum(axis=1)}
+
+
+def _square_divergence(activation: Activation, x: Array, parameters: Parameters) -> Array:
+    """Return sum_i sigma'(u_i) W_ii."""
+    slope = activation.derivative(_argument(x, parameters))
+    return np.diagonal(parameters["W"]) @ slope
 
 
 # ---------------------------------------------------------------------- v = V sigma(W x + b) + c
@@ -117,6 +127,12 @@ def _wide_vjp_tangent(
     }
 
 
+def _wide_divergence(activation: Activation, x: Array, parameters: Parameters) -> Array:
+    """Return sum_j sigma'(u_j) (W V)_jj."""
+    slope = activation.derivative(_argument(x, parameters))
+    return np.sum(parameters["W"] * parameters["V"].T, axis=1) @ slope
+
+
 BLOCKS: dict[str, Block] = {
     "square": Block(
         shapes=lambda d, width: {"W": (d, d), "b": (d,)},
@@ -124,6 +140,7 @@ BLOCKS: dict[str, Block] = {
         vjp=_square_vjp,
         jvp=_square_jvp,
         vjp_tangent=_square_vjp_tangent,
+        divergence=_square_divergence,
         bound=lambda activation: activation.bound,
         torch="sigma(x @ W.T + b)",
     ),
@@ -133,6 +150,7 @@ BLOCKS: dict[str, Block] = {
         vjp=_wide_vjp,
         jvp=_wide_jvp,
         vjp_tangent=_wide_vjp_tangent,
+        divergence=_wide_divergence,
         bound=lambda activation: math.inf,
         torch="sigma(x @ W.T + b) @ V.T + c",
         wide=True,

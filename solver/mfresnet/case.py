@@ -19,6 +19,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 from pydantic import ValidationError as PydanticError
 
@@ -31,7 +32,7 @@ from mfresnet.data import DataSection
 from mfresnet.density import Density
 from mfresnet.errors import InputError
 from mfresnet.fluxes import FLUXES
-from mfresnet.losses import LOSSES, loss_section
+from mfresnet.losses import LOSSES, TASKS, loss_section
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
 from mfresnet.models import Chosen, FiniteFloat, Model, Name, Vector, as_list
@@ -176,12 +177,18 @@ class OutputSection(Model):
 class Case(Model):
     """Everything that defines a run; every section may be omitted but [[classes]] or [data].
 
+    Attributes:
+        task: a name in ``TASKS``: what the network is for.
+        start: for task density, what is steered to the density of the samples; omitted: the
+            Gaussian with their mean and covariance.
+
     Raises:
         pydantic.ValidationError: the constructor finds a mistake; ``load`` and ``parse`` turn it
             into InputError with a sentence for each mistake.
     """
 
     title: str = ""
+    task: Annotated[str, Name(TASKS)] = "classification"
     mesh: MeshSection = MeshSection()
     space: SpaceSection = SpaceSection()
     time: TimeSection = TimeSection()
@@ -189,11 +196,21 @@ class Case(Model):
     network: NetworkSection = NetworkSection()
     classes: list[ClassSection] = []
     data: DataSection | None = None
+    start: Density | None = None
     loss: Annotated[Any, Chosen(loss_section)] = Field({}, validate_default=True)
     penalty: Annotated[Any, Chosen(penalty_section)] = Field({}, validate_default=True)
     initial: InitialSection = InitialSection()
     training: TrainingSection = TrainingSection()
     output: OutputSection = OutputSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_loss(cls, data: Any) -> Any:
+        """Give the loss of the task where none is given."""
+        if not isinstance(data, dict) or not isinstance(data.get("loss", {}), dict):
+            return data
+        default = TASKS.get(str(data.get("task")), TASKS["classification"])
+        return data | {"loss": {"kind": default} | data.get("loss", {})}
 
     def model_post_init(self, _: Any, /) -> None:
         """Check what involves several keys."""
@@ -288,7 +305,10 @@ class Case(Model):
                 section |= {"label": label, "weight": weight}
         else:
             data["data"]["features"] = list(population.dataset.features)
-            data["loss"]["targets"] = named(population.labels, population.targets)
+            if self.task == "classification":
+                data["loss"]["targets"] = named(population.labels, population.targets)
+        if population.start is not None:
+            data["start"] = population.start.model_dump()
         data["network"]["trainable"] = self.trainable()
         data["initial"]["kind"] = self.initial_kind()
         bounded = self.training.lower is not None or self.training.upper is not None

@@ -11,6 +11,7 @@ import numpy as np
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
+from mfresnet.density_losses import DensitySection
 from mfresnet.errors import InputError, suggestion
 from mfresnet.fluxes import FLUXES
 from mfresnet.losses import LOSSES
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def contradictions(case: Case) -> list[str]:
     """Return a sentence for everything in a case that does not fit together."""
-    parts = (_mesh, _classes, _network, _initial, _loss, _training)
+    parts = (_task, _mesh, _classes, _network, _initial, _loss, _training)
     return [sentence for part in parts for sentence in part(case)]
 
 
@@ -32,6 +33,46 @@ def _length(where: str, given: Sequence[Any], d: int, cell: str) -> list[str]:
         return []
     text = f"{where}: wrong length; got {len(given)}, expected {d} for mesh.cell {cell}."
     return [f"{text} Give one value per direction."]
+
+
+def _task(case: Case) -> list[str]:
+    task, data, found = case.task, case.data, []
+    if task not in LOSSES[case.loss.kind].tasks:
+        fitting = ", ".join(sorted(name for name, row in LOSSES.items() if task in row.tasks))
+        found.append(
+            f"loss.kind: not for task {task}; got {case.loss.kind}, expected one of {fitting}. "
+            "Choose one of them or set task."
+        )
+    if task == "density":
+        return found + _steering(case)
+    if data is not None and data.label is None:
+        found.append("data.label: missing; got nothing, expected a value. Add data.label.")
+    if case.start is not None:
+        found.append(f"start: only for task density; got task {task}. Remove it.")
+    if isinstance(case.loss, DensitySection) and case.loss.target is None:
+        found.append("loss.target: missing; got nothing, expected a value. Add loss.target.")
+    return found
+
+
+def _steering(case: Case) -> list[str]:
+    """Check what makes samples a density to reach."""
+    data, found = case.data, []
+    if data is None:
+        return ["data: missing; got nothing, expected samples for task density. Add [data]."]
+    if data.label is not None:
+        found.append(
+            f"data.label: not for task density; got {data.label}, expected nothing. Remove it, and "
+            "name the others in data.features."
+        )
+    if getattr(case.loss, "target", None) is not None:
+        found.append(
+            f"loss.target: not for task density, whose goal is the density of the samples; got "
+            f"{case.loss.target.kind}, expected nothing. Remove it."
+        )
+    if case.start is not None:
+        for name, length in case.start.dimensions().items():
+            found += _length(f"start.{name}", range(length), case.dimension, case.mesh.cell)
+    return found
 
 
 def _mesh(case: Case) -> list[str]:

@@ -161,6 +161,27 @@ def predict(
 
 
 @app.command()
+def sample(
+    run: RunDirectory,
+    n: Annotated[int, typer.Argument(metavar="N", min=1, help="Number of samples.")],
+    out: Annotated[Path, typer.Option(help="The file to write: csv, tsv or parquet.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
+) -> None:
+    """Draw new samples from the density of a run with task density."""
+    from mfresnet.parallel import together
+    from mfresnet.predict import write_columns
+    from mfresnet.sampling import load_steered
+    from mfresnet.sampling import sample as draw
+
+    with together(MPI.COMM_WORLD):
+        if MPI.COMM_WORLD.rank == 0:
+            model = load_steered(run)
+            columns = zip(model.network.features, draw(model, n, seed).T, strict=True)
+            write_columns(out, dict(columns))
+    say(f"{out}: {n} samples.")
+
+
+@app.command()
 def export(
     run: RunDirectory,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],

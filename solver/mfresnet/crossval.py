@@ -49,6 +49,11 @@ def cross_validate(
     Parallel: collective.
     """
     comm = MPI.COMM_WORLD if comm is None else comm
+    if case.task != "classification":
+        raise InputError(
+            f"task: no accuracy to compare; got {case.task}, expected classification. Choose "
+            "another case."
+        )
     if case.data is None or (folds is None and case.data.test_fraction == 0.0):
         raise InputError(
             "data: nothing to validate with; got no held-out samples, expected [data] with a "

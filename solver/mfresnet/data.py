@@ -37,7 +37,7 @@ class DataSection(Model):
     """[data]: the samples, their label, and what is done to the features."""
 
     file: Path
-    label: str | int
+    label: str | int | None = None
     features: Annotated[list[str | int], Field(min_length=1)] | None = None
     weights: str | int | None = None
     missing: Literal["refuse", "drop"] = "refuse"

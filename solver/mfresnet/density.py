@@ -12,6 +12,7 @@ import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.random import Generator
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat
 from scipy.special import gamma
 from scipy.stats import chi2
@@ -45,6 +46,12 @@ Covariance = Annotated[
 ]
 
 
+def _directions(d: int, n: int, rng: Generator) -> Array:
+    """Return n random points on the unit sphere, (d, n)."""
+    x = rng.standard_normal((d, n))
+    return x / np.linalg.norm(x, axis=0)
+
+
 class Gaussian(Model):
     """The normal density N(mean, covariance)."""
 
@@ -57,6 +64,11 @@ class Gaussian(Model):
         covariance, z = np.array(self.covariance), x - np.array(self.mean)[:, None]
         exponent = -0.5 * np.sum(z * np.linalg.solve(covariance, z), axis=0)
         return np.exp(exponent) / np.sqrt(np.linalg.det(2.0 * math.pi * covariance))
+
+    def sample(self, n: int, rng: Generator) -> Array:
+        """Return n random points, (d, n)."""
+        factor = np.linalg.cholesky(np.array(self.covariance))
+        return np.array(self.mean)[:, None] + factor @ rng.standard_normal((len(self.mean), n))
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of a box that holds the mass, up to 6 standard deviations."""
@@ -84,6 +96,13 @@ class TruncatedGaussian(Model):
         value = np.exp(-0.5 * squared / variance) / (2.0 * math.pi * variance) ** (d / 2)
         return np.where(squared < self.radius**2, value / inside, 0.0)
 
+    def sample(self, n: int, rng: Generator) -> Array:
+        """Return n random points, (d, n): the radius by the inverse of its distribution."""
+        d, variance = len(self.mean), self.std**2
+        inside = chi2.cdf(self.radius**2 / variance, d)
+        radius = np.sqrt(variance * chi2.ppf(inside * rng.random(n), d))
+        return np.array(self.mean)[:, None] + radius * _directions(d, n, rng)
+
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around the support."""
         return np.array(self.mean) - self.radius, np.array(self.mean) + self.radius
@@ -105,6 +124,11 @@ class UniformBox(Model):
         lower, upper = np.array(self.lower)[:, None], np.array(self.upper)[:, None]
         inside = np.all((x >= lower) & (x < upper), axis=0)
         return inside / float(np.prod(upper - lower))
+
+    def sample(self, n: int, rng: Generator) -> Array:
+        """Return n random points, (d, n)."""
+        lower, upper = np.array(self.lower)[:, None], np.array(self.upper)[:, None]
+        return lower + (upper - lower) * rng.random((len(lower), n))
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners."""
@@ -128,6 +152,12 @@ class UniformBall(Model):
         volume = math.pi ** (d / 2) / float(gamma(d / 2 + 1)) * self.radius**d
         squared = np.sum((x - np.array(self.mean)[:, None]) ** 2, axis=0)
         return (squared < self.radius**2) / volume
+
+    def sample(self, n: int, rng: Generator) -> Array:
+        """Return n random points, (d, n)."""
+        d = len(self.mean)
+        radius = self.radius * rng.random(n) ** (1.0 / d)
+        return np.array(self.mean)[:, None] + radius * _directions(d, n, rng)
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around the ball."""
@@ -160,6 +190,14 @@ class Mixture(Model):
         """Return the density at points x, (d, n) -> (n,)."""
         weights = np.array([c.weight for c in self.components])
         return weights / weights.sum() @ np.array([c.density.density(x) for c in self.components])
+
+    def sample(self, n: int, rng: Generator) -> Array:
+        """Return n random points, (d, n), in random order."""
+        weights = np.array([c.weight for c in self.components])
+        counts = map(int, rng.multinomial(n, weights / weights.sum()))
+        pairs = zip(self.components, counts, strict=True)
+        points = np.concatenate([c.density.sample(m, rng) for c, m in pairs], axis=1)
+        return points[:, rng.permutation(n)]
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around all components."""

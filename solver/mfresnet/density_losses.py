@@ -25,16 +25,17 @@ class DensitySection(LossSection):
     """[loss] with a density to reach.
 
     Attributes:
-        target: the density g.
+        target: the density g; omitted where it is that of the samples.
         outflow: price of a unit of mass that leaves the mesh.
     """
 
-    target: Density
+    target: Density | None = None
     outflow: NonNegativeFloat = 1.0
 
     def dimensions(self) -> dict[str, int]:
         """Return the dimension that each parameter implies."""
-        return {f"target.{name}": d for name, d in self.target.dimensions().items()}
+        given = {} if self.target is None else self.target.dimensions()
+        return {f"target.{name}": d for name, d in given.items()}
 
 
 class Distance(Protocol):
@@ -81,6 +82,8 @@ class DensityLoss:
 
 def target_of(setting: Setting) -> Array:
     """Return the projection of the density to reach, (n_owned,)."""
+    if setting.goal is not None:
+        return setting.goal
     return project(setting.section.target, setting.transport.space, "loss.target")[0]
 
 

@@ -88,6 +88,7 @@ class ReducedFunctional:
         theta0: the initial controls.
         f0: the initial densities, (classes, n_owned).
         class_weights: pi_k, (classes,).
+        goal: the density to reach where it is that of the samples, (n_owned,).
         depth_loss: the loss over depth.
         initial_mass: mass of the projected densities before division, (classes,).
         forward_sweeps: number of forward sweeps so far.
@@ -125,7 +126,10 @@ class ReducedFunctional:
         self.transport = Transport(space, case.space.flux, scale)
         self.f0, self.initial_mass = self.population.project(space)
         self.class_weights = self.population.weights
-        setting = Setting(self.transport, case.loss, len(self.f0), self.population.targets)
+        goal = self.population.goal
+        self.goal = None if goal is None else goal(space)
+        targets = self.population.targets
+        setting = Setting(self.transport, case.loss, len(self.f0), targets, self.goal)
         self._loss = LOSSES[case.loss.kind].make(setting)
         given = {name: getattr(case.penalty, name) for name in PENALTIES}
         self._penalties = {name: p for name, p in given.items() if p.weight != 0.0}

@@ -86,9 +86,11 @@ class Setting:
         section: [loss] of the case, an instance of the row's ``section``.
         n_classes: number of classes.
         targets: the point that each class should reach, (classes, d), where the row wants them.
+        goal: the density to reach where it comes from samples, (n_owned,).
     """
 
     transport: Transport
     section: Any
     n_classes: int
     targets: Array
+    goal: Array | None = None

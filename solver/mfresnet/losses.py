@@ -40,6 +40,7 @@ class Row:
         probabilistic: whether the softmax of the scores of the head, ``heads.scores``, is the
             probability of a class.
         least: no density that is positive has a lower loss.
+        tasks: names in ``TASKS`` that it serves.
     """
 
     make: Callable[[Setting], Loss]
@@ -48,8 +49,10 @@ class Row:
     head: Callable[[int, int], Shapes] = lambda d, n_classes: {}
     probabilistic: bool = False
     least: float = 0.0
+    tasks: tuple[str, ...] = ("classification",)
 
 
+STEERING = ("classification", "density")
 LOSSES: dict[str, Row] = {
     "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), targets=True),
     "cross_entropy": Row(
@@ -57,11 +60,16 @@ LOSSES: dict[str, Row] = {
         head=CrossEntropy.shapes,
         probabilistic=True,
     ),
-    "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection),
-    "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection),
-    "kullback_leibler": Row(lambda s: DensityLoss(s, KullbackLeibler(s)), KullbackLeiblerSection),
+    "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection, tasks=STEERING),
+    "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection, tasks=STEERING),
+    "kullback_leibler": Row(
+        lambda s: DensityLoss(s, KullbackLeibler(s)), KullbackLeiblerSection, tasks=STEERING
+    ),
     "moments": Row(Moments, MomentsSection),
 }
+
+TASKS: dict[str, str] = {"classification": "quadratic", "density": "density_l2"}
+"""Kind of task -> the loss that it has when none is given."""
 
 
 class UnknownSection(Model, extra="allow"):

@@ -13,6 +13,7 @@ from sklearn.metrics import confusion_matrix, log_loss
 from mfresnet import heads
 from mfresnet.arrays import Array
 from mfresnet.data import Dataset, Samples
+from mfresnet.density_measures import density_measures
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
 from mfresnet.particles import INFERENCES
@@ -32,6 +33,8 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
     every class at T, by the density and by its training samples: they differ by what smoothing and
     training do, not more.
 
+    For task density see ``density_measures``.
+
     Parallel: collective.
     """
     labels = functional.population.labels
@@ -40,6 +43,8 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
         for name, values in functional.loss_report(theta).items()
     }
     dataset = functional.population.dataset
+    if functional.case.task == "density":
+        return told | density_measures(functional, theta)
     if dataset is None:
         return told
     parts = {"train": dataset.train, "test": dataset.test}

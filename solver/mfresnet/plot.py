@@ -20,6 +20,7 @@ from mfresnet.palette import COLOURS
 from mfresnet.parallel import together
 from mfresnet.plot3d import draw_space
 from mfresnet.plot_samples import decision_figure, paths_figure
+from mfresnet.plot_steering import samples_figure
 from mfresnet.raster import Raster, view
 
 PIXELS, ARROWS = 400, 17
@@ -48,6 +49,7 @@ def draw(
         chosen = list(range(len(times)))
     fields = {i: raster.sample(densities[i]) for i in chosen}
     animate(functional, theta, raster, directory / "density.gif")
+    goal = None if functional.goal is None else raster.sample(functional.goal[None])[0]
     with together(functional.comm):
         if functional.comm.rank == 0:
             figures = {
@@ -56,7 +58,9 @@ def draw(
                 "controls": controls_figure(functional, theta),
                 "history": history_figure(history),
             }
-            if functional.population.dataset is not None:
+            if goal is not None:
+                figures["samples"] = samples_figure(functional, theta, raster, goal)
+            elif functional.population.dataset is not None:
                 figures["decision"] = decision_figure(functional, theta)
                 figures["paths"] = paths_figure(functional, theta)
             for name, figure in figures.items():

@@ -16,7 +16,7 @@ from scipy.linalg import orthogonal_procrustes
 
 from mfresnet.arrays import Array
 from mfresnet.data import Dataset, load_data
-from mfresnet.density import project
+from mfresnet.density import Density, Gaussian, project
 from mfresnet.deposit import HeatEquation, bandwidth, cell_size, deposit
 from mfresnet.errors import InputError, unknown
 from mfresnet.space import Space
@@ -43,6 +43,8 @@ class Population:
             (classes,); collective.
         dataset: the samples, when the densities come from them.
         bandwidths: widths of the kernels, (classes,), when the densities come from samples.
+        start: the density that is steered to that of the samples, for task density.
+        goal: (space) -> the density of the samples, (n_owned,), for task density; collective.
     """
 
     labels: tuple[str, ...]
@@ -52,6 +54,8 @@ class Population:
     project: Callable[[Space], tuple[Array, Array]]
     dataset: Dataset | None = None
     bandwidths: Array | None = None
+    start: Density | None = None
+    goal: Callable[[Space], Array] | None = None
 
     def warnings(self, space: Space) -> list[str]:
         """Return a sentence for everything that the mesh does not resolve. Collective."""
@@ -137,20 +141,58 @@ def from_samples(case: Case, dataset: Dataset) -> Population:
             heat.destroy()
         return f, np.ones(len(f))
 
+    extent = np.array(
+        [
+            (dataset.extent[:, 0] - margins).min(axis=0),
+            (dataset.extent[:, 1] + margins).max(axis=0),
+        ]
+    )
+    if case.task == "density":
+        return _steered(case, dataset, widths, extent, densities)
     return Population(
         labels=labels,
         weights=_priors(case, dataset),
         targets=_targets(case, dataset),
-        extent=np.array(
-            [
-                (dataset.extent[:, 0] - margins).min(axis=0),
-                (dataset.extent[:, 1] + margins).max(axis=0),
-            ]
-        ),
+        extent=extent,
         project=densities,
         dataset=dataset,
         bandwidths=widths,
     )
+
+
+def _steered(
+    case: Case,
+    dataset: Dataset,
+    widths: Array,
+    extent: Array,
+    densities: Callable[[Space], tuple[Array, Array]],
+) -> Population:
+    """Return the start density as the one class, with the density of the samples as its goal."""
+    start = fitted_gaussian(dataset, float(widths[0])) if case.start is None else case.start
+    lower, upper = start.extent()
+
+    def projected(space: Space) -> tuple[Array, Array]:
+        f, mass = project(start, space, "start")
+        return f[None], np.array([mass])
+
+    return Population(
+        labels=dataset.labels,
+        weights=np.ones(1),
+        targets=np.zeros((0, dataset.dimension)),
+        extent=np.array([np.minimum(extent[0], lower), np.maximum(extent[1], upper)]),
+        project=projected,
+        dataset=dataset,
+        bandwidths=widths,
+        start=start,
+        goal=lambda space: densities(space)[0][0],
+    )
+
+
+def fitted_gaussian(dataset: Dataset, width: float) -> Gaussian:
+    """Return the Gaussian with mean and covariance of the samples smoothed by ``width``."""
+    overall = dataset.moments.together()
+    covariance = overall.covariance()[0] + width**2 * np.eye(dataset.dimension)
+    return Gaussian(mean=overall.mean[0].tolist(), covariance=covariance.tolist())
 
 
 def _by_label(where: str, given: Mapping[str, Any], labels: Sequence[str]) -> list[Any]:

@@ -72,15 +72,9 @@ def predict(
     """
     comm = MPI.COMM_WORLD if comm is None else comm
     with together(comm):
-        check_writable(out, "--out")
-        if out.suffix.lower() not in WRITERS:
-            raise InputError(
-                f"--out: unknown format; got '{out.name}', expected one of {', '.join(WRITERS)}. "
-                "Choose another ending."
-            )
+        make = writer_of(out)
         table = _open(data)
         _check(network, table, data)
-    make = WRITERS[out.suffix.lower()]
     counts = np.zeros(3, dtype=np.int64)
     blocks = _predictions(network, table, data, comm, counts)
 
@@ -103,6 +97,33 @@ def predict(
         write(None)
     comm.Barrier()
     return Prediction(*map(int, counts))
+
+
+def writer_of(out: Path) -> Any:
+    """Return the row of ``WRITERS`` for a file that is to be written.
+
+    Raises:
+        InputError: its ending is none of them, or it cannot be written.
+    """
+    check_writable(out, "--out")
+    if out.suffix.lower() not in WRITERS:
+        raise InputError(
+            f"--out: unknown format; got '{out.name}', expected one of {', '.join(WRITERS)}. "
+            "Choose another ending."
+        )
+    return WRITERS[out.suffix.lower()]
+
+
+def write_columns(out: Path, columns: dict[str, Any]) -> None:
+    """Write columns as a whole table."""
+    make = writer_of(out)
+
+    def write(stream: IO[bytes]) -> None:
+        writer = make(stream)
+        writer.write(make.encode(columns))
+        writer.close()
+
+    write_atomically(out, write)
 
 
 def _open(data: Path) -> Table:

@@ -111,7 +111,7 @@ def _without_tags(location: tuple[int | str, ...]) -> list[int | str]:
     """Return a location without the names of the density kinds that pydantic puts into it."""
     result: list[int | str] = []
     for part in location:
-        of_density = bool(result) and result[-1] in ("density", "target")
+        of_density = bool(result) and result[-1] in ("density", "start", "target")
         if not (of_density and isinstance(part, str) and _tag(part)):
             result.append(part)
     return result

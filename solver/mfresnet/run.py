@@ -92,7 +92,9 @@ def run(
     progress = Progress(comm.rank) if progress is None else progress
     directory, start = Path(out), time.perf_counter()
     if case.data is not None:
-        progress.say(f"Reading {case.data.file.name}; a density on the mesh for every class")
+        one = case.task == "density"
+        what = "their density" if one else "a density on the mesh for every class"
+        progress.say(f"Reading {case.data.file.name}; {what}")
     functional = ReducedFunctional(case, comm)
     case = functional.case
     with together(comm):
@@ -266,6 +268,11 @@ def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
     metrics = report["metrics"]
     errors = metrics.get("relative_l2_error", {})
     rows += [(f"L2 error, class {label}", f"{error:.2%}") for label, error in errors.items()]
+    if "log_likelihood" in metrics:
+        for part, row in metrics["log_likelihood"].items():
+            if row is not None:
+                text = f"{row['network']:.4f}  (start density {row['start']:.4f})"
+                rows.append((f"{part} log likelihood", text))
     if "logistic_regression" in metrics:
         baseline = metrics["logistic_regression"]
         for part in ("train", "test"):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CACHE = 2.5e8
 """Bytes of features, over all ranks, up to which a table is kept in memory."""
 MOST_LABELS = 1000
+ONE_CLASS = "samples"
+"""Name of the class of all rows where there is no label."""
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 """Texts, in small letters, that stand for a missing value."""
 
@@ -34,12 +36,12 @@ class Columns:
     """The columns that are used.
 
     Attributes:
-        label: the label.
+        label: the class of each row; None where all rows are of one class.
         features: the features.
         weights: the weights, when there are any.
     """
 
-    label: str
+    label: str | None
     features: tuple[str, ...]
     weights: str | None
 
@@ -50,7 +52,8 @@ class Columns:
         Raises:
             InputError: a column is not there, or is there twice.
         """
-        label = _column("data.label", section.label, names)
+        given = section.label
+        label = None if given is None else _column("data.label", given, names)
         weights = section.weights
         weight = None if weights is None else _column("data.weights", weights, names)
         if section.features is None:
@@ -125,11 +128,12 @@ class Blocks:
         """Yield the blocks with the names of the classes, from the file; each is checked."""
         columns, rank, size = self._columns, self._comm.rank, self._comm.size
         self._skipped = 0
-        for number, block in self._table.blocks(columns.numbers(), [columns.label], rank, size):
-            names = to_names(block[columns.label])
+        texts = [] if columns.label is None else [columns.label]
+        for number, block in self._table.blocks(columns.numbers(), texts, rank, size):
+            names = self._classes_of(block)
             bad = names == ""
             if bad.any() and not self._drop:
-                where = self._where(number, int(np.argmax(bad)), columns.label)
+                where = self._where(number, int(np.argmax(bad)), str(columns.label))
                 raise InputError(f"{where}: missing label; expected the class of the row. Add it.")
             values = []
             for column in columns.numbers():
@@ -149,6 +153,13 @@ class Blocks:
             keep = ~bad
             self._skipped += int(bad.sum())
             yield number, x[keep], names[keep], w[keep]
+
+    def _classes_of(self, block: Mapping[str, Array]) -> Array:
+        """Return the name of the class of every row, empty where it is missing."""
+        label = self._columns.label
+        if label is None:
+            return np.full(len(block[self._columns.features[0]]), ONE_CLASS)
+        return to_names(block[label])
 
     def _where(self, block: int, row: int, column: str) -> str:
         return f"data.file: {self._name}, {self._table.place(block, row)}, column '{column}'"
@@ -181,7 +192,7 @@ class Blocks:
                 f"data.file: no rows; got '{self._name}' without a usable one, expected samples. "
                 "Add some."
             )
-        if len(self.labels) < 2:
+        if len(self.labels) < 2 and self._columns.label is not None:
             raise InputError(
                 f"data.label: one class only; got '{self.labels[0]}' in all {total} rows, expected "
                 "at least two classes. Check data.label or the file."

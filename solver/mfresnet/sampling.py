@@ -1,0 +1,137 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Density estimation: new samples, and the density of samples, from a network that steers.
+
+Points of the start density f0 that the network moves have at T the density f(T, .), and along the
+path X(t) of a point, with v the velocity of the network,
+
+    log f(T, X(T)) = log f0(X(0)) - int_0^T (div v)(X(t); theta(t)) dt .                    (12)
+
+No mesh is used. The network is that of the continuity equation, integrated by a scheme of order 4:
+a plain ResNet has another density.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.errors import InputError
+from mfresnet.particles import Network, flow
+from mfresnet.schemes import SCHEMES
+from mfresnet.trained import TrainedNetwork, case_of, load_network, trained_network
+
+if TYPE_CHECKING:
+    from mfresnet.functional import ReducedFunctional
+
+ORDER, FEWEST_STEPS = 4, 8
+"""Order of the integration along the paths, and least number of its steps in a layer."""
+CHUNK = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class SteeredDensity:
+    """A network with the density that it steers.
+
+    Attributes:
+        network: the network, with shift and matrix of the features.
+        start: the density at 0 of the points x = matrix^T (features - shift), a model of
+            ``density``.
+    """
+
+    network: TrainedNetwork
+    start: Any
+
+
+class _Backward(Network):
+    """The network from T to 0 on points (x, a), (d + 1, n), with a = int div v over the path."""
+
+    def velocity(self, x: Array, layer: int) -> Array:
+        """Return (-v, div v) in the layers from the last to the first."""
+        points, parameters = x[:-1], self.controls.layer(self.layers - 1 - layer)
+        v = self.block.velocity(self.activation, points, parameters)
+        divergence = self.block.divergence(self.activation, points, parameters)
+        return np.concatenate([-v, divergence[None]])
+
+
+def sample(model: SteeredDensity, n: int, seed: int = 0) -> Array:
+    """Return n new samples, (n, m): points of the start density, moved by the network.
+
+    With fewer coordinates than features they lie in the plane of the principal components.
+
+    Args:
+        model: the network with its start density.
+        n: number of samples.
+        seed: of the random numbers.
+    """
+    network = model.network
+    x = network.carry(model.start.sample(n, np.random.default_rng(seed)))
+    return network.shift + x.T @ np.linalg.pinv(network.matrix)
+
+
+def log_density(model: SteeredDensity, features: Array) -> Array:
+    """Return the logarithm of the density of samples, eq. (12), (n, m) -> (n,).
+
+    Per volume of the features; with fewer coordinates than features, of the plane of the principal
+    components onto which a sample is projected.
+
+    Args:
+        model: the network with its start density.
+        features: the samples, (n, m).
+    """
+    network = model.network
+    volume = np.linalg.slogdet(network.matrix.T @ network.matrix)[1]
+    return log_density_at(model, network.reduce(features)) + 0.5 * volume
+
+
+def log_density_at(model: SteeredDensity, x: Array) -> Array:
+    """Return log f(T, x) at points x, (d, n) -> (n,), per volume of their coordinates."""
+    layers, scheme = model.network.layers, SCHEMES[ORDER]
+    backward = _Backward(layers.block, layers.activation, layers.controls, layers.final_time)
+    parts = []
+    for piece in np.array_split(x, max(1, -(-x.shape[1] // CHUNK)), axis=1):
+        points = np.concatenate([piece, np.zeros((1, piece.shape[1]))])
+        end = flow(backward, points, scheme, model.network.steps_per_layer)[-1]
+        with np.errstate(divide="ignore"):
+            parts.append(np.log(model.start.density(end[:-1])) - end[-1])
+    return np.concatenate(parts)
+
+
+def steered(functional: ReducedFunctional, theta: Array) -> SteeredDensity:
+    """Return the density that the network with controls theta steers to.
+
+    Raises:
+        InputError: the task is another one.
+    """
+    return _model(
+        trained_network(functional, theta), functional.population.start, functional.steps_per_layer
+    )
+
+
+def load_steered(directory: str | Path) -> SteeredDensity:
+    """Return the steered density of a run directory.
+
+    Raises:
+        InputError: there is no finished run, or its task is another one.
+    """
+    network, directory = load_network(directory), Path(directory)
+    if not directory.is_dir():
+        raise InputError(
+            f"RUN: no run directory; got {directory}, expected the directory of a run. Its "
+            "start density is not in other files."
+        )
+    return _model(network, case_of(directory).start, network.steps_per_layer)
+
+
+def _model(network: TrainedNetwork, start: Any, steps_per_layer: int) -> SteeredDensity:
+    if start is None:
+        raise InputError(
+            "task: nothing to draw from; got a network that sorts samples, expected task density. "
+            "Choose another run."
+        )
+    steps = max(steps_per_layer, FEWEST_STEPS)
+    return SteeredDensity(replace(network, order=ORDER, steps_per_layer=steps), start)
