@@ -7,7 +7,7 @@ import pytest
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
-from mfresnet.blocks import BLOCKS
+from mfresnet.blocks import BLOCKS, beside_label
 from mfresnet.control import INITIALS, Controls, ControlSpace, prolong
 from mfresnet.errors import InputError, lookup
 from mfresnet.fluxes import FLUXES
@@ -42,10 +42,13 @@ def test_activation_far_out_is_finite(name: str) -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("label", [False, True])
 @pytest.mark.parametrize("name", BLOCKS)
-def test_block(name: str, d: int, activation: str) -> None:
-    """vjp and jvp are transposes, and jvp is the difference quotient."""
+def test_block(name: str, label: bool, d: int, activation: str) -> None:
+    """vjp and jvp are transposes, jvp and divergence are difference quotients."""
     block, sigma = BLOCKS[name], ACTIVATIONS[activation]
+    if label:
+        block, d = beside_label(block), d + 1
     x, g = RNG.standard_normal((d, 50)), RNG.standard_normal((d, 50))
     theta = {n: RNG.standard_normal(s) for n, s in block.shapes(d, 4).items()}
     h = {n: RNG.standard_normal(s) for n, s in block.shapes(d, 4).items()}
@@ -58,6 +61,7 @@ def test_block(name: str, d: int, activation: str) -> None:
     pairing = sum(float(np.sum(parts[n] * h[n])) for n in theta)
     assert pairing == pytest.approx(float(np.sum(g * slope)), rel=1e-12)
     assert np.abs(plus).max() <= block.bound(sigma)
+    assert not (label and plus[-1].any())
     moved = [
         block.velocity(sigma, x + e * axis[:, None], theta)[i]
         - block.velocity(sigma, x - e * axis[:, None], theta)[i]

@@ -76,9 +76,13 @@ def functional_of(choice: Choice) -> ReducedFunctional:
     if not ACTIVATIONS[choice.activation].smooth:
         values["b"] = 3.5 + 0.0 * values["b"]
     initial = {name: v.tolist() for name, v in values.items()}
+    task = LOSSES[choice.loss].tasks[0]
+    # the label of a regression is a coordinate of the mesh
+    d = 1 + (task == "regression")
     case = make_case(
-        "interval",
-        mesh={"cells": [16], "lower": [-2.5], "upper": [6.0]},
+        "interval" if d == 1 else "quadrilateral",
+        task=task,
+        mesh={"cells": [16, 6][:d], "lower": [-2.5] * d, "upper": [6.0, 3.0][:d]},
         network=network,
         loss={"kind": choice.loss, "running": choice.running}
         | {key: value for key, value in NEEDS.items() if key in needed},

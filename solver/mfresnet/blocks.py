@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -131,6 +131,27 @@ def _wide_divergence(activation: Activation, x: Array, parameters: Parameters) -
     """Return sum_j sigma'(u_j) (W V)_jj."""
     slope = activation.derivative(_argument(x, parameters))
     return np.sum(parameters["W"] * parameters["V"].T, axis=1) @ slope
+
+
+# ---------------------------------------------------------------------- a label that stays
+def beside_label(block: Block) -> Block:
+    """Return the block on points (x, y) whose last coordinate y is not transported: (v(x), 0).
+
+    The parameters are those of ``block`` in one dimension less.
+    """
+
+    def still(v: Array) -> Array:
+        return np.concatenate([v, np.zeros((1, v.shape[1]))])
+
+    return replace(
+        block,
+        shapes=lambda d, width: block.shapes(d - 1, width),
+        velocity=lambda sigma, x, p: still(block.velocity(sigma, x[:-1], p)),
+        vjp=lambda sigma, x, p, g: block.vjp(sigma, x[:-1], p, g[:-1]),
+        jvp=lambda sigma, x, p, h: still(block.jvp(sigma, x[:-1], p, h)),
+        vjp_tangent=lambda sigma, x, p, g, h: block.vjp_tangent(sigma, x[:-1], p, g[:-1], h),
+        divergence=lambda sigma, x, p: block.divergence(sigma, x[:-1], p),
+    )
 
 
 BLOCKS: dict[str, Block] = {

@@ -25,7 +25,7 @@ from pydantic import ValidationError as PydanticError
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
-from mfresnet.blocks import BLOCKS
+from mfresnet.blocks import BLOCKS, Block, beside_label
 from mfresnet.checks import contradictions, misfit
 from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_controls
 from mfresnet.data import DataSection
@@ -223,6 +223,16 @@ class Case(Model):
         """Dimension d of the mesh."""
         return CELLS[self.mesh.cell]
 
+    @property
+    def moving(self) -> int:
+        """Number of coordinates that the network moves: all but the label of a regression."""
+        return self.dimension - (self.task == "regression")
+
+    def block(self) -> Block:
+        """Return the block on the points of the mesh."""
+        block = BLOCKS[self.network.block]
+        return beside_label(block) if self.task == "regression" else block
+
     def cells(self) -> list[int]:
         """Return the cells per direction."""
         return self.mesh.cells or [DEFAULT_CELLS] * self.dimension
@@ -230,7 +240,8 @@ class Case(Model):
     def corners(self, extent: Array) -> tuple[Array, Array]:
         """Return the box: as given, or ``extent`` (2, d) plus T times the bound on v."""
         bound = BLOCKS[self.network.block].bound(ACTIVATIONS[self.network.activation])
-        reach, mesh = self.network.final_time * bound, self.mesh
+        moved: Array = np.arange(self.dimension) < self.moving
+        reach, mesh = np.where(moved, self.network.final_time * bound, 0.0), self.mesh
         return (
             extent[0] - reach if mesh.lower is None else np.array(mesh.lower),
             extent[1] + reach if mesh.upper is None else np.array(mesh.upper),
@@ -247,11 +258,11 @@ class Case(Model):
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter of a layer."""
-        return BLOCKS[self.network.block].shapes(self.dimension, self.network.width or 1)
+        return self.block().shapes(self.dimension, self.network.width or 1)
 
     def head(self, n_classes: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter of the head of the loss."""
-        return LOSSES[self.loss.kind].head(self.dimension, n_classes)
+        return LOSSES[self.loss.kind].head(self.moving, n_classes)
 
     def trainable(self) -> list[str]:
         """Return the names of the parameters that are trained: all of them by default."""

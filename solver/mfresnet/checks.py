@@ -43,6 +43,14 @@ def _task(case: Case) -> list[str]:
             f"loss.kind: not for task {task}; got {case.loss.kind}, expected one of {fitting}. "
             "Choose one of them or set task."
         )
+    if task == "regression":
+        if case.moving < 1:
+            found.append(
+                f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
+                "regression, expected dimension 2 or 3. Change it."
+            )
+        if case.loss.targets is not None:
+            found.append("loss.targets: only for task classification; got regression. Remove it.")
     if task == "density":
         return found + _steering(case)
     if data is not None and data.label is None:

@@ -24,7 +24,7 @@ from mfresnet.errors import InputError
 from mfresnet.models import Model, Name
 from mfresnet.moments import Moments, merge, moments
 from mfresnet.parallel import together
-from mfresnet.scaling import SCALERS, ReduceSection, fit
+from mfresnet.scaling import SCALERS, ReduceSection, fit, fit_beside_label
 from mfresnet.splits import FEWEST, Split
 from mfresnet.survey import Blocks, Columns, survey
 from mfresnet.tables import Table, open_table
@@ -83,7 +83,8 @@ class Dataset:
         labels: names of the classes, sorted.
         features: names of the columns that are used.
         shift: see ``matrix``, (m,).
-        matrix: scaling and reduction of m features, x = matrix^T (features - shift), (m, d).
+        matrix: scaling and reduction of m features, x = matrix^T (features - shift), (m, d). A
+            numeric label is the last of these m and of the coordinates, and scaled by itself.
         train: samples that the densities are made of, all or a random part of ``KEPT``, the same
             on all ranks.
         test: samples that are held out, likewise.
@@ -118,6 +119,7 @@ def load_data(
     comm: MPI.Intracomm,
     table: Table | None = None,
     fold: tuple[int, int] | None = None,
+    numeric_label: bool = False,
 ) -> Dataset:
     """Read, check, split, scale and reduce the samples of a case.
 
@@ -128,6 +130,8 @@ def load_data(
         comm: the communicator; every rank reads its own blocks.
         table: the samples, when they are not in ``section.file``.
         fold: (number, of how many) of the fold that is held out, in place of a random part.
+        numeric_label: whether the label is a number, the last coordinate of the points, and all
+            samples are of one class.
 
     Raises:
         InputError: a sentence for what is wrong with the table or does not fit the section.
@@ -136,7 +140,7 @@ def load_data(
     """
     with together(comm):
         table = open_table(section.file) if table is None else table
-        columns = Columns.of(section, table.names)
+        columns = Columns.of(section, table.names, numeric_label)
     blocks = survey(table, columns, section.missing == "drop", section.file.name, comm)
     split = Split.of(section, blocks, comm, fold)
     n_classes = len(blocks.labels)
@@ -148,7 +152,10 @@ def load_data(
     raw = _merged(comm, {b: stats(x, y, w, b) for b, x, y, w in blocks})
     _check_counts(raw, blocks, section)
     kept = [_keep(blocks, split, test, comm) for test in (False, True)]
-    shift, matrix = fit(section.scale, section.reduce, raw.together(), kept[0][0], columns.features)
+    scaling = fit_beside_label if numeric_label else fit
+    shift, matrix = scaling(
+        section.scale, section.reduce, raw.together(), kept[0][0], columns.features
+    )
 
     def transform(x: Array) -> Array:
         return np.ascontiguousarray(((x - shift) @ matrix).T)
@@ -169,7 +176,7 @@ def load_data(
     )
     return Dataset(
         labels=blocks.labels,
-        features=columns.features,
+        features=columns.features[:-1] if numeric_label else columns.features,
         shift=shift,
         matrix=matrix,
         train=parts[0],

@@ -54,6 +54,10 @@ def export(network: TrainedNetwork, to: str, path: Path) -> list[Path]:
         InputError: an unknown format, a missing package, or a file that cannot be written.
     """
     write = lookup(EXPORTERS, to, "--to")
+    if network.task == "regression" and to != "npz":
+        raise InputError(
+            f"--to: not for a regression yet; got {to}, expected npz. Use npz or mfresnet predict."
+        )
     check_writable(path, "FILE")
     return write(network, path)
 

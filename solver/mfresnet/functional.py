@@ -13,7 +13,6 @@ from dolfinx import mesh as dmesh
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
-from mfresnet.blocks import BLOCKS
 from mfresnet.case import Case
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import InputError, SolveError
@@ -116,7 +115,7 @@ class ReducedFunctional:
         self.population = populate(case, self.comm) if population is None else population
         self.case = case = case.resolve(self.population)
         network, mesh = case.network, create(case, self.population.extent, self.comm)
-        self._block, self._activation = BLOCKS[network.block], ACTIVATIONS[network.activation]
+        self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
         bound = self._block.bound(self._activation)
         space = Space(mesh, case.space.degree)
         x = space.cell_nodes().reshape(-1, space.dimension)

@@ -24,7 +24,7 @@ from mfresnet.density_losses import (
 from mfresnet.dual_norm import DualDistance, DualSection
 from mfresnet.loss import Loss, LossSection, Setting, Shapes
 from mfresnet.models import Model, Name
-from mfresnet.point_losses import CrossEntropy, PointLoss, Quadratic
+from mfresnet.point_losses import CrossEntropy, PointLoss, Quadratic, SquaredError
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,9 @@ LOSSES: dict[str, Row] = {
         head=CrossEntropy.shapes,
         probabilistic=True,
     ),
+    "squared_error": Row(
+        lambda s: PointLoss(s, SquaredError(s)), head=SquaredError.shapes, tasks=("regression",)
+    ),
     "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection, tasks=STEERING),
     "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection, tasks=STEERING),
     "kullback_leibler": Row(
@@ -68,7 +71,11 @@ LOSSES: dict[str, Row] = {
     "moments": Row(Moments, MomentsSection),
 }
 
-TASKS: dict[str, str] = {"classification": "quadratic", "density": "density_l2"}
+TASKS: dict[str, str] = {
+    "classification": "quadratic",
+    "regression": "squared_error",
+    "density": "density_l2",
+}
 """Kind of task -> the loss that it has when none is given."""
 
 

@@ -17,6 +17,7 @@ from mfresnet.density_measures import density_measures
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
 from mfresnet.particles import INFERENCES
+from mfresnet.regression_measures import regression_measures
 from mfresnet.space import Space
 from mfresnet.trained import TrainedNetwork, trained_network
 
@@ -33,7 +34,7 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
     every class at T, by the density and by its training samples: they differ by what smoothing and
     training do, not more.
 
-    For task density see ``density_measures``.
+    For other tasks see ``density_measures`` and ``regression_measures``.
 
     Parallel: collective.
     """
@@ -47,6 +48,8 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
         return told | density_measures(functional, theta)
     if dataset is None:
         return told
+    if functional.case.task == "regression":
+        return told | regression_measures(functional, theta)
     parts = {"train": dataset.train, "test": dataset.test}
     chosen = functional.case.network.inference
     found: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from mfresnet.output import depths
 from mfresnet.palette import COLOURS
 from mfresnet.parallel import together
 from mfresnet.plot3d import draw_space
+from mfresnet.plot_regression import prediction_figures
 from mfresnet.plot_samples import decision_figure, paths_figure
 from mfresnet.plot_steering import samples_figure
 from mfresnet.raster import Raster, view
@@ -60,6 +61,8 @@ def draw(
             }
             if goal is not None:
                 figures["samples"] = samples_figure(functional, theta, raster, goal)
+            elif functional.case.task == "regression":
+                figures |= prediction_figures(functional, theta)
             elif functional.population.dataset is not None:
                 figures["decision"] = decision_figure(functional, theta)
                 figures["paths"] = paths_figure(functional, theta)

@@ -91,6 +91,47 @@ class CrossEntropy:
         return {"H": g @ x.T, "h": g.sum(axis=1)}
 
 
+class SquaredError:
+    """l = 1/2 (z - y)^2 at (x, y), with the prediction z = H x + h, H (1, d - 1), h (1,)."""
+
+    def __init__(self, setting: Setting) -> None:
+        """Keep the number of classes."""
+        self._n_classes = setting.n_classes
+
+    @staticmethod
+    def shapes(d: int, n_classes: int) -> Shapes:
+        """Return the shapes of H and h for d coordinates beside the label."""
+        return {"H": (1, d), "h": (1,)}
+
+    def value(self, x: Array, head: Head) -> Array:
+        """Return l."""
+        return self._of_every_class(0.5 * self._residual(x, head) ** 2)
+
+    def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
+        """Return the derivative in H and h: dl/dz = z - y."""
+        return self._pull_back(x, self._residual(x, head), m)
+
+    def jvp(self, x: Array, head: Head, h: Head) -> Array:
+        """Return (z - y) dz."""
+        return self._of_every_class(self._residual(x, head) * scores(x[:-1], h))
+
+    def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
+        """Return the same with dz in place of z - y."""
+        return self._pull_back(x, scores(x[:-1], h), m)
+
+    @staticmethod
+    def _residual(x: Array, head: Head) -> Array:
+        return scores(x[:-1], head) - x[-1]
+
+    @staticmethod
+    def _pull_back(x: Array, slope: Array, m: Array) -> dict[str, Array]:
+        g = slope * m.sum(axis=0)
+        return {"H": g @ x[:-1].T, "h": g.sum(axis=1)}
+
+    def _of_every_class(self, cost: Array) -> Array:
+        return np.repeat(cost, self._n_classes, axis=0)
+
+
 class PointLoss:
     """Loss_k = int l_k f_k dx + sum over the boundary points of l_k left_k."""
 

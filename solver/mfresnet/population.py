@@ -87,7 +87,8 @@ def populate(case: Case, comm: MPI.Intracomm, fold: tuple[int, int] | None = Non
     """
     if case.data is None:
         return _analytic(case)
-    return from_samples(case, load_data(case.data, comm, fold=fold))
+    label = case.task == "regression"
+    return from_samples(case, load_data(case.data, comm, fold=fold, numeric_label=label))
 
 
 def _analytic(case: Case) -> Population:
@@ -224,6 +225,8 @@ def _priors(case: Case, dataset: Dataset) -> Array:
 # ---------------------------------------------------------------------- targets
 def _targets(case: Case, dataset: Dataset) -> Array:
     given, labels = case.loss.targets, dataset.labels
+    if case.task == "regression":
+        return np.zeros((0, dataset.dimension))
     if given is None:
         overall = dataset.moments.together().mean[0]
         return default_targets(dataset.moments.mean, overall)

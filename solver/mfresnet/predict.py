@@ -54,7 +54,8 @@ def predict(
 ) -> Prediction:
     """Write the class, the probabilities and the final position of every row of a table.
 
-    The rows are those of the table in their order; the columns are ``class``, ``probability_`` and
+    The rows are those of the table in their order; the columns are ``class`` (in a regression
+    ``prediction``), ``probability_`` and
     the name of each class where the loss gives probabilities, ``position_1`` and so on. The file
     does not depend on the number of ranks.
 
@@ -155,7 +156,8 @@ def _predictions(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield number and columns of the blocks of this rank, and count rows, labels, right ones."""
     features, names = list(network.features), np.array(network.labels)
-    label = [network.label] if network.label in table.names and network.head else []
+    classes = bool(network.head) and network.task == "classification"
+    label = [network.label] if network.label in table.names and classes else []
     for number, block in table.blocks(features, label, comm.rank, comm.size):
         columns = []
         for name in features:
@@ -164,7 +166,9 @@ def _predictions(
         x = network.carry(network.reduce(np.stack(columns, axis=1)))
         counts[0] += x.shape[1]
         result: dict[str, Any] = {}
-        if network.head:
+        if network.task == "regression":
+            result["prediction"] = network.read(x)
+        if classes:
             given = names[heads.decide(x, network.head)]
             result["class"] = given
             if label:

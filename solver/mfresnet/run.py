@@ -92,7 +92,7 @@ def run(
     progress = Progress(comm.rank) if progress is None else progress
     directory, start = Path(out), time.perf_counter()
     if case.data is not None:
-        one = case.task == "density"
+        one = case.task != "classification"
         what = "their density" if one else "a density on the mesh for every class"
         progress.say(f"Reading {case.data.file.name}; {what}")
     functional = ReducedFunctional(case, comm)
@@ -273,6 +273,11 @@ def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
             if row is not None:
                 text = f"{row['network']:.4f}  (start density {row['start']:.4f})"
                 rows.append((f"{part} log likelihood", text))
+    if "linear_regression" in metrics:
+        for part in ("train", "test"):
+            if metrics[part] is not None:
+                ours, theirs = metrics[part]["r2"], metrics["linear_regression"][part]["r2"]
+                rows.append((f"{part} R2", f"{ours:.4f}  (linear regression {theirs:.4f})"))
     if "logistic_regression" in metrics:
         baseline = metrics["logistic_regression"]
         for part in ("train", "test"):

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
+from scipy.linalg import block_diag
 from sklearn.preprocessing import RobustScaler
 
 from mfresnet.arrays import Array
@@ -102,3 +104,24 @@ def fit(
     largest = components[np.argmax(np.abs(components), axis=0), np.arange(dimension)]
     components = components * np.sign(largest)
     return moments.mean[0], matrix @ components / (along[:dimension] if reduce.whiten else 1.0)
+
+
+def fit_beside_label(
+    scale: str, reduce: ReduceSection | None, moments: Moments, x: Array, features: Sequence[str]
+) -> tuple[Array, Array]:
+    """Return shift and matrix as ``fit`` does, the last column being a label scaled by itself.
+
+    Raises:
+        InputError: as in ``fit``, or there are too many coordinates beside the label.
+    """
+    mean, spread = moments.mean, moments.spread
+    ours = replace(moments, mean=mean[:, :-1], spread=spread[:, :-1, :-1])
+    label = replace(moments, mean=mean[:, -1:], spread=spread[:, -1:, -1:])
+    shift, matrix = fit(scale, reduce, ours, x[:, :-1], features[:-1])
+    if matrix.shape[1] >= LARGEST_DIMENSION:
+        raise InputError(
+            f"data.reduce: too many coordinates beside the label; got {matrix.shape[1]}, expected "
+            f"at most {LARGEST_DIMENSION - 1}. Lower data.reduce.dimension."
+        )
+    middle, size = fit(scale, None, label, x[:, -1:], features[-1:])
+    return np.concatenate([shift, middle]), block_diag(matrix, size)

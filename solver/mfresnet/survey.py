@@ -46,8 +46,10 @@ class Columns:
     weights: str | None
 
     @staticmethod
-    def of(section: DataSection, names: Sequence[str]) -> Columns:
+    def of(section: DataSection, names: Sequence[str], numeric_label: bool = False) -> Columns:
         """Return the columns that a section names or numbers (from 0) in a table.
+
+        A numeric label is no class but the last of the features.
 
         Raises:
             InputError: a column is not there, or is there twice.
@@ -73,6 +75,8 @@ class Columns:
             raise InputError(
                 f"data.features: a name twice; got {features}, expected each once. Remove one."
             )
+        if numeric_label and label is not None:
+            return Columns(None, (*features, label), weight)
         return Columns(label, tuple(features), weight)
 
     def numbers(self) -> list[str]:

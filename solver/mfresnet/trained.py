@@ -52,6 +52,7 @@ SCALARS: dict[str, type] = {
     "steps_per_layer": int,
     "probabilistic": bool,
     "label": str,
+    "task": str,
 }
 """Fields that a file holds as a number or a text."""
 
@@ -78,6 +79,8 @@ class TrainedNetwork:
             tell apart, as in the steering of one density to another.
         probabilistic: whether the softmax of the scores is the probability of a class.
         label: name of the column with the true classes, empty where there is none.
+        task: a name in ``TASKS``; in a regression the head has one row, and its score is the
+            predicted label in its own units.
     """
 
     features: tuple[str, ...]
@@ -93,11 +96,21 @@ class TrainedNetwork:
     head: Mapping[str, Array] = field(default_factory=dict)
     probabilistic: bool = False
     label: str = ""
+    task: str = "classification"
 
     # ------------------------------------------------------------------ samples as rows
     def predict(self, features: Array) -> Array:
-        """Return the number of the class of samples, (n, m) -> (n,)."""
-        return heads.decide(self.carry(self.reduce(features)), self.head)
+        """Return the number of the class of samples, or the label of a regression, (n, m) -> (n,).
+
+        See ``read``.
+        """
+        return self.read(self.carry(self.reduce(features)))
+
+    def read(self, x: Array) -> Array:
+        """Return what the head makes of points at T, (d, n) -> (n,)."""
+        if self.task == "regression":
+            return heads.scores(x, self.head)[0]
+        return heads.decide(x, self.head)
 
     def probabilities(self, features: Array) -> Array:
         """Return the probability of every class, (n, m) -> (n, classes).
@@ -218,18 +231,24 @@ def _assemble(
     """Return the network of a case; without samples the features are the coordinates."""
     from mfresnet.losses import LOSSES
 
-    d, head = case.dimension, controls.of_head()
+    d, head, regression = case.moving, controls.of_head(), case.task == "regression"
     label = None if case.data is None else case.data.label
     if data is None:
         names = [f"x{i + 1}" for i in range(d)]
         data = {"features": names, "shift": np.zeros(d), "matrix": np.eye(d)}
+    shift, matrix = (np.asarray(data[n], dtype=float) for n in ("shift", "matrix"))
+    if regression and len(shift) > len(data["features"]):
+        # the last row and column are those of the label
+        size, middle = 1.0 / matrix[-1, -1], shift[-1]
+        head = {"H": size * head["H"], "h": size * head["h"] + middle}
+        shift, matrix = shift[:-1], matrix[:-1, :-1]
     if not head and len(labels) > 1 and targets.shape == (len(labels), d):
         head = heads.of_targets(targets)
     network = TrainedNetwork(
         features=tuple(data["features"]),
         labels=tuple(labels),
-        shift=np.asarray(data["shift"], dtype=float),
-        matrix=np.asarray(data["matrix"], dtype=float),
+        shift=shift,
+        matrix=matrix,
         block=case.network.block,
         activation=case.network.activation,
         parameters={n: np.array(v) for n, v in controls.values.items() if n not in controls.head},
@@ -239,6 +258,7 @@ def _assemble(
         head={n: np.array(v) for n, v in head.items()},
         probabilistic=LOSSES[case.loss.kind].probabilistic,
         label=label if isinstance(label, str) else "",
+        task=case.task,
     )
     return network.applied_by(case.network.inference, case.time.order, steps_per_layer)
 

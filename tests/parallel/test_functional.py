@@ -60,6 +60,7 @@ def test_training(cell: str) -> None:
 LOSS: dict[str, dict[str, object]] = {
     "quadratic": {"running": 0.5},
     "cross_entropy": {},
+    "squared_error": {},
     "density_l2": {"target": gaussian([0.1, 0.2], [[0.1, 0.0], [0.0, 0.2]])},
     "density_dual_h1": {"target": gaussian([0.1, 0.2], [[0.1, 0.0], [0.0, 0.2]])},
     "kullback_leibler": {"target": gaussian([0.1, 0.2], [[0.1, 0.0], [0.0, 0.2]])},
@@ -72,6 +73,7 @@ def test_losses_and_hessian_actions(kind: str) -> None:
     """With a wide block, and a box from which mass leaves."""
     case = make_case(
         "triangle",
+        task=LOSSES[kind].tasks[0],
         mesh={"cells": [6, 6], "lower": [-1.0, -1.0], "upper": [1.2, 1.2]},
         network={"block": "wide", "width": 3, "layers": 2},
         loss={"kind": kind} | LOSS[kind],
