@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from mfresnet.case import parse
-from mfresnet.run import run
+from mfresnet.runner import run
 
 CASE = """
 title = "Two moons"

@@ -43,7 +43,7 @@ def test_what_the_velocity_does_is_no_instability() -> None:
         "interval",
         mesh={"cells": [40]},
         network={"layers": 6, "final_time": 3.0},
-        classes=[{"density": gaussian(0.1, 0.09), "target": 0.0}],
+        classes=[{"density": gaussian(0.1, 0.09), "target": 1.0}],
         initial={"kind": "values", "W": -20.0, "b": 0.0},
     )
     functional = ReducedFunctional(case, MPI.COMM_SELF)

@@ -39,6 +39,7 @@ TABLES = {
 
 
 def models() -> Iterator[type[BaseModel]]:
+    yield Case
     for field in Case.model_fields.values():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield field.annotation

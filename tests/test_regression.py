@@ -20,7 +20,7 @@ from mfresnet.exporters import export
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
 from mfresnet.pathwise import pathwise_loss
-from mfresnet.run import run
+from mfresnet.runner import run
 from mfresnet.trained import load_network
 
 BETA, GAMMA = 2.0, 0.1

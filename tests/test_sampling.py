@@ -20,7 +20,7 @@ from mfresnet.case import Case, parse
 from mfresnet.density import KINDS, Density, Gaussian
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
-from mfresnet.run import run
+from mfresnet.runner import run
 from mfresnet.sampling import SteeredDensity, load_steered, log_density, log_density_at, sample
 from mfresnet.trained import TrainedNetwork
 

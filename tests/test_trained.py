@@ -20,7 +20,7 @@ from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import calibration_error, measure, quality
 from mfresnet.particles import flow
-from mfresnet.run import run
+from mfresnet.runner import run
 from mfresnet.schemes import SCHEMES
 from mfresnet.trained import TrainedNetwork, load_network, trained_network
 

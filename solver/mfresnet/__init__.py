@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mfresnet.estimators import MeanFieldClassifier
     from mfresnet.functional import ReducedFunctional
     from mfresnet.optimise import OptimiseResult, minimise
-    from mfresnet.run import RunResult, run
+    from mfresnet.runner import RunResult, run
     from mfresnet.trained import TrainedNetwork, load_network
 
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
@@ -68,13 +68,13 @@ _HOMES = {
     "MeanFieldClassifier": "estimators",
     "OptimiseResult": "optimise",
     "ReducedFunctional": "functional",
-    "RunResult": "run",
+    "RunResult": "runner",
     "SolveError": "errors",
     "TrainedNetwork": "trained",
     "load": "case",
     "load_network": "trained",
     "minimise": "optimise",
-    "run": "run",
+    "run": "runner",
 }
 
 

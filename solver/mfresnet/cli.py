@@ -64,7 +64,7 @@ def run(
 ) -> int:
     """Train the network of a case and write the run directory."""
     from mfresnet.case import load
-    from mfresnet.run import run as run_case
+    from mfresnet.runner import run as run_case
 
     if overwrite and resume:
         raise InputError("--overwrite: cannot go with --resume. Give one of them.")
@@ -98,7 +98,7 @@ def verify(
     from mfresnet.findings import as_data, passed, table
     from mfresnet.functional import ReducedFunctional
     from mfresnet.parallel import together
-    from mfresnet.run import Exit
+    from mfresnet.runner import Exit
 
     comm = MPI.COMM_WORLD
     if target.is_dir() and settings:
