@@ -12,14 +12,16 @@ from pydantic import BaseModel
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
-from mfresnet.case import Case, ClassSection, DataSection, LevelSection, load, parse
+from mfresnet.case import Case, load, parse
 from mfresnet.control import INITIALS
+from mfresnet.data import DataSection
 from mfresnet.density import KINDS
 from mfresnet.fluxes import FLUXES
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
 from mfresnet.penalties import PENALTIES
+from mfresnet.sections import ClassSection, LevelSection
 from mfresnet.tables import FORMATS
 
 ROOT = Path(__file__).parents[1]

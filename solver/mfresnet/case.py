@@ -1,24 +1,18 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The case file: its models, its checks, and what is filled in where a key is omitted."""
+"""The case: what its file says, and what is filled in where a key is omitted."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tomli_w
 from pydantic import (
-    BeforeValidator,
     Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 from pydantic import ValidationError as PydanticError
@@ -31,147 +25,29 @@ from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_con
 from mfresnet.data import DataSection
 from mfresnet.density import Density
 from mfresnet.errors import InputError
-from mfresnet.fluxes import FLUXES
 from mfresnet.losses import LOSSES, TASKS, loss_section
 from mfresnet.mesh import CELLS
-from mfresnet.methods import METHODS
-from mfresnet.models import Chosen, FiniteFloat, Model, Name, Vector, as_list
-from mfresnet.particles import INFERENCES
+from mfresnet.models import Chosen, Model, Name
 from mfresnet.penalties import penalty_section
 from mfresnet.refusals import available, sentences, without_consequences
-from mfresnet.schemes import SCHEMES
+from mfresnet.sections import (
+    ClassSection,
+    InitialSection,
+    MeshSection,
+    NetworkSection,
+    OutputSection,
+    ResourcesSection,
+    SpaceSection,
+    TimeSection,
+    TrainingSection,
+)
 
 if TYPE_CHECKING:
     from mfresnet.population import Population
 
 DEFAULT_CELLS = 32
-SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 PATHS = (("data", "file"), ("initial", "file"), ("mesh", "file"))
 """Keys of the case file that hold paths."""
-Counts = Annotated[list[PositiveInt], BeforeValidator(as_list)]
-
-
-class MeshSection(Model):
-    """[mesh]: a box of cells, or a mesh from a file."""
-
-    kind: Literal["box", "file"] = "box"
-    file: Path | None = None
-    cell: Annotated[str, Name(CELLS)] = "quadrilateral"
-    cells: Counts | None = None
-    lower: Vector | None = None
-    upper: Vector | None = None
-    outflow_tolerance: NonNegativeFloat = 1e-6
-
-
-class SpaceSection(Model):
-    """[space]: the discontinuous Galerkin space."""
-
-    degree: Annotated[int, Field(ge=0, le=6)] = 2
-    flux: Annotated[str, Name(FLUXES)] = "smooth_upwind"
-
-
-class TimeSection(Model):
-    """[time]: the time stepping inside a layer."""
-
-    order: Annotated[int, Field(ge=min(SCHEMES), le=max(SCHEMES))] = 3
-    steps_per_layer: PositiveInt | None = None
-
-
-class ResourcesSection(Model):
-    """[resources]: memory for the stored stages of the whole run."""
-
-    memory: Annotated[str, Field(pattern=r"(?i)^\s*[0-9.]+\s*[kmgt]b\s*$")] | None = None
-
-    def bytes(self) -> float | None:
-        """Return the memory in bytes, None for no limit."""
-        if self.memory is None:
-            return None
-        number, unit = re.match(r"\s*([0-9.]+)\s*(\w+)", self.memory.lower()).groups()  # type: ignore[union-attr]
-        return float(number) * SIZES[unit]
-
-
-class NetworkSection(Model):
-    """[network]: the residual network."""
-
-    block: Annotated[str, Name(BLOCKS)] = "square"
-    activation: Annotated[str, Name(ACTIVATIONS)] = "tanh"
-    layers: PositiveInt = 10
-    final_time: PositiveFloat = 1.0
-    width: PositiveInt | None = None
-    shared: bool = False
-    trainable: Annotated[list[str], Field(min_length=1)] | None = None
-    inference: Annotated[str, Name(INFERENCES)] = "runge_kutta"
-
-
-class ClassSection(Model):
-    """[[classes]]: one class with its density."""
-
-    label: str | int | None = None
-    weight: PositiveFloat | None = None
-    density: Density
-    target: Vector | None = None
-
-
-class InitialSection(Model, extra="allow"):
-    """[initial]: the controls to start from; the other keys are values of parameters."""
-
-    kind: Annotated[str, Name((*INITIALS, "values", "file"))] | None = None
-    seed: NonNegativeInt = 0
-    scale: PositiveFloat = 1.0
-    file: Path | None = None
-
-    def values(self) -> dict[str, Any]:
-        """Return the given values of parameters."""
-        return dict(self.model_extra or {})
-
-
-class LevelSection(Model):
-    """One entry of training.levels: a coarser mesh with fewer layers.
-
-    Attributes:
-        cells: cells per direction.
-        layers: number of layers.
-        gradient_tolerance: that of the case when not given.
-    """
-
-    cells: Counts
-    layers: PositiveInt
-    gradient_tolerance: PositiveFloat | None = None
-
-    def of(self, case: Case) -> Case:
-        """Return the case on this level."""
-        data = case.model_dump(exclude_none=True)
-        data["mesh"]["cells"], data["network"]["layers"] = self.cells, self.layers
-        if case.time.steps_per_layer is not None:
-            steps = case.time.steps_per_layer * case.network.layers
-            data["time"]["steps_per_layer"] = -(-steps // self.layers)
-        if self.gradient_tolerance is not None:
-            data["training"]["gradient_tolerance"] = self.gradient_tolerance
-        return Case.model_validate(data | {"training": _single(data["training"])})
-
-
-def _single(training: dict[str, Any]) -> dict[str, Any]:
-    """Return [training] without levels and seeds."""
-    return {k: v for k, v in training.items() if k not in ("levels", "seeds")}
-
-
-class TrainingSection(Model):
-    """[training]: the optimiser."""
-
-    method: Annotated[str, Name(METHODS)] = "lmvm"
-    max_iterations: Annotated[int, Field(ge=0)] = 200
-    gradient_tolerance: PositiveFloat = 1e-6
-    lower: FiniteFloat | None = None
-    upper: FiniteFloat | None = None
-    levels: list[LevelSection] | None = None
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
-
-
-class OutputSection(Model):
-    """[output]: what the run directory holds besides the numbers."""
-
-    fields: bool = True
-    pictures: bool = True
 
 
 class Case(Model):
