@@ -33,14 +33,26 @@ def draw(
     functional: ReducedFunctional, theta: Array, history: Sequence[Iteration], directory: Path
 ) -> None:
     """Write all pictures of a run into ``directory``, which exists. Parallel: collective."""
-    if functional.transport.space.dimension == 3:
-        with together(functional.comm):
-            if functional.comm.rank == 0:
-                curves = controls_figure(functional, theta), history_figure(history)
-                for name, figure in zip(("controls", "history"), curves, strict=True):
-                    figure.savefig(directory / f"{name}.png")
+    figures = {}
+    if functional.comm.rank == 0:
+        figures["controls"] = controls_figure(functional, theta)
+        figures["history"] = history_figure(history)
+        if functional.case.task == "classification" and functional.population.dataset is not None:
+            figures["decision"] = decision_figure(functional, theta)
+            figures["paths"] = paths_figure(functional, theta)
+    if functional.transport.space.dimension < 3:
+        figures |= _flat_figures(functional, theta, directory)
+    else:
         draw_space(functional, theta, directory / "density.png")
-        return
+    with together(functional.comm):
+        for name, figure in figures.items():
+            figure.savefig(directory / f"{name}.png")
+
+
+def _flat_figures(
+    functional: ReducedFunctional, theta: Array, directory: Path
+) -> dict[str, Figure]:
+    """Return the pictures of fields in 1-D and 2-D, on rank 0; write the animation."""
     densities = functional.densities(theta)
     times, space = depths(functional), functional.transport.space
     chosen = [0, len(times) // 2, len(times) - 1]
@@ -51,23 +63,17 @@ def draw(
     fields = {i: raster.sample(densities[i]) for i in chosen}
     animate(functional, theta, raster, directory / "density.gif")
     goal = None if functional.goal is None else raster.sample(functional.goal[None])[0]
-    with together(functional.comm):
-        if functional.comm.rank == 0:
-            figures = {
-                "density": density_figure(functional, raster, fields),
-                "velocity": velocity_figure(functional, theta, raster, chosen),
-                "controls": controls_figure(functional, theta),
-                "history": history_figure(history),
-            }
-            if goal is not None:
-                figures["samples"] = samples_figure(functional, theta, raster, goal)
-            elif functional.case.task == "regression":
-                figures |= prediction_figures(functional, theta)
-            elif functional.population.dataset is not None:
-                figures["decision"] = decision_figure(functional, theta)
-                figures["paths"] = paths_figure(functional, theta)
-            for name, figure in figures.items():
-                figure.savefig(directory / f"{name}.png")
+    if functional.comm.rank != 0:
+        return {}
+    figures = {
+        "density": density_figure(functional, raster, fields),
+        "velocity": velocity_figure(functional, theta, raster, chosen),
+    }
+    if goal is not None:
+        figures["samples"] = samples_figure(functional, theta, raster, goal)
+    elif functional.case.task == "regression":
+        figures |= prediction_figures(functional, theta)
+    return figures
 
 
 def history_figure(history: Sequence[Iteration]) -> Figure:
