@@ -16,7 +16,7 @@ from helpers import few, inner, inner_rank, random_field, shaped_mesh
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
 from mfresnet.fluxes import FLUXES
-from mfresnet.mesh import CELLS
+from mfresnet.mesh import CELLS, box
 from mfresnet.parallel import maximum
 from mfresnet.space import Space
 from mfresnet.transport import Coefficients, Transport
@@ -77,6 +77,21 @@ def test_rank_without_boundary_facets(degree: int) -> None:
     if COMM.size > 1 and COMM.rank == COMM.size - 1:
         assert transport.n_exit == 0
     compare(space, "smooth_upwind")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_more_ranks_than_cells(cell: str) -> None:
+    """On three ranks some have no cells and no interior facet."""
+    d = CELLS[cell]
+    cells = [2 if cell == "interval" else 1] * d
+    space = Space(box(COMM, cell, cells, np.full(d, -1.0), np.full(d, 1.2)), 2)
+    if COMM.size == 3 and cell in ("interval", "triangle", "quadrilateral", "hexahedron"):
+        assert min(COMM.allgather(space.n_owned_cells)) == 0
+    compare(space, "smooth_upwind")
+    transport, f = Transport(space), random_field(space)
+    a, psi = coefficients(transport), np.cos(random_field(space))
+    forward = inner(space, psi, transport.apply(f, a))
+    assert forward == pytest.approx(inner(space, f, transport.apply_transpose(psi, a)), rel=1e-11)
 
 
 @pytest.mark.parametrize("flux", FLUXES)

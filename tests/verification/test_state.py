@@ -211,6 +211,28 @@ NONLINEAR: dict[str, tuple[Any, Any, Any, Density]] = {
 }
 
 
+def bent(n: int, size: float, degree: int) -> Space:
+    """Return the space on a square whose cells are distorted alike on every refinement."""
+    mesh = box(COMM, "quadrilateral", [n, n], np.full(2, -size), np.full(2, size))
+    x, h = mesh.geometry.x, 2.0 * size / n
+    for i in range(2):
+        x[:, i] += 0.12 * h * np.sin(5.0 * x[:, 1 - i] / h + i)
+    return Space(mesh, degree)
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_distorted_cells(degree: int) -> None:
+    """V7, shear: divergence-free and nonlinear, on quadrilaterals of which none is affine."""
+    w, b, covariance, exact = NONLINEAR["shear"]
+    f0 = Gaussian(mean=[0.0, 0.0], covariance=covariance)
+    check_order(
+        lambda n: bent(n, 4.0, degree),
+        lambda space: solve(space, f0, "tanh", w, b),
+        exact,
+        [28, 40, 56],
+    )
+
+
 @pytest.mark.parametrize("cell", ["quadrilateral", "triangle"])
 @pytest.mark.parametrize("flow", NONLINEAR)
 def test_nonlinear_2d(cell: str, flow: str) -> None:
