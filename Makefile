@@ -12,8 +12,8 @@ demo: ## Train the case of the README and draw its pictures
 
 test: ## Run all tests, those of tests/parallel on 1, 2 and 3 ranks
 	$(RUN) python3 -m mpi4py -m pytest tests
-	$(RUN) mpirun -n 2 python3 -m mpi4py -m pytest tests/parallel
-	$(RUN) mpirun -n 3 python3 -m mpi4py -m pytest tests/parallel
+	$(RUN) mpirun -n 2 python3 -m mpi4py -m pytest --color=no tests/parallel
+	$(RUN) mpirun -n 3 python3 -m mpi4py -m pytest --color=no tests/parallel
 
 lint: ## Check style and types
 	$(RUN) ruff check --no-cache .
