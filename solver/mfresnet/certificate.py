@@ -35,6 +35,7 @@ UNDERSHOOT = 1e-2
 RATE = 0.1
 """How far the rate of a Taylor remainder may be from its order."""
 TAYLOR_STEPS = (4e-3, 2e-3, 1e-3)
+SHRINKS = (1.0, 1 / 8, 1 / 64)
 NEAR = 0.2
 """How far from the given controls the Taylor test is made."""
 NOISE = 1e-10
@@ -138,14 +139,19 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
     direction = (0.5 + np.abs(noise)) * np.sign(functional.derivative(near))
     for e in TAYLOR_STEPS:
         with_steps(functional, near + e * direction)
-    test = taylor_test(
-        functional.value,
-        functional.derivative,
-        near,
-        direction,
-        TAYLOR_STEPS,
-        functional.hessian_action,
-    )
+    # Where J has little curvature in the direction, the third order spoils the rate of the first
+    # remainder until the steps are small.
+    for shrink in SHRINKS:
+        test = taylor_test(
+            functional.value,
+            functional.derivative,
+            near,
+            direction,
+            [e * shrink for e in TAYLOR_STEPS],
+            functional.hessian_action,
+        )
+        if abs(test.rates()[1] - 2.0).max() <= RATE:
+            break
     found = []
     for order, (rates, rest) in enumerate(zip(test.rates(), test.remainders, strict=True)):
         name, goal = f"Taylor remainder {order}: rate", order + 1.0
