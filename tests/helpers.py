@@ -23,6 +23,8 @@ from mfresnet.case import Case, parse
 from mfresnet.control import ControlSpace, same_in_every_layer
 from mfresnet.mesh import CELLS
 from mfresnet.parallel import total
+from mfresnet.particles import Network
+from mfresnet.plan import Plan
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep
@@ -224,16 +226,9 @@ def carry(
     initial = same_in_every_layer({n: np.asarray(p, float) for n, p in parameters.items()}, 1)
     controls = ControlSpace(initial, ("W", "b"), final_time)
     transport = Transport(space)
-    sweep = Sweep(
-        transport,
-        BLOCKS["square"],
-        ACTIVATIONS[activation],
-        controls,
-        SCHEMES[order],
-        steps,
-        1,
-    )
-    sweep.set_controls(initial)
+    sweep = Sweep(transport, controls, SCHEMES[order], steps, 1, Plan(1, 1, 0, 0, 0, 0))
+    network = Network(BLOCKS["square"], ACTIVATIONS[activation], initial, final_time)
+    sweep.set_network(network)
     return sweep.forward(f0[None])[0].copy()
 
 

@@ -10,7 +10,6 @@ import pytest
 from helpers import few, gaussian, make_case
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
-from mfresnet.errors import InputError
 from mfresnet.fluxes import FLUXES
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import CELLS
@@ -156,13 +155,6 @@ def test_classes_are_weighted() -> None:
         functional = ReducedFunctional(case, MPI.COMM_SELF)
         values.append(functional.value(functional.theta0))
     assert values[2] == pytest.approx(0.3 * values[0] + 0.7 * values[1], rel=1e-13)
-
-
-def test_memory_that_is_too_small_is_an_error() -> None:
-    case = make_case("interval", resources={"memory": "1 kB"})
-    with pytest.raises(InputError, match=r"resources\.memory.*1e-06 GB.*not available yet"):
-        ReducedFunctional(case, MPI.COMM_SELF)
-    ReducedFunctional(make_case("interval", resources={"memory": "1 MB"}), MPI.COMM_SELF)
 
 
 def test_box_without_corners_holds_the_mass() -> None:

@@ -90,7 +90,7 @@ def test_outflow_is_charged() -> None:
     j_thrown, j_stayed = thrown.value(thrown.theta0), stayed.value(stayed.theta0)
     left = thrown.balance(thrown.theta0).outflow[0]
     assert 0.5 < left < 0.9
-    inside = Parts(thrown.sweep.final, np.zeros_like(thrown.sweep.left[-1]), {})
+    inside = Parts(thrown.sweep.final, np.zeros_like(thrown.sweep.left), {})
     uncharged = float(thrown.depth_loss.loss.value(inside)[0])
     assert uncharged < j_stayed < j_thrown
     # all that has left pays 1/2 |x - target|^2 at x = -2

@@ -7,7 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.functional import Balance, ReducedFunctional
+from mfresnet.balance import Balance
+from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
 
 NEAR = 0.1
@@ -32,18 +33,23 @@ def damping(functional: ReducedFunctional, theta: Array) -> Array:
 
     Parallel: collective.
     """
-    transport, controls = functional.transport, functional.controls
-    parameters, mass = controls.from_vector(theta), transport.space.mass
+    transport, sweep = functional.transport, functional.sweep
+    network, mass = functional.network(theta), transport.space.mass
     a = transport.new_coefficients()
-    lost = []
-    for layer, f in enumerate(functional.densities(theta)[1:]):
-        v = functional.sweep.velocity(transport.points, parameters, layer)
+    lost: list[list[tuple[float, float]]] = []
+
+    def see(n: int, f: Array, left: Array) -> None:
+        v = network.velocity(transport.points, n // sweep.steps_per_layer - 1)
         transport.coefficients(v, a)
         lost.append([(transport.damping(y, a), float(np.dot(y * y, mass))) for y in f])
+
+    ends = sweep.boundaries
+    ends[0] = False
+    functional.visit(theta, see, ends)
     taken, squared = np.moveaxis(
         total(functional.comm, np.ravel(lost)).reshape(np.shape(lost)), -1, 0
     )
-    shares: Array = (taken / squared).sum(axis=0) * controls.layer_time
+    shares: Array = (taken / squared).sum(axis=0) * functional.controls.layer_time
     return shares
 
 

@@ -6,71 +6,36 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from dolfinx import mesh as dmesh
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
+from mfresnet.balance import Balance, balance
 from mfresnet.case import Case
 from mfresnet.control import Controls, ControlSpace
-from mfresnet.errors import InputError, SolveError
+from mfresnet.errors import SolveError
+from mfresnet.layer import Layer
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
-from mfresnet.mesh import box
-from mfresnet.meshfile import read
+from mfresnet.memory import resident
+from mfresnet.meshfile import create
 from mfresnet.methods import METHODS
 from mfresnet.objective import DepthLoss, depth_weights
 from mfresnet.parallel import maximum, total
 from mfresnet.particles import Network
 from mfresnet.penalties import PENALTIES
+from mfresnet.plan import Plan, choose
 from mfresnet.population import Population, populate
-from mfresnet.schemes import SCHEMES, cfl_constant
+from mfresnet.schemes import SCHEMES, Scheme, cfl_constant
 from mfresnet.space import Space
-from mfresnet.sweep import Sweep, steps_needed
+from mfresnet.sweep import Sweep, Visit, steps_needed
 from mfresnet.tangent import Tangent
 from mfresnet.transport import Transport
 
 MARGIN = 1.5
 """Factor on the rate of the initial controls where the velocity has no bound of its own."""
-
-
-@dataclass(frozen=True)
-class Balance:
-    """Where the mass is after a forward sweep, and the least value of the densities.
-
-    Attributes:
-        initial: mass of each class at 0, (classes,).
-        final: mass of each class at T, (classes,).
-        outflow: mass of each class that has left, tallied at the boundary, (classes,).
-        min_density: least value at the quadrature points over all layers and classes.
-    """
-
-    initial: Array
-    final: Array
-    outflow: Array
-    min_density: float
-
-    @property
-    def error(self) -> float:
-        """Largest |final + outflow - initial| over the classes."""
-        return float(np.abs(self.final + self.outflow - self.initial).max())
-
-
-def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:
-    """Return the mesh of a case.
-
-    Args:
-        case: the case.
-        extent: corners of a box that holds the initial mass, (2, d).
-        comm: the communicator.
-
-    Parallel: collective.
-    """
-    if case.mesh.file is not None:
-        return read(comm, case.mesh.file, case.mesh.cell)
-    return box(comm, case.mesh.cell, case.cells(), *case.corners(extent))
 
 
 class ReducedFunctional:
@@ -94,6 +59,8 @@ class ReducedFunctional:
         adjoint_sweeps: number of backward sweeps so far.
         hessian_actions: number of Hessian actions so far, two sweeps each.
         steps_per_layer: time steps in a layer.
+        plan: what of a forward sweep is kept.
+        predicted_memory: the largest resident memory of a training, over all ranks, in bytes.
 
     Parallel: every method is collective.
     """
@@ -145,15 +112,14 @@ class ReducedFunctional:
 
     def _choose_steps(self) -> int:
         """Return the steps per layer from the velocity bound, or from the initial controls."""
-        transport, initial = self.transport, self.controls.initial
+        transport, network = self.transport, self.network(self.theta0)
         bound = self._block.bound(self._activation)
         if np.isfinite(bound):
             rate = transport.rates.bound(bound)
         else:
             a, rate = transport.new_coefficients(), 0.0
             for layer in range(self.controls.layers):
-                x, parameters = transport.points, initial.layer(layer)
-                v = self._block.velocity(self._activation, x, parameters)
+                v = network.velocity(transport.points, layer)
                 rate = max(rate, MARGIN * transport.rates.rate(transport.coefficients(v, a)))
         cfl = cfl_constant(self.case.time.order, self.case.space.degree)
         rate = float(maximum(self.comm, rate)[0])
@@ -163,40 +129,39 @@ class ReducedFunctional:
         """Set the number of time steps in a layer; J changes by the error of the time stepping.
 
         Raises:
-            InputError: the stages need more memory than resources.memory.
+            InputError: resources.memory is too little for one layer.
         """
-        case, space = self.case, self.transport.space
-        count = steps_per_layer * self.controls.layers * len(self.f0) * case.time.order
-        count *= 1 + METHODS[case.training.method].hessian
-        needed, given = 8 * count * space.n_global, case.resources.bytes()
-        if given is not None and needed > given:
-            raise InputError(
-                f"resources.memory: too little for the stored stages; got {given / 1e9:.3g} GB, "
-                f"expected at least {needed / 1e9:.3g} GB. Raise it; recomputing stages from "
-                "checkpoints is not available yet."
-            )
+        case, scheme = self.case, SCHEMES[self.case.time.order]
         self.steps_per_layer = steps_per_layer
+        self._tangent: Tangent | None = None
+        self._theta: Array | None = None
+        self.plan = self._make_plan(scheme, steps_per_layer)
+        self.predicted_memory = resident(self.comm) + self.plan.memory
         self.sweep = Sweep(
-            self.transport,
-            self._block,
-            self._activation,
-            self.controls,
-            SCHEMES[case.time.order],
-            steps_per_layer,
-            len(self.f0),
+            self.transport, self.controls, scheme, steps_per_layer, len(self.f0), self.plan
         )
         self.depth_loss = DepthLoss(
             self._loss,
             depth_weights(self.sweep.steps, self.sweep.dt, case.loss.terminal, case.loss.running),
             self.transport.exit_weights,
         )
-        self._tangent: Tangent | None = None
-        self._theta: Array | None = None
+
+    def _make_plan(self, scheme: Scheme, steps_per_layer: int) -> Plan:
+        case, transport, classes = self.case, self.transport, len(self.f0)
+        method = METHODS[case.training.method]
+        layer = Layer.bytes(transport, scheme, steps_per_layer, classes)
+        state = 8 * classes * (transport.space.n_owned + transport.n_exit)
+        frozen = 8 * transport.n_coefficients * self.controls.layers * method.frozen
+        sums = total(self.comm, [layer, state, frozen])
+        layer, state, frozen = (int(n) for n in sums * (1 + method.hessian))
+        memory = case.resources.bytes()
+        memory = None if memory is None else max(0.0, memory - frozen)
+        return choose(self.controls.layers, layer, state, memory, case.resources.disk_bytes())
 
     def steps_for(self, theta: Array) -> int:
         """Return how many time steps a layer needs with theta. Parallel: collective."""
         self._theta = None
-        return self.sweep.steps_for(self.controls.from_vector(theta))
+        return self.sweep.steps_for(self.network(theta))
 
     # ------------------------------------------------------------------ value and derivative
     def value(self, theta: Array) -> float:
@@ -218,19 +183,20 @@ class ReducedFunctional:
         return sum(PENALTIES[n].value(p, self.controls, theta) for n, p in self._penalties.items())
 
     def derivative(
-        self, theta: Array, record: Array | None = None, frozen: Array | None = None
+        self,
+        theta: Array,
+        record: Callable[[int, Array], None] | None = None,
+        frozen: Array | None = None,
     ) -> Array:
         """Return the derivative dJ/dtheta, a dual vector of theta's shape.
 
         Args:
             theta: the controls.
-            record: see ``Sweep.backward``; filled with the adjoints.
+            record: see ``Sweep.backward``; called with the adjoints.
             frozen: see ``Sweep.backward``; filled with the derivatives in the coefficients.
         """
-        self._run_forward(theta)
-        parts = self.sweep.backward(
-            self._controls, self.depth_loss, self.class_weights, record, frozen
-        )
+        self._run_forward(theta, reversible=True)
+        parts = self.sweep.backward(self.depth_loss, self.class_weights, record, frozen)
         self.adjoint_sweeps += 1
         return total(self.comm, self.controls.pull_back(parts)) + self.penalty_derivative(theta)
 
@@ -251,8 +217,8 @@ class ReducedFunctional:
         if self._tangent is None:
             self._tangent = Tangent(self.sweep)
         along = self.controls.direction(h)
-        self._tangent.forward(self._controls, along)
-        parts = self._tangent.backward(self._controls, along, self.depth_loss, self.class_weights)
+        self._tangent.forward(along)
+        parts = self._tangent.backward(self.depth_loss, self.class_weights)
         self.hessian_actions += 1
         result = total(self.comm, self.controls.pull_back(parts))
         for name, p in self._penalties.items():
@@ -263,15 +229,16 @@ class ReducedFunctional:
         """Return the Riesz representative of the derivative in L2(0, T)."""
         return self.controls.riesz(self.derivative(theta))
 
-    def _run_forward(self, theta: Array) -> None:
-        if self._theta is not None and np.array_equal(theta, self._theta):
+    def _run_forward(self, theta: Array, *, reversible: bool = False) -> None:
+        same = self._theta is not None and np.array_equal(theta, self._theta)
+        if same and (self.sweep.reversal.ready or not reversible):
             return
         self._theta = None
-        self._controls = self.controls.from_vector(theta)
-        self.sweep.set_controls(self._controls)
-        self.sweep.forward(self.f0)
+        network, losses = self.network(theta), np.zeros(len(self.f0))
+        self.sweep.set_network(network)
+        adder = self.depth_loss.adder(network.controls, losses)
+        self.sweep.forward(self.f0, adder, self.depth_loss.wanted)
         self.forward_sweeps += 1
-        losses = self.depth_loss.value(self.sweep, self._controls)
         self._loss_value = float(self.class_weights @ losses)
         if not np.isfinite(self._loss_value):
             raise SolveError(
@@ -300,47 +267,46 @@ class ReducedFunctional:
         )
 
     def balance(self, theta: Array) -> Balance:
-        """Return the mass balance and the least density of the sweep with theta."""
+        """Return the mass balance and the range of the densities of the sweep with theta."""
         self._run_forward(theta)
-        space, final = self.transport.space, self.sweep.final
-        k = len(final)
-        sums = total(
-            self.comm,
-            np.concatenate(
-                [self.f0 @ space.integral, final @ space.integral, self.sweep.left[-1].sum(axis=1)]
-            ),
-        )
-        least = min(
-            float(self._at_quadrature(f).min(initial=np.inf)) for f in self.densities(theta)
-        )
-        return Balance(
-            sums[:k], sums[k : 2 * k], sums[2 * k :], -float(maximum(self.comm, -least)[0])
-        )
+        return balance(self.transport.space, self.sweep, self.f0)
 
-    def densities(self, theta: Array) -> Array:
-        """Return f at the start of every layer and at T, (layers + 1, classes, n_owned)."""
+    def visit(self, theta: Array, visit: Visit, wanted: Array) -> None:
+        """Call ``visit`` with the densities of the sweep with theta, see ``Sweep.revisit``."""
         self._run_forward(theta)
-        starts = self.sweep.stages[:, 0, :, 0]
-        return np.concatenate([starts, self.sweep.final[None]])
+        self.sweep.revisit(visit, wanted)
+
+    def densities(self, theta: Array, layers: Sequence[int] | None = None) -> Array:
+        """Return f at the start of layers, of all and at T when not given.
+
+        Args:
+            theta: the controls.
+            layers: numbers in increasing order; the number of layers, or -1, stands for T.
+
+        Returns:
+            The densities, (len(layers), classes, n_owned).
+        """
+        most = self.controls.layers
+        chosen = range(most + 1) if layers is None else [n % (most + 1) for n in layers]
+        wanted = np.zeros(self.sweep.steps + 1, dtype=bool)
+        wanted[np.array(chosen) * self.steps_per_layer] = True
+        found: list[Array] = []
+        self.visit(theta, lambda n, f, left: found.append(f.copy()), wanted)
+        return np.array(found)
 
     def snapshots(self, theta: Array, most: int) -> list[tuple[float, Array]]:
         """Return about ``most`` pairs of a depth and the densities there, from 0 to T.
 
         The densities have the shape (classes, n_owned).
         """
-        self._run_forward(theta)
-        steps = self.sweep.stages.reshape(-1, *self.sweep.stages.shape[2:])[:, :, 0]
-        chosen = np.unique(np.linspace(0, len(steps), min(most, len(steps) + 1)).astype(int))
-        return [
-            (n * self.sweep.dt, steps[n] if n < len(steps) else self.sweep.final) for n in chosen
-        ]
+        steps, wanted = self.sweep.steps, np.zeros(self.sweep.steps + 1, dtype=bool)
+        wanted[np.linspace(0, steps, min(most, steps + 1)).astype(int)] = True
+        found: list[tuple[float, Array]] = []
+        self.visit(theta, lambda n, f, left: found.append((n * self.sweep.dt, f.copy())), wanted)
+        return found
 
     def adjoints(self, theta: Array) -> Array:
         """Return psi at the start of every layer and at T, (layers + 1, classes, n_owned)."""
         record = np.empty((self.controls.layers + 1, *self.f0.shape))
-        self.derivative(theta, record)
+        self.derivative(theta, record.__setitem__)
         return record
-
-    def _at_quadrature(self, f: Array) -> Array:
-        space = self.transport.space
-        return f[..., space.dofs[: space.n_owned_cells]] @ space.quadrature.basis.T

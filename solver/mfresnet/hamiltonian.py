@@ -44,23 +44,22 @@ class Hamiltonian:
 
     def evaluate(self, theta: Array) -> tuple[float, Array]:
         """Return H and its derivative, a dual vector of theta's shape."""
-        f, sweep = self._functional, self._functional.sweep
-        transport, controls = f.transport, f.controls.from_vector(theta)
+        f, network = self._functional, self._functional.network(theta)
+        transport, controls = f.transport, network.controls
         parts = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         value = 0.0
         for layer, frozen in enumerate(self._frozen):
             self._s.flat[:] = frozen
-            v = sweep.velocity(transport.points, controls, layer)
+            v = network.velocity(transport.points, layer)
             value += transport.pairing(transport.coefficients(v, self._a), self._s)
             g, theta_l = transport.coefficients_vjp(v, self._s), controls.layer(layer)
-            for name, part in sweep.block.vjp(
-                sweep.activation, transport.points, theta_l, g
-            ).items():
+            vjp = network.block.vjp(network.activation, transport.points, theta_l, g)
+            for name, part in vjp.items():
                 parts[name][layer] = part
-        head = f.depth_loss.head_derivative(sweep, controls, f.class_weights)
+        head = f.depth_loss.head_derivative(f.sweep, controls, f.class_weights)
         sums = total(f.comm, np.append(f.controls.pull_back(parts | head), value))
         if head:
-            sums[-1] += float(f.class_weights @ f.depth_loss.value(sweep, controls))
+            sums[-1] += float(f.class_weights @ f.depth_loss.value(f.sweep, controls))
         return float(sums[-1]) + f.penalty(theta), sums[:-1] + f.penalty_derivative(theta)
 
     def minimiser(self) -> Array:

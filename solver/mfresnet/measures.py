@@ -133,7 +133,7 @@ def _accuracy(y: Array, given: Array, w: Array) -> float | None:
 
 
 def _means(functional: ReducedFunctional, theta: Array, dataset: Dataset) -> dict[str, Any]:
-    inside = density_means(functional.transport.space, functional.densities(theta)[-1])
+    inside = density_means(functional.transport.space, functional.densities(theta, [-1])[0])
     at = trained_network(functional, theta, "runge_kutta").carry(dataset.train.x)
     outside = [at[:, dataset.train.y == k].mean(axis=1) for k in range(len(dataset.labels))]
     return {

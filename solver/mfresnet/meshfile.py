@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Meshes from files: gmsh (.msh) and XDMF (.xdmf), cells of one type with straight edges."""
+"""The mesh of a case: a box, or from a file, gmsh (.msh) or XDMF (.xdmf), of one cell type."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from dolfinx import mesh as dmesh
 
 from mfresnet import compat
 from mfresnet.arrays import Array
+from mfresnet.case import Case
 from mfresnet.errors import InputError
-from mfresnet.mesh import CELLS
+from mfresnet.mesh import CELLS, box
 from mfresnet.parallel import together
 
 FORMATS = {".msh": "gmsh", ".xdmf": "xdmf"}
@@ -114,3 +115,18 @@ def _parse(path: Path) -> Any:
 
 def _dimension(content: Any) -> int:
     return max((block.dim for block in content.cells if len(block.data)), default=0)
+
+
+def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:
+    """Return the mesh of a case.
+
+    Args:
+        case: the case.
+        extent: corners of a box that holds the initial mass, (2, d).
+        comm: the communicator.
+
+    Parallel: collective.
+    """
+    if case.mesh.file is not None:
+        return read(comm, case.mesh.file, case.mesh.cell)
+    return box(comm, case.mesh.cell, case.cells(), *case.corners(extent))

@@ -15,11 +15,13 @@ class Method:
         bounds: whether it keeps bounds on the controls.
         hessian: whether it needs Hessian actions.
         tao: whether it is a type of PETSc TAO.
+        frozen: whether it keeps the derivative in the coefficients of every layer.
     """
 
     bounds: bool = False
     hessian: bool = False
     tao: bool = True
+    frozen: bool = False
 
 
 METHODS: dict[str, Method] = {
@@ -38,5 +40,5 @@ METHODS: dict[str, Method] = {
     "bntr": Method(bounds=True, hessian=True),
     "bntl": Method(bounds=True, hessian=True),
     "forward_backward": Method(bounds=True, tao=False),
-    "maximum_principle": Method(bounds=True, tao=False),
+    "maximum_principle": Method(bounds=True, tao=False, frozen=True),
 }

@@ -22,8 +22,7 @@ from mfresnet.control import Controls
 from mfresnet.loss import Loss, Parts
 
 if TYPE_CHECKING:
-    from mfresnet.sweep import Sweep
-    from mfresnet.tangent import Tangent
+    from mfresnet.sweep import Sweep, Visit
 
 
 def depth_weights(steps: int, dt: float, terminal: float, running: float) -> Array:
@@ -49,19 +48,29 @@ class DepthLoss:
         """Keep everything."""
         self.loss, self.weights, self.exit_weights = loss, weights, exit_weights
 
+    @property
+    def wanted(self) -> Array:
+        """After which numbers of steps the loss is taken, (steps + 1,), bool."""
+        return self.weights != 0.0
+
+    def adder(self, controls: Controls, result: Array) -> Visit:
+        """Return what adds omega_n Loss_k to ``result``, (classes,), where it is called."""
+
+        def add(n: int, f: Array, left: Array) -> None:
+            result[:] += self.weights[n] * self.loss.value(Parts(f, left, controls.of_head()))
+
+        return add
+
     def value(self, sweep: Sweep, controls: Controls) -> Array:
-        """Return sum_n omega_n Loss_k of each class after a forward sweep, (classes,)."""
-        head, result = controls.of_head(), np.zeros(sweep.n_classes)
-        for n in np.flatnonzero(self.weights):
-            at = Parts(sweep.density(n), sweep.left[n], head)
-            result += self.weights[n] * self.loss.value(at)
+        """Return sum_n omega_n Loss_k of each class at the densities of a sweep, (classes,)."""
+        result = np.zeros(sweep.n_classes)
+        sweep.revisit(self.adder(controls, result), self.wanted)
         return result
 
     def add_derivative(
         self,
-        sweep: Sweep,
         n: int,
-        controls: Controls,
+        at: Parts,
         class_weights: Array,
         psi: Array,
         source: Array,
@@ -70,9 +79,8 @@ class DepthLoss:
         """Add the derivative of the n-th term.
 
         Args:
-            sweep: after its forward sweep.
             n: the number of time steps made.
-            controls: those of the sweep.
+            at: densities, mass that has left, and head then.
             class_weights: pi_k, (classes,).
             psi: the adjoints, (classes, n_owned), added to.
             source: the prices times the weights of the boundary points, (classes, n_exit), added
@@ -82,7 +90,6 @@ class DepthLoss:
         omega = self.weights[n]
         if omega == 0.0:
             return
-        at = Parts(sweep.density(n), sweep.left[n], controls.of_head())
         self._add(omega, self.loss.derivative(at, class_weights), psi, source, head)
 
     def head_derivative(
@@ -91,17 +98,20 @@ class DepthLoss:
         """Return the part of this rank in the derivative in the head at fixed densities."""
         head = {name: np.zeros(controls.values[name].shape) for name in controls.head}
         if head:
-            psi, source = np.zeros_like(sweep.final), np.zeros_like(sweep.left[0])
-            for n in np.flatnonzero(self.weights):
-                self.add_derivative(sweep, int(n), controls, class_weights, psi, source, head)
+            psi, source = np.zeros_like(sweep.final), np.zeros_like(sweep.left)
+
+            def add(n: int, f: Array, left: Array) -> None:
+                at = Parts(f, left, controls.of_head())
+                self.add_derivative(n, at, class_weights, psi, source, head)
+
+            sweep.revisit(add, self.wanted)
         return head
 
     def add_hessian_action(
         self,
-        tangent: Tangent,
         n: int,
-        controls: Controls,
-        along: Controls,
+        at: Parts,
+        change: Parts,
         class_weights: Array,
         dpsi: Array,
         dsource: Array,
@@ -110,10 +120,9 @@ class DepthLoss:
         """Add the change of what ``add_derivative`` adds, along a change of the controls.
 
         Args:
-            tangent: after its forward sweep.
             n: the number of time steps made.
-            controls: those of the sweep.
-            along: their change.
+            at: densities, mass that has left, and head then.
+            change: their change.
             class_weights: pi_k, (classes,).
             dpsi: changes of the adjoints, (classes, n_owned), added to.
             dsource: changes of the sources, (classes, n_exit), added to.
@@ -122,8 +131,6 @@ class DepthLoss:
         omega = self.weights[n]
         if omega == 0.0:
             return
-        at = Parts(tangent.sweep.density(n), tangent.sweep.left[n], controls.of_head())
-        change = Parts(tangent.density(n), tangent.left[n], along.of_head())
         action = self.loss.hessian_action(at, change, class_weights)
         self._add(omega, action, dpsi, dsource, dhead)
 

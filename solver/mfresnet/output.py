@@ -9,6 +9,7 @@ are right for integrals. In 1-D one file holds the fields over the space-depth p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -19,6 +20,7 @@ from dolfinx import fem, io
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import collect, together
+from mfresnet.reversal import States
 from mfresnet.space import Space
 
 
@@ -81,29 +83,63 @@ def write_fields(functional: ReducedFunctional, theta: Array, directory: Path) -
     Parallel: collective.
     """
     labels = [identifier(name) for name in functional.population.labels]
-    densities, adjoints = functional.densities(theta), functional.adjoints(theta)
-    named = {
-        "density": {f"density_{n}": densities[:, k] for k, n in enumerate(labels)},
-        "adjoint": {f"adjoint_{n}": adjoints[:, k] for k, n in enumerate(labels)},
-    }
     if functional.transport.space.dimension == 1:
-        _write_plane(functional, theta, named["density"] | named["adjoint"], directory)
+        _write_plane(functional, theta, labels, directory)
         return
-    space, times = functional.transport.space, depths(functional)
-    plotted = Plotted(space)
-    for stem, fields in named.items():
-        functions = [plotted.scalar(name) for name in fields]
-        with io.VTKFile(functional.comm, str(directory / f"{stem}.pvd"), "w") as file:
-            for i, t in enumerate(times):
-                for pair, field in zip(functions, fields.values(), strict=True):
-                    plotted.set_scalar(pair, field[i])
-                file.write_function([f for pair in functions for f in pair], t)
-    velocity, nodes = plotted.vector("velocity"), plotted.nodes()
-    controls = functional.controls.from_vector(theta)
+    plotted, times = Plotted(functional.transport.space), depths(functional)
+    per_layer, n_layers = functional.steps_per_layer, functional.controls.layers
+
+    with _Series(functional, plotted, "density", labels, directory) as series:
+        functional.visit(
+            theta,
+            lambda n, f, left: series.write(f, times[n // per_layer]),
+            functional.sweep.boundaries,
+        )
+    # psi comes from T to 0; where memory is short it waits on disk
+    kept, disk = States(functional.comm), not functional.plan.whole
+    functional.derivative(theta, lambda layer, psi: kept.put(layer, (psi,), disk))
+    with _Series(functional, plotted, "adjoint", labels, directory) as series:
+        psi = np.empty_like(functional.f0)
+        for layer in range(n_layers + 1):
+            kept.get(layer, (psi,), forget=True)
+            series.write(psi, times[layer])
+    velocity, nodes, network = (
+        plotted.vector("velocity"),
+        plotted.nodes(),
+        functional.network(theta),
+    )
     with io.VTKFile(functional.comm, str(directory / "velocity.pvd"), "w") as file:
-        for layer, t in enumerate(times[:-1]):
-            plotted.set_vector(velocity, functional.sweep.velocity(nodes, controls, layer))
-            file.write_function(velocity, t)
+        for layer in range(n_layers):
+            plotted.set_vector(velocity, network.velocity(nodes, layer))
+            file.write_function(velocity, times[layer])
+
+
+class _Series:
+    """A .pvd file of one field a class over depth. Parallel: every method is collective."""
+
+    def __init__(
+        self,
+        functional: ReducedFunctional,
+        plotted: Plotted,
+        name: str,
+        labels: Sequence[str],
+        directory: Path,
+    ) -> None:
+        self._plotted = plotted
+        self._functions = [plotted.scalar(f"{name}_{label}") for label in labels]
+        self._file = io.VTKFile(functional.comm, str(directory / f"{name}.pvd"), "w")
+
+    def __enter__(self) -> _Series:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, fields: Array, t: float) -> None:
+        """Add the fields, (classes, n_owned), at depth t."""
+        for functions, field in zip(self._functions, fields, strict=True):
+            self._plotted.set_scalar(functions, field)
+        self._file.write_function([f for pair in self._functions for f in pair], t)
 
 
 def depths(functional: ReducedFunctional) -> Array:
@@ -118,20 +154,23 @@ def identifier(label: str) -> str:
 
 
 def _write_plane(
-    functional: ReducedFunctional, theta: Array, fields: dict[str, Array], directory: Path
+    functional: ReducedFunctional, theta: Array, labels: Sequence[str], directory: Path
 ) -> None:
     """Write 1-D fields over the plane (x, t) as quadrilaterals, on rank 0."""
+    densities, adjoints = functional.densities(theta), functional.adjoints(theta)
+    fields = {f"density_{name}": densities[:, k] for k, name in enumerate(labels)}
+    fields |= {f"adjoint_{name}": adjoints[:, k] for k, name in enumerate(labels)}
     space, times, comm = functional.transport.space, depths(functional), functional.comm
     n = max(space.degree, 1) + 1
     points = np.linspace(0.0, 1.0, n)[:, None]
-    x, _ = space.at_points(next(iter(fields.values()))[0], points)
+    x, _ = space.at_points(densities[0, 0], points)
     sampled = {"x": x[..., 0]}
     for name, field in fields.items():
         rows = [space.at_points(f, points)[1] for f in field]
         sampled[name] = np.stack(rows, axis=-1)
-    controls = functional.controls.from_vector(theta)
+    network = functional.network(theta)
     nodes = np.ascontiguousarray(x.reshape(-1, 1).T)
-    layers = [functional.sweep.velocity(nodes, controls, k) for k in range(len(times) - 1)]
+    layers = [network.velocity(nodes, k) for k in range(len(times) - 1)]
     velocity = np.stack([*layers, layers[-1]], axis=-1).reshape(len(x), n, -1)
     gathered = {k: collect(comm, v) for k, v in (sampled | {"velocity": velocity}).items()}
     with together(comm):

@@ -53,14 +53,14 @@ def _flat_figures(
     functional: ReducedFunctional, theta: Array, directory: Path
 ) -> dict[str, Figure]:
     """Return the pictures of fields in 1-D and 2-D, on rank 0; write the animation."""
-    densities = functional.densities(theta)
     times, space = depths(functional), functional.transport.space
     chosen = [0, len(times) // 2, len(times) - 1]
-    flat = densities[chosen].reshape(-1, densities.shape[-1])
-    raster = view(space, flat, functional.population.targets, PIXELS)
     if space.dimension == 1:
         chosen = list(range(len(times)))
-    fields = {i: raster.sample(densities[i]) for i in chosen}
+    densities = functional.densities(theta, chosen)
+    flat = densities.reshape(-1, densities.shape[-1])
+    raster = view(space, flat, functional.population.targets, PIXELS)
+    fields = {i: raster.sample(f) for i, f in zip(chosen, densities, strict=True)}
     animate(functional, theta, raster, directory / "density.gif")
     goal = None if functional.goal is None else raster.sample(functional.goal[None])[0]
     if functional.comm.rank != 0:

@@ -48,8 +48,7 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
     upper = maximum(functional.comm, nodes.max(axis=0, initial=-np.inf))
     lower = -maximum(functional.comm, (-nodes).max(axis=0, initial=-np.inf))
     raster = Raster(space, lower, upper, PIXELS)
-    densities = functional.densities(theta)
-    f = np.array([raster.sample(densities[i]) for i in chosen])
+    f = np.array([raster.sample(f) for f in functional.densities(theta, chosen)])
     population = functional.population
     kept = _visible(f, raster.axes, population.targets)
     content = {

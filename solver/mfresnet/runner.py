@@ -27,6 +27,7 @@ from mfresnet.export import (
 )
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
+from mfresnet.memory import in_units, peak
 from mfresnet.nested import Stage, train
 from mfresnet.optimise import OptimiseResult
 from mfresnet.output import write_fields
@@ -176,6 +177,9 @@ def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
         f"{functional.steps_per_layer} steps, {controls.size} controls, "
         f"{functional.comm.size} rank{'s' * (functional.comm.size > 1)}"
     )
+    progress.say(
+        f"Memory: about {in_units(functional.predicted_memory)}; {functional.plan.sentence()}"
+    )
     population, dataset = functional.population, functional.population.dataset
     if dataset is not None and population.bandwidths is not None:
         pairs = zip(population.labels, population.bandwidths, strict=True)
@@ -236,6 +240,11 @@ def _report(
         "warnings": warnings(functional, balance, shares),
         "metrics": {},
         "data": _data(functional),
+        "memory": {
+            "predicted": functional.predicted_memory,
+            "measured": peak(functional.comm),
+            **functional.plan.report(),
+        },
         "certificate": None,
         "seconds": seconds,
     }

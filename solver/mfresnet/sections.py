@@ -64,17 +64,27 @@ class TimeSection(Model):
     steps_per_layer: PositiveInt | None = None
 
 
-class ResourcesSection(Model):
-    """[resources]: memory for the stored stages of the whole run."""
+Size = Annotated[str, Field(pattern=r"(?i)^\s*[0-9.]+\s*[kmgt]b\s*$")]
 
-    memory: Annotated[str, Field(pattern=r"(?i)^\s*[0-9.]+\s*[kmgt]b\s*$")] | None = None
+
+class ResourcesSection(Model):
+    """[resources]: memory and disk for what the backward sweep needs, of the whole run."""
+
+    memory: Size | None = None
+    disk: Size | None = None
 
     def bytes(self) -> float | None:
         """Return the memory in bytes, None for no limit."""
-        if self.memory is None:
-            return None
-        number, unit = re.match(r"\s*([0-9.]+)\s*(\w+)", self.memory.lower()).groups()  # type: ignore[union-attr]
-        return float(number) * SIZES[unit]
+        return None if self.memory is None else _bytes(self.memory)
+
+    def disk_bytes(self) -> float:
+        """Return the bytes on disk."""
+        return 0.0 if self.disk is None else _bytes(self.disk)
+
+
+def _bytes(size: str) -> float:
+    number, unit = re.match(r"\s*([0-9.]+)\s*(\w+)", size.lower()).groups()  # type: ignore[union-attr]
+    return float(number) * SIZES[unit]
 
 
 class NetworkSection(Model):

@@ -2,27 +2,36 @@
 # SPDX-License-Identifier: MIT
 """The forward sweep of the densities from 0 to T and the backward sweep of the adjoints.
 
-The backward sweep yields the exact derivative of the discrete objective, layer by layer. The
-second-order sweeps are in ``tangent``.
+The backward sweep yields the exact derivative of the discrete objective, layer by layer. What it
+needs of the forward sweep is kept or made again, as the ``Plan`` says; the derivative is the same
+bit for bit. The second-order sweeps are in ``tangent``.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from mfresnet.activations import Activation
 from mfresnet.arrays import Array
-from mfresnet.blocks import Block
-from mfresnet.control import Controls, ControlSpace
+from mfresnet.control import ControlSpace
 from mfresnet.errors import SolveError
-from mfresnet.growth import check_growth, squared_norms
+from mfresnet.growth import Growth
+from mfresnet.layer import Layer
+from mfresnet.loss import Parts
 from mfresnet.objective import DepthLoss
 from mfresnet.parallel import maximum
+from mfresnet.particles import Network
+from mfresnet.plan import Plan
+from mfresnet.reversal import Reversal
 from mfresnet.schemes import Scheme
 from mfresnet.stepping import step, step_transpose
-from mfresnet.transport import Coefficients, Transport
+from mfresnet.transport import Transport
+
+Visit = Callable[[int, Array, Array], None]
+"""(n, f, left) -> None: called with the densities, (classes, n_owned), and the mass that has left
+through each boundary point, (classes, n_exit), after n time steps; neither may be kept."""
 
 
 class StepsError(SolveError):
@@ -46,53 +55,57 @@ def steps_needed(rate: float, layer_time: float, cfl: float) -> int:
 
 
 class Sweep:
-    """Both sweeps, with the memory for the stages of all steps.
+    """Both sweeps, with the memory that the plan gives them.
 
     Attributes:
         steps_per_layer: time steps m in every layer.
         dt: the time step.
-        stages: y_j of every layer, step, class and stage, (layers, m, classes, s, n_owned).
+        network: the residual network of the last forward sweep.
+        reversal: whether a backward sweep can follow, and its schedule.
+        f: the densities where a sweep is, (classes, n_owned).
+        left: mass that has left through each boundary point until then, (classes, n_exit).
         final: the densities at T, (classes, n_owned).
-        left: mass that has left through each boundary point of this rank until the start of every
-            step and until T, (layers * m + 1, classes, n_exit).
+        final_left: mass that has left until T, (classes, n_exit).
     """
+
+    network: Network
 
     def __init__(
         self,
         transport: Transport,
-        block: Block,
-        activation: Activation,
         space: ControlSpace,
         scheme: Scheme,
         steps_per_layer: int,
         n_classes: int,
+        plan: Plan,
     ) -> None:
         """Allocate everything that the sweeps need."""
-        self.transport, self.block, self.activation = transport, block, activation
-        self.space, self.scheme = space, scheme
+        self.transport, self.space, self.scheme, self.plan = transport, space, scheme, plan
         self.steps_per_layer, self.n_classes = steps_per_layer, n_classes
         self.dt = space.layer_time / steps_per_layer
-        n = transport.space.n_owned
-        shape = (space.layers, steps_per_layer, n_classes, scheme.order, n)
-        self.stages = np.zeros(shape)
-        self.final = np.zeros((n_classes, n))
-        self.velocities = np.zeros((space.layers, *transport.points.shape))
-        self.coefficients = [transport.new_coefficients() for _ in range(space.layers)]
+        self.reversal = Reversal(plan, transport.space.comm)
+        self._layers = [
+            Layer(transport, scheme, steps_per_layer, n_classes) for _ in range(plan.held)
+        ]
         self._sensitivity = transport.new_coefficients()
-        self.left = np.zeros((self.steps + 1, n_classes, transport.n_exit))
+        self.f = np.zeros((n_classes, transport.space.n_owned))
+        self.left = np.zeros((n_classes, transport.n_exit))
+        self.final, self.final_left = np.zeros_like(self.f), np.zeros_like(self.left)
+        self._f0 = self.f
 
     @property
     def steps(self) -> int:
         """Number of time steps from 0 to T."""
         return self.space.layers * self.steps_per_layer
 
-    def density(self, n: int) -> Array:
-        """Return f after n steps, (classes, n_owned), of the last forward sweep."""
-        layer, m = divmod(n, self.steps_per_layer)
-        return self.final if n == self.steps else self.stages[layer, m, :, 0]
+    @property
+    def boundaries(self) -> Array:
+        """After which numbers of steps a layer starts, and T, (steps + 1,), bool."""
+        return np.arange(self.steps + 1) % self.steps_per_layer == 0
 
-    def set_controls(self, controls: Controls) -> None:
-        """Evaluate the velocity of every layer and check the CFL condition.
+    # ------------------------------------------------------------------ controls
+    def set_network(self, network: Network) -> None:
+        """Take the controls of the next sweeps and check the CFL condition.
 
         Raises:
             StepsError: a layer needs more time steps.
@@ -100,24 +113,29 @@ class Sweep:
 
         Parallel: collective.
         """
-        needed = self.steps_for(controls)
+        needed = self.steps_for(network)
         if needed > self.steps_per_layer:
             raise StepsError(self.steps_per_layer, needed)
 
-    def steps_for(self, controls: Controls) -> int:
+    def steps_for(self, network: Network) -> int:
         """Evaluate the velocity of every layer and return how many steps a layer needs.
+
+        What was kept of an earlier sweep is lost.
 
         Raises:
             SolveError: a velocity is not finite.
 
         Parallel: collective.
         """
-        rates = np.zeros(self.space.layers)
-        for layer, a in enumerate(self.coefficients):
-            v = self.velocities[layer]
-            v[:] = self.velocity(self.transport.points, controls, layer)
-            self.transport.coefficients(v, a)
-            rates[layer] = np.nan_to_num(self.transport.rates.rate(a), nan=np.inf)
+        self.reversal.forget()
+        self.network = network
+        for kept in self._layers:
+            kept.number = -1
+        rates, self._compressions = np.zeros(self.space.layers), np.zeros(self.space.layers)
+        for number in range(self.space.layers):
+            a = self.layer(number).coefficients
+            rates[number] = np.nan_to_num(self.transport.rates.rate(a), nan=np.inf)
+            self._compressions[number] = self.transport.rates.compression(a)
         rate = float(maximum(self.transport.space.comm, rates).max())
         if not math.isfinite(rate):
             raise SolveError(
@@ -127,15 +145,43 @@ class Sweep:
         cfl = self.scheme.cfl[self.transport.space.degree]
         return steps_needed(rate, self.space.layer_time, cfl)
 
-    def velocity(self, x: Array, controls: Controls, layer: int) -> Array:
-        """Return v(x; theta_layer) at points x, (d, n)."""
-        return self.block.velocity(self.activation, x, controls.layer(layer))
+    def layer(self, number: int) -> Layer:
+        """Return the memory for a layer, with its velocity in place."""
+        kept = self._layers[number - self.plan.start_of(number)]
+        if kept.number != number:
+            kept.number = number
+            kept.velocity[:] = self.network.velocity(self.transport.points, number)
+            self.transport.coefficients(kept.velocity, kept.coefficients)
+        return kept
 
-    def forward(self, f0: Array) -> Array:
+    # ------------------------------------------------------------------ forward
+    def start(self) -> None:
+        """Put the initial densities in place."""
+        self.f[:] = self._f0
+        self.left[:] = 0.0
+
+    def advance(self, kept: Layer, i: int) -> None:
+        """Make a step of all classes in a layer; its stages become those of step i of ``kept``."""
+        kept.left[i] = self.left
+        for k, f in enumerate(self.f):
+            y = kept.stages[i, k]
+            y[0] = f
+            self.left[k] += step(self.transport, kept.coefficients, self.dt, self.scheme, y, f)
+
+    def _carry(self, number: int, keep: bool, visit: Callable[[int], None] | None = None) -> None:
+        kept = self.layer(number)
+        for m in range(self.steps_per_layer):
+            if visit is not None:
+                visit(number * self.steps_per_layer + m)
+            self.advance(kept, m if keep else 0)
+
+    def forward(self, f0: Array, visit: Visit | None = None, wanted: Array | None = None) -> Array:
         """Carry the densities from 0 to T, eq. (1), with the controls that were set.
 
         Args:
-            f0: initial densities, (classes, n_owned).
+            f0: initial densities, (classes, n_owned); kept, not copied.
+            visit: called on the way.
+            wanted: after which numbers of steps ``visit`` is called, (steps + 1,), bool.
 
         Returns:
             The final densities, (classes, n_owned).
@@ -145,40 +191,71 @@ class Sweep:
 
         Parallel: collective.
         """
-        self.density(0)[:] = f0
-        for n in range(self.steps):
-            layer, m = divmod(n, self.steps_per_layer)
-            a, after = self.coefficients[layer], self.density(n + 1)
-            for k in range(self.n_classes):
-                stages = self.stages[layer, m, k]
-                left = step(self.transport, a, self.dt, self.scheme, stages, after[k])
-                np.add(self.left[n, k], left, out=self.left[n + 1, k])
-        space = self.transport.space
-        squared = np.array([squared_norms(space, self.density(n)) for n in range(self.steps + 1)])
-        check_growth(
-            self.transport,
-            self.coefficients,
-            squared,
-            self.space.layer_time,
-            self.steps_per_layer,
+        space, compressions = self.transport.space, self._compressions
+        growth = Growth(space, self.n_classes, self.dt, self.steps_per_layer, compressions)
+
+        def see(n: int) -> None:
+            growth.add(self.f)
+            if visit is not None and wanted is not None and wanted[n]:
+                growth.check()
+                visit(n, self.f, self.left)
+
+        self._f0 = f0
+        self.start()
+        self.reversal.forward(
+            (self.f, self.left), lambda number, keep: self._carry(number, keep, see)
         )
+        see(self.steps)
+        growth.check()
+        self.final[:] = self.f
+        self.final_left[:] = self.left
         return self.final
 
+    def revisit(self, visit: Visit, wanted: Array) -> None:
+        """Call ``visit`` with the densities of the last forward sweep.
+
+        What is not held is carried forward again, and a backward sweep cannot follow then.
+
+        Args:
+            visit: called in the order of depth.
+            wanted: after which numbers of steps, (steps + 1,), bool.
+
+        Parallel: collective.
+        """
+        if self.plan.whole:
+            for n in np.flatnonzero(wanted[:-1]):
+                number, m = divmod(int(n), self.steps_per_layer)
+                kept = self.layer(number)
+                visit(int(n), kept.stages[m, :, 0], kept.left[m])
+        elif wanted[:-1].any():
+            self.reversal.forget()
+            self.start()
+            last = int(np.flatnonzero(wanted[:-1])[-1]) // self.steps_per_layer
+
+            def see(n: int) -> None:
+                if wanted[n]:
+                    visit(n, self.f, self.left)
+
+            for number in range(last + 1):
+                self._carry(number, False, see)
+        if wanted[-1]:
+            visit(self.steps, self.final, self.final_left)
+
+    # ------------------------------------------------------------------ backward
     def backward(
         self,
-        controls: Controls,
         loss: DepthLoss,
         class_weights: Array,
-        record: Array | None = None,
+        record: Callable[[int, Array], None] | None = None,
         frozen: Array | None = None,
     ) -> dict[str, Array]:
         """Carry the adjoints from T to 0, eq. (3), and collect the derivative, eq. (4).
 
         Args:
-            controls: those of the last forward sweep.
             loss: the loss over depth.
             class_weights: pi_k, (classes,).
-            record: when given, psi at the start of every layer and at T, (layers + 1, classes, n).
+            record: when given, called with the number of layers made and psi there,
+                (classes, n_owned), from T to 0; psi may not be kept.
             frozen: when given, the derivative in the coefficients, a ``Coefficients.flat`` a layer.
 
         Returns:
@@ -186,31 +263,43 @@ class Sweep:
 
         Parallel: collective.
         """
-        psi, source = np.zeros_like(self.final), np.zeros_like(self.left[0])
+        controls, transport, s = self.network.controls, self.transport, self._sensitivity
+        psi, source = np.zeros_like(self.final), np.zeros_like(self.left)
         derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head = {name: derivative[name] for name in controls.head}
-        loss.add_derivative(self, self.steps, controls, class_weights, psi, source, head)
-        if record is not None:
-            record[-1] = psi
-        for layer in reversed(range(self.space.layers)):
-            a, s = self.coefficients[layer], self._sensitivity
+
+        def charge(n: int, f: Array, left: Array) -> None:
+            at = Parts(f, left, controls.of_head())
+            loss.add_derivative(n, at, class_weights, psi, source, head)
+
+        def back(number: int) -> None:
+            kept = self.layer(number)
             s.flat[:] = 0.0
             for m in reversed(range(self.steps_per_layer)):
                 for k, weight in enumerate(class_weights):
-                    self._step_back(a, self.stages[layer, m, k], psi[k], source[k], weight, s)
-                n = layer * self.steps_per_layer + m
-                loss.add_derivative(self, n, controls, class_weights, psi, source, head)
+                    step_transpose(
+                        transport,
+                        kept.coefficients,
+                        self.dt,
+                        self.scheme,
+                        kept.stages[m, k],
+                        psi[k],
+                        source[k],
+                        weight,
+                        s,
+                    )
+                charge(number * self.steps_per_layer + m, kept.stages[m, :, 0], kept.left[m])
             if record is not None:
-                record[layer] = psi
+                record(number, psi)
             if frozen is not None:
-                frozen[layer] = s.flat
-            g = self.transport.coefficients_vjp(self.velocities[layer], s)
-            points, parameters = self.transport.points, controls.layer(layer)
-            for name, part in self.block.vjp(self.activation, points, parameters, g).items():
-                derivative[name][layer] = part
-        return derivative
+                frozen[number] = s.flat
+            g, theta = transport.coefficients_vjp(kept.velocity, s), controls.layer(number)
+            vjp = self.network.block.vjp
+            for name, part in vjp(self.network.activation, transport.points, theta, g).items():
+                derivative[name][number] = part
 
-    def _step_back(
-        self, a: Coefficients, y: Array, psi: Array, source: Array, weight: float, s: Coefficients
-    ) -> None:
-        step_transpose(self.transport, a, self.dt, self.scheme, y, psi, source, weight, s)
+        charge(self.steps, self.final, self.final_left)
+        if record is not None:
+            record(self.space.layers, psi)
+        self.reversal.backward((self.f, self.left), self._carry, back)
+        return derivative

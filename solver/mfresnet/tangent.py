@@ -3,7 +3,8 @@
 """The second-order sweeps: tangents of the forward and the backward sweep along a change of theta.
 
 Forward, df is the change of the densities; backward, psi is carried again beside its change dpsi:
-together they yield the exact action of the Hessian of the discrete objective.
+together they yield the exact action of the Hessian of the discrete objective. Where the sweep does
+not hold the stages of all layers, the densities are carried again beside df.
 """
 
 from __future__ import annotations
@@ -12,69 +13,92 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.control import Controls
+from mfresnet.layer import Layer
+from mfresnet.loss import Parts
 from mfresnet.objective import DepthLoss
+from mfresnet.reversal import Reversal
 from mfresnet.stepping import step_tangent, step_transpose_tangent
 from mfresnet.sweep import Sweep
 
 
 class Tangent:
-    """The tangents of both sweeps of ``sweep``, with the memory for the tangents of all stages.
+    """The tangents of both sweeps of ``sweep``, with the memory that its plan gives them.
 
     Attributes:
         sweep: the sweep, whose last forward sweep is linearised.
-        stages: dy_j of every layer, step, class and stage, of the shape of ``sweep.stages``.
-        final: df at T, (classes, n_owned).
-        left: change of the mass that has left, of the shape of ``sweep.left``.
+        df: the change of the densities where a sweep is, (classes, n_owned).
+        left: change of the mass that has left until then, (classes, n_exit).
     """
 
     def __init__(self, sweep: Sweep) -> None:
         """Allocate everything that the sweeps need."""
-        self.sweep = sweep
-        self.stages, self.final = np.zeros_like(sweep.stages), np.zeros_like(sweep.final)
-        self.left = np.zeros_like(sweep.left)
-        self._velocities = np.zeros_like(sweep.velocities)
-        new = sweep.transport.new_coefficients
-        self._coefficients = [new() for _ in sweep.coefficients]
-        self._s, self._ds = new(), new()
+        self.sweep, transport = sweep, sweep.transport
+        # a change of the velocity, of the coefficients and of the stages a layer
+        self._layers = [
+            Layer(transport, sweep.scheme, sweep.steps_per_layer, sweep.n_classes)
+            for _ in range(sweep.plan.held)
+        ]
+        self.df, self.left = np.zeros_like(sweep.f), np.zeros_like(sweep.left)
+        self._final, self._final_left = np.zeros_like(self.df), np.zeros_like(self.left)
+        self._s, self._ds = transport.new_coefficients(), transport.new_coefficients()
+        self._reversal = Reversal(sweep.plan, transport.space.comm)
+        self._along: Controls
 
-    def density(self, n: int) -> Array:
-        """Return df after n steps, (classes, n_owned), of the last forward sweep."""
-        layer, m = divmod(n, self.sweep.steps_per_layer)
-        return self.final if n == self.sweep.steps else self.stages[layer, m, :, 0]
+    def _layer(self, number: int) -> Layer:
+        """Return the memory for the changes in a layer, with that of the velocity in place."""
+        sweep, transport = self.sweep, self.sweep.transport
+        change = self._layers[number - sweep.plan.start_of(number)]
+        if change.number != number:
+            change.number = number
+            theta = sweep.network.controls.layer(number), self._along.layer(number)
+            sigma, x = sweep.network.activation, transport.points
+            change.velocity[:] = sweep.network.block.jvp(sigma, x, *theta)
+            v = sweep.layer(number).velocity
+            transport.coefficients_jvp(v, change.velocity, change.coefficients)
+        return change
 
-    def forward(self, controls: Controls, along: Controls) -> None:
+    def _carry(self, number: int, keep: bool) -> None:
+        sweep, held = self.sweep, self.sweep.plan.whole
+        kept, change = sweep.layer(number), self._layer(number)
+        a, da = kept.coefficients, change.coefficients
+        for m in range(sweep.steps_per_layer):
+            i = m if keep else 0
+            if not held:
+                sweep.advance(kept, i)
+            change.left[i] = self.left
+            for k, df in enumerate(self.df):
+                y, dy = kept.stages[i, k], change.stages[i, k]
+                dy[0] = df
+                left = step_tangent(sweep.transport, a, da, sweep.dt, sweep.scheme, y, dy, df)
+                self.left[k] += left
+
+    @property
+    def _state(self) -> tuple[Array, ...]:
+        return self.sweep.f, self.sweep.left, self.df, self.left
+
+    def forward(self, along: Controls) -> None:
         """Carry the changes df from 0 to T.
 
         Args:
-            controls: those of the last forward sweep.
-            along: their change.
+            along: the change of the controls.
 
         Parallel: collective.
         """
-        sweep, block = self.sweep, self.sweep.block
-        transport, x = sweep.transport, sweep.transport.points
-        for layer, da in enumerate(self._coefficients):
-            theta, h, dv = controls.layer(layer), along.layer(layer), self._velocities[layer]
-            dv[:] = block.jvp(sweep.activation, x, theta, h)
-            transport.coefficients_jvp(sweep.velocities[layer], dv, da)
-        self.density(0)[:] = 0.0
-        for n in range(sweep.steps):
-            layer, m = divmod(n, sweep.steps_per_layer)
-            a, da = sweep.coefficients[layer], self._coefficients[layer]
-            after = self.density(n + 1)
-            for k in range(sweep.n_classes):
-                y, dy = sweep.stages[layer, m, k], self.stages[layer, m, k]
-                left = step_tangent(transport, a, da, sweep.dt, sweep.scheme, y, dy, after[k])
-                np.add(self.left[n, k], left, out=self.left[n + 1, k])
+        self._along = along
+        for change in self._layers:
+            change.number = -1
+        if not self.sweep.plan.whole:
+            self.sweep.reversal.forget()
+        self.sweep.start()
+        self.df[:] = 0.0
+        self.left[:] = 0.0
+        self._reversal.forward(self._state, self._carry)
+        self._final[:], self._final_left[:] = self.df, self.left
 
-    def backward(
-        self, controls: Controls, along: Controls, loss: DepthLoss, class_weights: Array
-    ) -> dict[str, Array]:
+    def backward(self, loss: DepthLoss, class_weights: Array) -> dict[str, Array]:
         """Carry psi and its change from T to 0, and collect the Hessian action.
 
         Args:
-            controls: those of the last forward sweep.
-            along: their change.
             loss: the loss over depth.
             class_weights: pi_k, (classes,).
 
@@ -83,30 +107,32 @@ class Tangent:
 
         Parallel: collective.
         """
-        sweep, steps = self.sweep, self.sweep.steps
+        sweep, controls, along = self.sweep, self.sweep.network.controls, self._along
         psi, dpsi = np.zeros_like(sweep.final), np.zeros_like(sweep.final)
-        source, dsource = np.zeros_like(sweep.left[0]), np.zeros_like(sweep.left[0])
+        source, dsource = np.zeros_like(sweep.left), np.zeros_like(sweep.left)
         action = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head, dhead = ({n: np.zeros(action[n].shape) for n in controls.head} for _ in range(2))
 
-        def add(n: int) -> None:
-            loss.add_derivative(sweep, n, controls, class_weights, psi, source, head)
-            loss.add_hessian_action(self, n, controls, along, class_weights, dpsi, dsource, dhead)
+        def charge(n: int, f: Array, left: Array, df: Array, dleft: Array) -> None:
+            at, change = Parts(f, left, controls.of_head()), Parts(df, dleft, along.of_head())
+            loss.add_derivative(n, at, class_weights, psi, source, head)
+            loss.add_hessian_action(n, at, change, class_weights, dpsi, dsource, dhead)
 
-        add(steps)
-        for layer in reversed(range(sweep.space.layers)):
+        def back(number: int) -> None:
+            kept, change = sweep.layer(number), self._layer(number)
             self._s.flat[:] = 0.0
             self._ds.flat[:] = 0.0
             for m in reversed(range(sweep.steps_per_layer)):
+                y, dy = kept.stages[m], change.stages[m]
                 for k, weight in enumerate(class_weights):
                     step_transpose_tangent(
                         sweep.transport,
-                        sweep.coefficients[layer],
-                        self._coefficients[layer],
+                        kept.coefficients,
+                        change.coefficients,
                         sweep.dt,
                         sweep.scheme,
-                        sweep.stages[layer, m, k],
-                        self.stages[layer, m, k],
+                        y[k],
+                        dy[k],
                         psi[k],
                         dpsi[k],
                         source[k],
@@ -115,20 +141,24 @@ class Tangent:
                         self._s,
                         self._ds,
                     )
-                add(layer * sweep.steps_per_layer + m)
-            for name, part in self._layer(layer, controls, along).items():
-                action[name][layer] = part
+                n = number * sweep.steps_per_layer + m
+                charge(n, y[:, 0], kept.left[m], dy[:, 0], change.left[m])
+            for name, part in self._parameters(number, kept, change).items():
+                action[name][number] = part
+
+        charge(sweep.steps, sweep.final, sweep.final_left, self._final, self._final_left)
+        self._reversal.backward(self._state, self._carry, back)
         return action | dhead
 
-    def _layer(self, layer: int, controls: Controls, along: Controls) -> dict[str, Array]:
+    def _parameters(self, number: int, kept: Layer, change: Layer) -> dict[str, Array]:
         """Return the change of a layer's derivative from those of the sensitivities."""
         sweep, transport = self.sweep, self.sweep.transport
-        v, dv = sweep.velocities[layer], self._velocities[layer]
-        theta, h = controls.layer(layer), along.layer(layer)
+        v, dv = kept.velocity, change.velocity
+        theta, h = sweep.network.controls.layer(number), self._along.layer(number)
         g = transport.coefficients_vjp(v, self._s)
         dg = transport.coefficients_vjp(v, self._ds)
         dg += transport.coefficients_vjp_tangent(v, dv, self._s)
-        block, sigma, x = sweep.block, sweep.activation, transport.points
+        block, sigma, x = sweep.network.block, sweep.network.activation, transport.points
         parts = block.vjp(sigma, x, theta, dg)
         curved = block.vjp_tangent(sigma, x, theta, g, h)
         return {name: parts[name] + curved[name] for name in parts}

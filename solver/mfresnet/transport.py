@@ -120,6 +120,11 @@ class Transport:
         return sum(m.bytes for m in (self._b, self._c, self._p, self._q))
 
     # ------------------------------------------------------------------ coefficients
+    @property
+    def n_coefficients(self) -> int:
+        """Length of the coefficients on this rank."""
+        return self.space.dimension * self.n_cell + 2 * self.n_facet + self.n_exit
+
     def new_coefficients(self) -> Coefficients:
         """Return coefficients with zeros."""
         return Coefficients(self.space.dimension, self.n_cell, self.n_facet, self.n_exit)

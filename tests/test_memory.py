@@ -1,0 +1,150 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""A limit on the memory: the same numbers bit for bit, and as few repeated layers as it allows."""
+
+from mpi4py import MPI
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from helpers import make_case
+from mfresnet.arrays import Array
+from mfresnet.errors import InputError, SolveError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.optimise import minimise
+from mfresnet.plan import Plan, choose
+
+LAYERS = 9
+
+
+def limited(layers: float | None, **sections: Any) -> ReducedFunctional:
+    """Return J with the memory for a number of layers (and a checkpoint), None for all."""
+    sections = {
+        "network": {"layers": LAYERS},
+        "mesh": {"cells": [8, 8], "lower": [-2.0, -2.0], "upper": [1.4, 1.4]},
+        "loss": {"kind": "quadratic", "running": 0.4},
+    } | sections
+    whole = ReducedFunctional(make_case("quadrilateral", **sections), MPI.COMM_SELF)
+    if layers is None:
+        return whole
+    plan = whole.plan
+    size = math.ceil(layers * plan.layer_bytes + plan.state_bytes)
+    resources = {"memory": f"{size / 1e3} kB"} | sections.get("resources", {})
+    return ReducedFunctional(
+        make_case("quadrilateral", **(sections | {"resources": resources})), MPI.COMM_SELF
+    )
+
+
+def point(functional: ReducedFunctional) -> tuple[Array, Array]:
+    rng = np.random.default_rng(3)
+    size = functional.controls.size
+    return functional.theta0 + 0.2 * rng.standard_normal(size), rng.standard_normal(size)
+
+
+@pytest.mark.parametrize("layers", [1, 2.2, 4, 8])
+def test_derivatives_are_the_same_bit_for_bit(layers: float) -> None:
+    whole, little = limited(None), limited(layers)
+    assert not little.plan.whole
+    assert little.plan.memory <= layers * little.plan.layer_bytes + little.plan.state_bytes + 1
+    theta, h = point(whole)
+    assert little.value(theta) == whole.value(theta)
+    for _ in range(2):
+        np.testing.assert_array_equal(little.derivative(theta), whole.derivative(theta))
+        np.testing.assert_array_equal(
+            little.hessian_action(theta, h), whole.hessian_action(theta, h)
+        )
+    np.testing.assert_array_equal(little.densities(theta), whole.densities(theta))
+    np.testing.assert_array_equal(little.adjoints(theta), whole.adjoints(theta))
+    assert little.balance(theta).outflow.min() > 0.0
+    for name in ("final", "outflow", "min_density", "max_density"):
+        np.testing.assert_array_equal(
+            getattr(little.balance(theta), name), getattr(whole.balance(theta), name)
+        )
+    pairs = zip(little.snapshots(theta, 7), whole.snapshots(theta, 7), strict=True)
+    for (t, f), (s, g) in pairs:
+        assert t == s
+        np.testing.assert_array_equal(f, g)
+
+
+def test_checkpoints_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    whole = limited(None)
+    few, many = limited(1), limited(1, resources={"disk": "10 MB"})
+    assert few.plan.on_disk == 0 and many.plan.on_disk == LAYERS - 2
+    assert many.plan.recompute_factor < few.plan.recompute_factor
+    theta, h = point(whole)
+    np.testing.assert_array_equal(many.derivative(theta), whole.derivative(theta))
+    np.testing.assert_array_equal(many.hessian_action(theta, h), whole.hessian_action(theta, h))
+
+
+def test_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    functional = limited(1, resources={"disk": "10 MB"})
+
+    def full(**_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(SolveError, match=r"^resources\.disk.*No space left.*TMPDIR"):
+        functional.derivative(functional.theta0)
+
+
+@pytest.mark.parametrize("method", ["lmvm", "nls", "maximum_principle"])
+def test_training_is_the_same(method: str) -> None:
+    training = {"method": method, "max_iterations": 3, "gradient_tolerance": 1e-9}
+    sections = {"training": training, "mesh": {"cells": [4, 4]}, "loss": {"kind": "cross_entropy"}}
+    if method == "maximum_principle":
+        sections["loss"] = {"kind": "cross_entropy", "running": 0.5}
+    whole = limited(None, **sections)
+    little = limited(5, **sections)
+    assert not little.plan.whole
+    results = [minimise(j, j.theta0) for j in (whole, little)]
+    np.testing.assert_array_equal(results[0].theta, results[1].theta)
+    assert results[0].iterations == results[1].iterations > 0
+
+
+def test_memory_for_less_than_a_layer_is_an_error() -> None:
+    sentence = r"resources\.memory.*got 1 kB, expected at least .* kB\. Raise it"
+    with pytest.raises(InputError, match=sentence):
+        limited(None, resources={"memory": "1 kB"})
+
+
+def binomial(segments: int, checkpoints: int) -> int:
+    """Return the fewest steps forward that n steps back need with s checkpoints.
+
+    The recurrence of Griewank and Walther (2000): advance m steps, reverse the rest with one
+    checkpoint less, then the first m.
+    """
+    best = np.full((segments + 1, checkpoints + 1), np.inf)
+    best[1] = 1.0
+    for n in range(2, segments + 1):
+        for s in range(1, checkpoints + 1):
+            rest = [m + best[n - m, s - 1 if n - m > 1 else s] + best[m, s] for m in range(1, n)]
+            best[n, s] = min(rest)
+    return int(best[segments, checkpoints])
+
+
+@pytest.mark.parametrize(("segments", "checkpoints"), [(2, 1), (7, 2), (10, 3), (23, 4), (40, 5)])
+def test_schedule_is_the_binomial_one(segments: int, checkpoints: int) -> None:
+    plan = Plan(segments, 1, checkpoints, 0, 1, 1)
+    assert plan.recompute_factor * segments == pytest.approx(binomial(segments, checkpoints))
+
+
+@pytest.mark.parametrize("layers", [1, 2, 7, 30])
+@pytest.mark.parametrize("memory", [11.0, 12.0, 25.0, 100.0, 299.0, 300.0, None])
+def test_plan(layers: int, memory: float | None) -> None:
+    plan = choose(layers, 10, 1, memory)
+    assert memory is None or plan.memory <= memory
+    assert plan.whole == (memory is None or memory >= 10 * layers)
+    parts = [n for i in range(plan.segments) for n in plan.segment(i)]
+    assert parts == list(range(layers))
+    for i in range(plan.segments):
+        assert {plan.start_of(n) for n in plan.segment(i)} == {plan.segment(i).start}
+        assert len(plan.segment(i)) <= plan.held
+    assert (plan.recompute_factor == 1.0) == plan.whole
+    if memory is not None and memory < 300.0:
+        assert plan.recompute_factor >= choose(layers, 10, 1, 300.0).recompute_factor
