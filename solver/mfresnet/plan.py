@@ -99,10 +99,9 @@ class Plan:
         if self.whole:
             return f"all layers held in {in_units(self.memory)}"
         disk = f" and {self.on_disk} on disk" if self.on_disk else ""
-        return (
-            f"{self.held} of {self.layers} layers and {self.in_memory} checkpoints held in "
-            f"{in_units(self.memory)}{disk}, {self.recompute_factor:.3g} forward sweeps a derivative"
-        )
+        held = f"{self.held} of {self.layers} layers and {self.in_memory} checkpoints held in "
+        factor = f"{self.recompute_factor:.3g} forward sweeps a derivative"
+        return f"{held}{in_units(self.memory)}{disk}, {factor}"
 
 
 def choose(
