@@ -12,15 +12,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_wine, make_blobs, make_moons
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.datasets import load_diabetes, load_wine, make_blobs, make_moons
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from helpers import make_data_case
-from mfresnet import MeanFieldClassifier, ReducedFunctional, minimise
+from mfresnet import (
+    MeanFieldClassifier,
+    MeanFieldDensity,
+    MeanFieldRegressor,
+    ReducedFunctional,
+    minimise,
+)
 from mfresnet.errors import InputError
 from mfresnet.exporters import export
 from mfresnet.trained import load_network, trained_network
@@ -32,9 +40,18 @@ QUICK: dict[str, Any] = {"layers": 2, "cells": 8, "degree": 1, "max_iterations":
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-@parametrize_with_checks([MeanFieldClassifier(**QUICK)])
+COARSE = QUICK | {"cells": 6, "max_iterations": 5}
+
+
+@parametrize_with_checks(
+    [MeanFieldClassifier(**QUICK), MeanFieldRegressor(**COARSE), MeanFieldDensity(**COARSE)]
+)
 def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
-    """All of them apply: none is expected to fail."""
+    """None is expected to fail, and one part of one does not apply.
+
+    That is the score on ten equal features of which the label depends on one: the tag
+    ``poor_score`` of the regressor, as two principal components cannot tell which one it is.
+    """
     check(estimator)
 
 
@@ -130,3 +147,117 @@ def test_what_is_said() -> None:
         quick(block="wide").fit(X, Y)
     with pytest.raises(InputError, match=r"^y: too few classes; got one"):
         quick().fit(X, Y, sample_weight=(Y == 1).astype(float))
+
+
+# ---------------------------------------------------------------------- regression
+def wave(n: int) -> tuple[Any, Any]:
+    """Return a label that a monotone function of one of two features gives, with noise."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-2.0, 2.0, (n, 2)) * [1.0, 50.0] + [0.0, 700.0]
+    return x, 1000.0 + 80.0 * np.tanh(3.0 * x[:, 0]) + 8.0 * rng.standard_normal(n)
+
+
+def regressor(**parameters: Any) -> MeanFieldRegressor:
+    usual = {"layers": 3, "bandwidth": 0.25, "max_iterations": 60, "tikhonov": 1e-4}
+    return MeanFieldRegressor(**(usual | parameters))
+
+
+def test_regressor_bends() -> None:
+    """Beside a line on the same feature; new samples; the same samples in other units."""
+    x, y = wave(400)
+    model = regressor().fit(x[:300, :1], y[:300])
+    line = LinearRegression().fit(x[:300, :1], y[:300])
+    assert model.score(x[300:, :1], y[300:]) > 0.95 > line.score(x[300:, :1], y[300:]) + 0.05
+    other = regressor().fit(1e3 * x[:300, :1], 1e-3 * y[:300])
+    np.testing.assert_allclose(other.predict(1e3 * x[:, :1]), 1e-3 * model.predict(x[:, :1]))
+    assert model.positions(x[:, :1]).shape == (400, 1)
+
+
+def test_regressor_in_space_and_on_components() -> None:
+    """Two features and the label are a mesh of hexahedra; ten features become one component."""
+    x, y = wave(200)
+    model = regressor(cells=8, degree=1, layers=2, bandwidth=0.5).fit(x, y)
+    assert model.network_.matrix.shape == (2, 2)
+    assert model.score(x, y) > 0.75
+    features, target = load_diabetes(return_X_y=True, as_frame=True)
+    reduced = regressor(dimension=1, layers=2).fit(features[["bmi", "bp", "s5"]], target)
+    assert reduced.network_.matrix.shape == (3, 1) and reduced.network_.dimension == 1
+    assert reduced.score(features[["bmi", "bp", "s5"]], target) > 0.4
+    assert regressor(cells=5, degree=1).fit(features, target).network_.matrix.shape == (10, 2)
+    with pytest.raises(InputError, match=r"^dimension: too many components; got 3"):
+        regressor(dimension=3).fit(features, target)
+
+
+def test_regressor_in_pipeline_search_and_pickle(tmp_path: Path) -> None:
+    x, y = wave(120)
+    pipeline = make_pipeline(MinMaxScaler(), regressor(cells=12, degree=1))
+    search = GridSearchCV(pipeline, {"meanfieldregressor__layers": [1, 3]}, cv=2)
+    search.fit(x[:, :1], y)
+    assert search.best_score_ > 0.8
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict(x[:, :1]), search.predict(x[:, :1]))
+    model = search.best_estimator_[-1]
+    scaled = search.best_estimator_[0].transform(x[:, :1])
+    export(model.network_, "npz", tmp_path / "a.npz")
+    np.testing.assert_array_equal(
+        load_network(tmp_path / "a.npz").predict(scaled), model.predict(scaled)
+    )
+    assert not hasattr(clone(model), "network_")
+    with pytest.raises(NotFittedError):
+        clone(model).predict(scaled)
+
+
+# ---------------------------------------------------------------------- density
+def modes(n: int) -> Any:
+    """Return samples with two modes at -2 and 2 in the first of two features."""
+    rng = np.random.default_rng(4)
+    return rng.standard_normal((n, 2)) * [0.5, 3.0] + np.outer(np.arange(n) % 2 * 4 - 2, [1, 0])
+
+
+def density(**parameters: Any) -> MeanFieldDensity:
+    usual = {"layers": 3, "bandwidth": 0.25, "max_iterations": 80, "gradient_tolerance": 5e-3}
+    return MeanFieldDensity(**(usual | parameters))
+
+
+def test_density_draws_and_scores() -> None:
+    """Its score is between those of one Gaussian and of the right mixture; both modes are drawn."""
+    x = modes(600)[:, :1]
+    model = density().fit(x[:400])
+    one, two = (GaussianMixture(n, random_state=0).fit(x[:400]) for n in (1, 2))
+    assert one.score(x[400:]) + 0.3 < model.score(x[400:]) < two.score(x[400:]) + 0.02
+    grid = np.linspace(-9.0, 9.0, 2000)[:, None]
+    f = np.exp(model.score_samples(grid))
+    assert f.sum() * (grid[1, 0] - grid[0, 0]) == pytest.approx(1.0, abs=1e-4)
+    drawn = model.sample(2000, random_state=1)
+    assert drawn.shape == (2000, 1) and np.mean(drawn > 0.0) == pytest.approx(0.5, abs=0.05)
+    assert np.std(np.abs(drawn)) < 0.8
+    np.testing.assert_array_equal(drawn, model.sample(2000, random_state=1))
+    assert not np.array_equal(drawn, model.sample(2000, np.random.RandomState(2)))
+    assert model.sample().shape == (1, 1)
+
+
+def test_density_in_the_plane_search_clone_and_pickle() -> None:
+    x = modes(160)
+    search = GridSearchCV(density(cells=10, degree=1), {"bandwidth": [0.3, 3.0]}, cv=2).fit(x)
+    assert search.best_params_ == {"bandwidth": 0.3}
+    model = search.best_estimator_
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.sample(9, 0), model.sample(9, 0))
+    np.testing.assert_array_equal(again.score_samples(x), model.score_samples(x))
+    pipeline = make_pipeline(MinMaxScaler(), clone(model)).fit(x)
+    # the same but for the volume of the new units
+    shift = np.log(np.ptp(x, axis=0)).sum()
+    np.testing.assert_allclose(pipeline.score_samples(x) - shift, model.score_samples(x), atol=1e-3)
+    wide = density(cells=8, degree=1, max_iterations=5).fit(load_wine().data)
+    assert wide.sample(3, 0).shape == (3, 13) and wide.score_samples(load_wine().data).shape == (
+        178,
+    )
+
+
+def test_block_brings_its_width() -> None:
+    """The default width goes with the default block alone."""
+    assert MeanFieldDensity().keys()["width"] == 8
+    assert MeanFieldDensity(block="square").keys()["width"] is None
+    assert MeanFieldDensity(width=5).keys() == {
+        "block": "wide", "width": 5, "loss": "kullback_leibler", "tikhonov": 1e-5,
+    }  # fmt: skip

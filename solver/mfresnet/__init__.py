@@ -5,7 +5,8 @@
 The density of the data is transported by the continuity equation, the adjoint equation runs
 backward on the same mesh, and PETSc TAO minimises the objective, in parallel with MPI.
 
-From a table to pictures and predictions (``MeanFieldClassifier`` does it with arrays):
+From a table to pictures and predictions (``MeanFieldClassifier``, ``MeanFieldRegressor`` and
+``MeanFieldDensity`` do it with arrays):
 
 >>> import mfresnet
 >>> from sklearn.datasets import load_iris
@@ -32,11 +33,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mfresnet.case import Case, load
+    from mfresnet.classifier import MeanFieldClassifier
     from mfresnet.control import Controls
+    from mfresnet.density_estimator import MeanFieldDensity
     from mfresnet.errors import InputError, SolveError
-    from mfresnet.estimators import MeanFieldClassifier
     from mfresnet.functional import ReducedFunctional
     from mfresnet.optimise import OptimiseResult, minimise
+    from mfresnet.regressor import MeanFieldRegressor
     from mfresnet.runner import RunResult, run
     from mfresnet.trained import TrainedNetwork, load_network
 
@@ -50,6 +53,8 @@ __all__ = [
     "Controls",
     "InputError",
     "MeanFieldClassifier",
+    "MeanFieldDensity",
+    "MeanFieldRegressor",
     "OptimiseResult",
     "ReducedFunctional",
     "RunResult",
@@ -65,7 +70,9 @@ _HOMES = {
     "Case": "case",
     "Controls": "control",
     "InputError": "errors",
-    "MeanFieldClassifier": "estimators",
+    "MeanFieldClassifier": "classifier",
+    "MeanFieldDensity": "density_estimator",
+    "MeanFieldRegressor": "regressor",
     "OptimiseResult": "optimise",
     "ReducedFunctional": "functional",
     "RunResult": "runner",
