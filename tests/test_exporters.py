@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import onnxruntime
 import pytest
 import torch
 
-from helpers import make_data_case, random_network
+from helpers import gaussian, make_data_case, random_network, write_table
 from mfresnet.activations import ACTIVATIONS, Activation
 from mfresnet.blocks import BLOCKS
+from mfresnet.case import parse
 from mfresnet.errors import InputError
 from mfresnet.export_onnx import OPSET
 from mfresnet.exporters import EXPORTERS, export
+from mfresnet.sampling import load_steered, log_density, sample, steered_by
 from mfresnet.trained import TrainedNetwork, load_network
 
 SAMPLES = np.random.default_rng(3).standard_normal((100_000, 4))
@@ -115,7 +118,7 @@ def test_schemes_and_targets(to: str, changes: dict[str, int], tmp_path: Path) -
 
 @pytest.mark.parametrize("to", EXPORTERS)
 def test_network_without_classes(to: str, tmp_path: Path) -> None:
-    """A steered density has positions only."""
+    """The steering of one analytic density to another has positions only."""
     network = random_network("square", "sin")
     arrays = {n: v for n, v in network.to_arrays().items() if n not in ("H", "h")}
     network = TrainedNetwork.from_arrays(arrays | {"probabilistic": np.array(False)})
@@ -126,6 +129,76 @@ def test_network_without_classes(to: str, tmp_path: Path) -> None:
         assert not hasattr(imported(tmp_path / "a.py").Network, "predict")
     else:
         assert not load_network(tmp_path / "a.npz").head
+
+
+def a_regression(block: str, activation: str) -> TrainedNetwork:
+    network = random_network(block, activation, probabilistic=False)
+    head = {"H": 40.0 * network.head["H"][:1], "h": np.array([900.0])}
+    return replace(network, head=head, task="regression", labels=("samples",), label="price")
+
+
+@pytest.mark.parametrize("to", ["torch", "onnx"])
+@pytest.mark.parametrize(("block", "activation"), BOTH)
+def test_regression(to: str, block: str, activation: str, tmp_path: Path) -> None:
+    """The label in its own units, from the features."""
+    network = a_regression(block, activation)
+    expected = network.predict(SAMPLES)
+    export(network, to, tmp_path / "a.net")
+    if to == "torch":
+        module = imported(tmp_path / "a.py")
+        assert module.LABEL == "price"
+        given = module.load().predict(torch.from_numpy(SAMPLES)).numpy()
+    else:
+        found = by_onnx(tmp_path / "a.net")
+        assert set(found) == {"positions", "prediction"}
+        given = found["prediction"]
+    assert given.shape == (100_000,)
+    assert np.max(np.abs(given - expected) / np.maximum(np.abs(expected), 1.0)) < 1e-12
+
+
+def a_density(block: str, activation: str, start: dict[str, Any] | None = None) -> TrainedNetwork:
+    """Return a steering network; order and steps are those of the density, not of samples."""
+    network = random_network(block, activation, order=1, steps=1, probabilistic=False)
+    given = gaussian([0.2, -0.1], [[0.3, 0.1], [0.1, 0.4]]) if start is None else start
+    return replace(network, head={}, task="density", labels=("samples",), start=json.dumps(given))
+
+
+@pytest.mark.parametrize("to", EXPORTERS)
+@pytest.mark.parametrize(("block", "activation"), BOTH)
+def test_density(to: str, block: str, activation: str, tmp_path: Path) -> None:
+    """Normal numbers become the samples that the library draws from them; torch: their density."""
+    network, n = a_density(block, activation), 20_000
+    normal = np.random.default_rng(8).standard_normal((2, n))
+    expected = sample(steered_by(network), n, seed=8)
+    export(network, to, tmp_path / "a.npz")
+    if to == "npz":
+        given = sample(load_steered(tmp_path / "a.npz"), n, seed=8)
+    elif to == "onnx":
+        session = onnxruntime.InferenceSession(tmp_path / "a.npz")
+        (given,) = session.run(["samples"], {"normal": np.ascontiguousarray(normal.T)})
+    else:
+        module = imported(tmp_path / "a.py").load()
+        given = module(torch.from_numpy(normal.T.copy())).detach().numpy()
+        at = torch.from_numpy(expected[:5000])
+        found, ours = module.log_density(at), log_density(steered_by(network), expected[:5000])
+        assert not found.requires_grad
+        np.testing.assert_allclose(found.numpy(), ours, rtol=1e-11, atol=1e-11)
+        drawn = [module.sample(7, torch.Generator().manual_seed(k)).numpy() for k in (1, 1, 2)]
+        np.testing.assert_array_equal(drawn[0], drawn[1])
+        assert drawn[2].shape == (7, 4) and not np.array_equal(drawn[1], drawn[2])
+    scale = np.maximum(np.abs(expected), 1.0)
+    assert np.max(np.abs(given - expected) / scale) < 1e-12
+
+
+@pytest.mark.parametrize("to", ["torch", "onnx"])
+def test_start_that_is_no_gaussian(to: str, tmp_path: Path) -> None:
+    start = {"kind": "uniform_ball", "mean": [0.0, 0.0], "radius": 1.0}
+    network = a_density("square", "tanh", start)
+    with pytest.raises(InputError, match=r"^start\.kind: only a Gaussian .*; got uniform_ball"):
+        export(network, to, tmp_path / "a.net")
+    assert not list(tmp_path.iterdir())
+    export(network, "npz", tmp_path / "a.npz")
+    assert sample(load_steered(tmp_path / "a.npz"), 5).shape == (5, 4)
 
 
 def test_torch_module_is_short_and_needs_torch_alone(tmp_path: Path) -> None:
@@ -197,6 +270,23 @@ def test_exported_weights_are_initial_controls(block: str, tmp_path: Path) -> No
     for name, array in network.parameters.items():
         np.testing.assert_array_equal(controls.values[name], np.repeat(array, 2, axis=0))
     np.testing.assert_array_equal(controls.values["H"], network.head["H"])
+
+
+def test_head_of_a_regression_is_no_initial_head(tmp_path: Path) -> None:
+    """It is in the units of the label, where a training starts in those of the mesh."""
+    export(a_regression("square", "tanh"), "torch", tmp_path / "net.pt")
+    write_table(tmp_path / "a.csv", {n: np.arange(9.0) ** k for k, n in enumerate("abcy", 1)})
+    case = parse(
+        {
+            "task": "regression",
+            "mesh": {"cell": "hexahedron"},
+            "data": {"file": "a.csv", "label": "y", "features": ["a", "b"]},
+            "initial": {"kind": "file", "file": "net.pt"},
+        },
+        tmp_path,
+    )
+    with pytest.raises(InputError, match=r"^initial\.file: does not fit the network; got H of"):
+        case.initial_controls(1)
 
 
 @pytest.mark.parametrize("block", BLOCKS)

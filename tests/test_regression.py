@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 from scipy.optimize import brentq
@@ -123,8 +124,11 @@ def test_from_a_table_to_a_prediction(tmp_path: Path) -> None:
     written = pd.read_csv(tmp_path / "p.csv")
     assert list(written.columns) == ["prediction", "position_1"]
     np.testing.assert_allclose(written["prediction"], expected, rtol=1e-13)
-    with pytest.raises(InputError, match=r"^--to: not for a regression yet; got onnx"):
-        export(network, "onnx", tmp_path / "a.onnx")
+    done = command("export", tmp_path / "out", tmp_path / "a.onnx", "--to", "onnx")
+    assert done.returncode == 0, done.stderr
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    (elsewhere,) = session.run(["prediction"], {"features": table[["size"]].to_numpy()})
+    np.testing.assert_allclose(elsewhere, expected, rtol=1e-12)
     export(network, "npz", tmp_path / "a.npz")
     again = load_network(tmp_path / "a.npz").predict(table[["size"]].to_numpy())
     np.testing.assert_array_equal(again, expected)

@@ -21,6 +21,7 @@ from mfresnet import heads
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.particles import advance
+from mfresnet.sampling import steered_by
 from mfresnet.schemes import SCHEMES
 from mfresnet.trained import TrainedNetwork
 
@@ -162,38 +163,34 @@ OPERATORS: dict[Any, str | Callable[..., Any]] = {
 def onnx_model(network: TrainedNetwork) -> Any:
     """Return the ONNX model of a network.
 
-    Its input is ``features``, (n, m) in float64. Its outputs are ``positions``, (n, d), and where
-    there are classes ``class``, their numbers, ``label``, their names, and ``probabilities``,
-    (n, classes), where the loss gives them. The names of the features are in the metadata.
+    Its input is ``features``, (n, m) in float64. Its outputs are ``positions``, (n, d); where there
+    are classes ``class``, their numbers, ``label``, their names, and ``probabilities``,
+    (n, classes), where the loss gives them; in a regression ``prediction``, (n,). The names of the
+    features are in the metadata.
+
+    Of a density the input is ``normal``, (n, d), standard normal numbers, and the output
+    ``samples``, (n, m).
 
     Raises:
-        InputError: the network uses a function that ONNX has not.
+        InputError: the network uses a function that ONNX has not, or its start density is no
+            Gaussian.
     """
     from onnx import TensorProto, checker, helper
 
     from mfresnet import __version__
 
     graph, rows = Graph(), "samples"
-    features: Any = Symbol(graph, "features")
-    x = _at_end(network, network.reduce(features), graph)
-    found: dict[str, tuple[str, Any, list[Any]]] = {
-        "positions": (x.T.name, TensorProto.DOUBLE, [rows, network.dimension])
-    }
-    if network.head:
-        scores: Any = heads.scores(x, network.head)
-        z = scores.T.name
-        number = graph.add("ArgMax", [z], axis=1, keepdims=0).name
-        label = graph.add("Gather", [np.array(network.labels, dtype=object), number]).name
-        found["class"] = number, TensorProto.INT64, [rows]
-        found["label"] = label, TensorProto.STRING, [rows]
-        if network.probabilistic:
-            p = graph.add("Softmax", [z], axis=1).name
-            found["probabilities"] = p, TensorProto.DOUBLE, [rows, len(network.labels)]
-    for name, (result, _, _) in found.items():
-        graph.nodes.append(helper.make_node("Identity", [result], [name]))
-    m = len(network.features)
-    given = helper.make_tensor_value_info("features", TensorProto.DOUBLE, [rows, m])
-    outputs = [helper.make_tensor_value_info(n, t, shape) for n, (_, t, shape) in found.items()]
+    density = network.task == "density"
+    m, d = network.matrix.shape
+    name, columns = ("normal", d) if density else ("features", m)
+    found = (_drawn if density else _read)(network, Symbol(graph, name), graph)
+    for output, (result, _, _) in found.items():
+        graph.nodes.append(helper.make_node("Identity", [result], [output]))
+    given = helper.make_tensor_value_info(name, TensorProto.DOUBLE, [rows, columns])
+    outputs = [
+        helper.make_tensor_value_info(output, kind, [rows, *shape])
+        for output, (_, kind, shape) in found.items()
+    ]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "network", [given], outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -201,10 +198,51 @@ def onnx_model(network: TrainedNetwork) -> Any:
         producer_name="mfresnet",
         producer_version=__version__,
     )
-    names = {"features": json.dumps(network.features), "labels": json.dumps(network.labels)}
-    helper.set_model_props(model, names)
+    names: dict[str, Any] = {"features": network.features, "labels": network.labels}
+    if network.task == "regression":
+        names["labels"] = [network.label]
+    helper.set_model_props(model, {key: json.dumps(value) for key, value in names.items()})
     checker.check_model(model)
     return model
+
+
+Outputs = dict[str, tuple[str, Any, list[Any]]]
+"""Name of an output -> that of the node, its type, its shape behind the rows."""
+
+
+def _read(network: TrainedNetwork, features: Any, graph: Graph) -> Outputs:
+    """Return what is made of features: classes, or the label of a regression, and positions."""
+    from onnx import TensorProto
+
+    x = _at_end(network, network.reduce(features), graph)
+    found: Outputs = {"positions": (x.T.name, TensorProto.DOUBLE, [network.dimension])}
+    if not network.head:
+        return found
+    scores: Any = heads.scores(x, network.head)
+    z = scores.T.name
+    if network.task == "regression":
+        label = graph.add("Squeeze", [z, np.array([1])]).name
+        return found | {"prediction": (label, TensorProto.DOUBLE, [])}
+    number = graph.add("ArgMax", [z], axis=1, keepdims=0).name
+    label = graph.add("Gather", [np.array(network.labels, dtype=object), number]).name
+    found["class"] = number, TensorProto.INT64, []
+    found["label"] = label, TensorProto.STRING, []
+    if network.probabilistic:
+        p = graph.add("Softmax", [z], axis=1).name
+        found["probabilities"] = p, TensorProto.DOUBLE, [len(network.labels)]
+    return found
+
+
+def _drawn(network: TrainedNetwork, normal: Any, graph: Graph) -> Outputs:
+    """Return the samples that standard normal numbers become."""
+    from onnx import TensorProto
+
+    model = steered_by(network)
+    mean, factor = model.normal()
+    x = _at_end(model.network, mean[:, None] + factor @ normal.T, graph)
+    back = np.linalg.pinv(network.matrix)
+    samples: Any = network.shift[:, None] + back.T @ x
+    return {"samples": (samples.T.name, TensorProto.DOUBLE, [len(network.features)])}
 
 
 def _at_end(network: TrainedNetwork, x: Any, graph: Graph) -> Any:

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mfresnet.activations import ACTIVATIONS
+from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.errors import InputError
 from mfresnet.export import write_atomically, write_text
+from mfresnet.sampling import steered_by
 from mfresnet.schemes import SCHEMES
 from mfresnet.torch_weights import torch_or_refuse
 from mfresnet.trained import TrainedNetwork
@@ -22,9 +25,8 @@ MARK = "Written by mfresnet export."
 MODULE = '''"""A trained residual network for PyTorch, in float64. {mark}
 
     network = load()
-    x = network(features)               # where samples, (n, {m}), are at the end, (n, {d})
 {usage}
-The features are FEATURES in this order.
+{last}
 """
 
 from pathlib import Path
@@ -32,8 +34,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-FEATURES = {features}
-LABELS = {labels}
+FEATURES = {features}{constants}
 LAYERS, STEPS, DT = {layers}, {steps}, {dt!r}  # steps of size DT in each layer
 NODES, WEIGHTS = {nodes}, {weights}  # of the Runge-Kutta scheme
 
@@ -48,16 +49,15 @@ def velocity(x, {names}):
 
 
 class Network(nn.Module):
-    """The flow x' = v(x; theta(t)) from the scaled features at 0 to T."""
+    """The flow x' = v(x; theta(t)) from 0 to T."""
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("shift", torch.zeros({shift}, dtype=torch.float64))
-        self.register_buffer("matrix", torch.zeros({matrix}, dtype=torch.float64))
+{buffers}
 {parameters}
 
-    def forward(self, features):
-        x = (features - self.shift) @ self.matrix
+    def forward(self, {given}):
+        x = {begin}
         for layer in range(LAYERS):
             theta = {theta}
             for _ in range(STEPS):
@@ -66,7 +66,7 @@ class Network(nn.Module):
                     k = velocity(x + DT * node * k, *theta)
                     increment = increment + weight * k
                 x = x + DT * increment
-        return x
+        return {end}
 {methods}
 
 def load(path=Path(__file__).with_name({file!r})):
@@ -75,7 +75,38 @@ def load(path=Path(__file__).with_name({file!r})):
     network.load_state_dict(torch.load(path, weights_only=True))
     return network.eval()
 '''
-SCORES = '''
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a kind of network adds to the module.
+
+    Attributes:
+        usage: lines of the docstring that show how it is used.
+        methods: of the class.
+        constants: lines that name what the methods give.
+        given: the argument of ``forward``.
+        begin: the points at 0 of it.
+        end: what is returned of the points x at T.
+        last: the last line of the docstring.
+    """
+
+    usage: str
+    methods: str = ""
+    constants: str = "\nLABELS = {labels}"
+    given: str = "features"
+    begin: str = "(features - self.shift) @ self.matrix"
+    end: str = "x"
+    last: str = "The features are FEATURES in this order."
+
+
+POSITIONS = Part(
+    "    x = network(features)               # where samples, (n, {m}), are at the end, (n, {d})"
+)
+CLASSES = Part(
+    POSITIONS.usage
+    + "\n    network.predict(features)           # numbers of the classes, see LABELS",
+    '''
     def scores(self, features):
         return self(features) @ self.H.T + self.h
 
@@ -83,13 +114,71 @@ SCORES = '''
     def predict(self, features):
         """Return the numbers of the classes, see LABELS."""
         return self.scores(features).argmax(dim=1)
-'''
-PROBABILITIES = '''
+''',
+)
+PROBABILITIES = Part(
+    CLASSES.usage + "\n    network.probabilities(features)     # (n, classes)",
+    CLASSES.methods
+    + '''
     @torch.no_grad()
     def probabilities(self, features):
         """Return the probability of every class, (n, classes)."""
         return self.scores(features).softmax(dim=1)
-'''
+''',
+)
+REGRESSION = Part(
+    POSITIONS.usage + "\n    network.predict(features)           # (n,), see LABEL",
+    '''
+    @torch.no_grad()
+    def predict(self, features):
+        """Return the label of samples, in its own units, (n,)."""
+        return self(features) @ self.slope + self.constant
+''',
+    constants="\nLABEL = {label!r}",
+)
+DENSITY = Part(
+    """    samples = network(normal)           # (n, {m}), from standard normal numbers, (n, {d})
+    network.sample(n)                   # new samples, (n, {m})
+    network.log_density(samples)        # (n,)""",
+    '''
+    @torch.no_grad()
+    def sample(self, n, generator=None):
+        """Return n new samples, (n, {m})."""
+        return self(torch.randn(n, {d}, dtype=torch.float64, generator=generator))
+
+    def log_density(self, samples):
+        """Return the logarithm of the density of samples, (n,), by the change of variables."""
+        x = (samples - self.shift) @ self.matrix
+        total = x.new_zeros(len(x))
+        for layer in reversed(range(LAYERS)):
+            theta = {theta}
+            for _ in range(STEPS):
+                k, increment = torch.zeros_like(x), torch.zeros_like(x)
+                for node, weight in zip(NODES, WEIGHTS):
+                    k, divergence = backward(x + DT * node * k, *theta)
+                    increment = increment + weight * k
+                    total = total - DT * weight * divergence
+                x = x + DT * increment
+        z = torch.linalg.solve_triangular(self.factor, (x - self.mean).T, upper=False)
+        constant = torch.logdet(2.0 * torch.pi * self.factor @ self.factor.T)
+        volume = torch.logdet(self.matrix.T @ self.matrix)
+        return total - 0.5 * (z * z).sum(dim=0) + 0.5 * (volume - constant)
+
+
+def backward(x, {names}):
+    """Return -v at points x, (n, {d}), and div v."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        v = velocity(x, {names})
+        rows = [torch.autograd.grad(v[:, i].sum(), x, retain_graph=True)[0] for i in range({d})]
+    return -v.detach(), sum(row[:, i] for i, row in enumerate(rows))
+''',
+    constants="",
+    given="normal",
+    begin="normal @ self.factor.T + self.mean",
+    end="x @ self.back + self.shift",
+    last="The columns of samples are FEATURES in this order.",
+)
 
 
 def write_torch(network: TrainedNetwork, path: Path) -> list[Path]:
@@ -99,7 +188,8 @@ def write_torch(network: TrainedNetwork, path: Path) -> list[Path]:
         Both files.
 
     Raises:
-        InputError: torch is missing, or a file of others stands where the module goes.
+        InputError: torch is missing, a file of others stands where the module goes, or the start
+            density of a density is no Gaussian.
     """
     torch = torch_or_refuse("--to torch")
     module = path.with_suffix(".py")
@@ -113,33 +203,57 @@ def write_torch(network: TrainedNetwork, path: Path) -> list[Path]:
             f"FILE: the module would replace {module}, which is not of mfresnet export. Choose "
             "another name."
         )
-    arrays = {"shift": network.shift, "matrix": network.matrix}
-    arrays |= dict(network.parameters) | dict(network.head)
+    part, network, buffers, head = _of_task(network)
+    arrays = buffers | dict(network.parameters) | head
     state = {n: torch.from_numpy(np.array(v, dtype=np.float64)) for n, v in arrays.items()}
+    text = _module(part, network, buffers, head, path.name)
     write_atomically(path, lambda stream: torch.save(state, stream))
-    write_text(module, module_text(network, path.name))
+    write_text(module, text)
     return [path, module]
 
 
-def module_text(network: TrainedNetwork, file: str) -> str:
+Arrays = dict[str, Array]
+
+
+def _of_task(network: TrainedNetwork) -> tuple[Part, TrainedNetwork, Arrays, Arrays]:
+    """Return what the task adds, the network as it is applied, buffers, and trained arrays."""
+    buffers = {"shift": network.shift, "matrix": network.matrix}
+    head = dict(network.head)
+    if network.task == "density":
+        model = steered_by(network)
+        mean, factor = model.normal()
+        more = {"back": np.linalg.pinv(network.matrix), "mean": mean, "factor": factor}
+        return DENSITY, model.network, buffers | more, {}
+    if network.task == "regression":
+        # other names than H and h, which are in the units of the mesh where a training starts
+        return REGRESSION, network, buffers, {"slope": head["H"][0], "constant": head["h"][0]}
+    if not head:
+        return POSITIONS, network, buffers, {}
+    return (PROBABILITIES if network.probabilistic else CLASSES), network, buffers, head
+
+
+def _module(part: Part, network: TrainedNetwork, buffers: Arrays, head: Arrays, file: str) -> str:
     """Return the source of the module; ``file`` is the name of the state dictionary."""
     scheme, names = SCHEMES[network.order], list(network.parameters)
-    shapes = {n: v.shape for n, v in (dict(network.parameters) | dict(network.head)).items()}
-    usage, methods = "", ""
-    if network.head:
-        usage += "    network.predict(features)           # numbers of the classes, see LABELS\n"
-        methods += SCORES
-    if network.head and network.probabilistic:
-        usage += "    network.probabilities(features)     # (n, classes)\n"
-        methods += PROBABILITIES
     layers = network.layers.layers
+    shapes = {n: np.shape(v) for n, v in (dict(network.parameters) | head).items()}
+    known = {
+        "m": len(network.shift),
+        "d": network.dimension,
+        "names": ", ".join(names),
+        "theta": ", ".join(f"self.{n}[layer]" for n in names),
+        "labels": _tuple(network.labels),
+        "label": network.label,
+    }
     return MODULE.format(
         mark=MARK,
-        usage=usage,
-        m=len(network.features),
-        d=network.dimension,
+        usage=part.usage.format(**known),
+        last=part.last,
         features=_tuple(network.features),
-        labels=_tuple(network.labels),
+        constants=part.constants.format(**known),
+        given=part.given,
+        begin=part.begin,
+        end=part.end,
         layers=layers,
         steps=network.steps_per_layer,
         dt=network.final_time / layers / network.steps_per_layer,
@@ -147,16 +261,17 @@ def module_text(network: TrainedNetwork, file: str) -> str:
         weights=_tuple(scheme.weights),
         sigma=ACTIVATIONS[network.activation].torch,
         velocity=BLOCKS[network.block].torch,
-        names=", ".join(names),
-        theta=", ".join(f"self.{n}[layer]" for n in names),
-        shift=network.shift.shape,
-        matrix=network.matrix.shape,
+        buffers="\n".join(
+            f'        self.register_buffer("{n}", torch.zeros({v.shape}, dtype=torch.float64))'
+            for n, v in buffers.items()
+        ),
         parameters="\n".join(
             f"        self.{n} = nn.Parameter(torch.zeros({shape}, dtype=torch.float64))"
             for n, shape in shapes.items()
         ),
-        methods=methods,
+        methods=part.methods.format(**known),
         file=file,
+        **{name: known[name] for name in ("d", "names", "theta")},
     )
 
 

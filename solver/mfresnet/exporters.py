@@ -44,7 +44,11 @@ EXPORTERS: dict[str, Callable[[TrainedNetwork, Path], list[Path]]] = {
 """Format -> (network, file) -> the files that were written, each whole or not at all.
 
 ``npz`` holds the arrays of ``TrainedNetwork`` by name, for NumPy and for ``mfresnet predict``;
-``torch`` a state dictionary and a module; ``onnx`` a model. All hold scaling and reduction."""
+``torch`` a state dictionary and a module; ``onnx`` a model. All hold scaling and reduction.
+
+Of a classification they give class, probabilities and final position, of a regression label and
+final position. Of a density ``torch`` and ``onnx`` give the map from standard normal numbers to new
+samples, ``torch`` the log density as well; ``npz`` is for ``mfresnet sample``."""
 
 
 def export(network: TrainedNetwork, to: str, path: Path) -> list[Path]:
@@ -54,10 +58,6 @@ def export(network: TrainedNetwork, to: str, path: Path) -> list[Path]:
         InputError: an unknown format, a missing package, or a file that cannot be written.
     """
     write = lookup(EXPORTERS, to, "--to")
-    if network.task == "regression" and to != "npz":
-        raise InputError(
-            f"--to: not for a regression yet; got {to}, expected npz. Use npz or mfresnet predict."
-        )
     check_writable(path, "FILE")
     return write(network, path)
 

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from mfresnet.arrays import Array
+from mfresnet.density import Density, Gaussian
 from mfresnet.errors import InputError
 from mfresnet.particles import Network, flow
 from mfresnet.schemes import SCHEMES
-from mfresnet.trained import TrainedNetwork, case_of, load_network, trained_network
+from mfresnet.trained import TrainedNetwork, load_network, trained_network
 
 if TYPE_CHECKING:
     from mfresnet.functional import ReducedFunctional
@@ -45,6 +47,19 @@ class SteeredDensity:
 
     network: TrainedNetwork
     start: Any
+
+    def normal(self) -> tuple[Array, Array]:
+        """Return a and A for which a + A z has the start density, z standard normal.
+
+        Raises:
+            InputError: the start density is no Gaussian.
+        """
+        if not isinstance(self.start, Gaussian):
+            raise InputError(
+                f"start.kind: only a Gaussian can be exported; got {self.start.kind}, expected "
+                "gaussian. Use npz, which mfresnet sample reads."
+            )
+        return np.array(self.start.mean), np.linalg.cholesky(np.array(self.start.covariance))
 
 
 class _Backward(Network):
@@ -107,31 +122,29 @@ def steered(functional: ReducedFunctional, theta: Array) -> SteeredDensity:
     Raises:
         InputError: the task is another one.
     """
-    return _model(
-        trained_network(functional, theta), functional.population.start, functional.steps_per_layer
-    )
+    return steered_by(trained_network(functional, theta, "runge_kutta"))
 
 
-def load_steered(directory: str | Path) -> SteeredDensity:
-    """Return the steered density of a run directory.
+def load_steered(path: str | Path) -> SteeredDensity:
+    """Return the steered density of a run directory, or of a file of ``export --to npz``.
 
     Raises:
         InputError: there is no finished run, or its task is another one.
     """
-    network, directory = load_network(directory), Path(directory)
-    if not directory.is_dir():
-        raise InputError(
-            f"RUN: no run directory; got {directory}, expected the directory of a run. Its "
-            "start density is not in other files."
-        )
-    return _model(network, case_of(directory).start, network.steps_per_layer)
+    return steered_by(load_network(path))
 
 
-def _model(network: TrainedNetwork, start: Any, steps_per_layer: int) -> SteeredDensity:
-    if start is None:
+def steered_by(network: TrainedNetwork) -> SteeredDensity:
+    """Return the density that a network steers its start density to.
+
+    Raises:
+        InputError: it has none, as its task is another one.
+    """
+    if not network.start:
         raise InputError(
             "task: nothing to draw from; got a network that sorts samples, expected task density. "
             "Choose another run."
         )
-    steps = max(steps_per_layer, FEWEST_STEPS)
+    steps = max(network.steps_per_layer, FEWEST_STEPS)
+    start: Any = TypeAdapter(Density).validate_json(network.start)
     return SteeredDensity(replace(network, order=ORDER, steps_per_layer=steps), start)

@@ -53,6 +53,7 @@ SCALARS: dict[str, type] = {
     "probabilistic": bool,
     "label": str,
     "task": str,
+    "start": str,
 }
 """Fields that a file holds as a number or a text."""
 
@@ -81,6 +82,8 @@ class TrainedNetwork:
         label: name of the column with the true classes, empty where there is none.
         task: a name in ``TASKS``; in a regression the head has one row, and its score is the
             predicted label in its own units.
+        start: for task density the start density of the points at 0, a model of ``density`` as
+            JSON; samples are at T, see ``sampling``.
     """
 
     features: tuple[str, ...]
@@ -97,6 +100,7 @@ class TrainedNetwork:
     probabilistic: bool = False
     label: str = ""
     task: str = "classification"
+    start: str = ""
 
     # ------------------------------------------------------------------ samples as rows
     def predict(self, features: Array) -> Array:
@@ -259,6 +263,7 @@ def _assemble(
         probabilistic=LOSSES[case.loss.kind].probabilistic,
         label=label if isinstance(label, str) else "",
         task=case.task,
+        start="" if case.start is None else case.start.model_dump_json(),
     )
     return network.applied_by(case.network.inference, case.time.order, steps_per_layer)
 
