@@ -16,11 +16,13 @@ from scipy.optimize import brentq
 from commands import command
 from helpers import gaussian, make_case, write_table
 from mfresnet.case import Case, parse
+from mfresnet.crossval import cross_validate, sentence, table
 from mfresnet.errors import InputError
 from mfresnet.exporters import export
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
 from mfresnet.pathwise import pathwise_loss
+from mfresnet.population import populate
 from mfresnet.runner import run
 from mfresnet.trained import load_network
 
@@ -141,6 +143,29 @@ def test_loss_of_density_and_particles_agree(tmp_path: Path) -> None:
     )
     theta = functional.theta0
     assert functional.loss(theta) == pytest.approx(pathwise_loss(functional, theta), rel=1e-4)
+
+
+def test_cross_validation(tmp_path: Path) -> None:
+    """Over folds that are the same for the network and for linear regression."""
+    case = table_case(
+        tmp_path, "tanh", mesh={"cells": [14, 14]}, training={"gradient_tolerance": 1e-2}
+    )
+    result = cross_validate(case, folds=2, comm=MPI.COMM_SELF)
+    assert [row["split"] for row in result["splits"]] == ["fold 1", "fold 2"]
+    population = populate(case, MPI.COMM_SELF, (1, 2))
+    assert population.dataset is not None
+    test, row = population.dataset.test, result["splits"][1]
+    spread = np.std(test.x[-1]) / population.dataset.matrix[-1, -1]
+    for owner in ("", "linear_regression_"):
+        error, r2 = row[f"{owner}test_rmse"], row[f"{owner}test_r2"]
+        assert error == pytest.approx(spread * np.sqrt(1.0 - r2), rel=1e-9)
+    assert row["test_r2"] > row["linear_regression_test_r2"] - 0.1 > 0.3
+    values = [r["test_rmse"] for r in result["splits"]]
+    assert result["mean"]["test_rmse"] == pytest.approx(np.mean(values))
+    lines = table(result).splitlines()
+    assert lines[0].split() == ["r2", "linear", "regression", "rmse", "linear", "regression"]
+    assert f"{row['test_r2']:.4f}" == lines[3].split()[3]
+    assert sentence("regression", row).endswith(f"test r2 {row['test_r2']:.4f}")
 
 
 @pytest.mark.parametrize(

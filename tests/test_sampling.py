@@ -13,13 +13,17 @@ import pytest
 from pydantic import TypeAdapter
 from scipy.linalg import expm
 from scipy.stats import multivariate_normal
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KernelDensity
 
 from commands import command
 from helpers import gaussian, make_data_case, random_network, write_table
 from mfresnet.case import Case, parse
+from mfresnet.crossval import cross_validate, table
 from mfresnet.density import KINDS, Density, Gaussian
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.population import populate
 from mfresnet.runner import run
 from mfresnet.sampling import SteeredDensity, load_steered, log_density, log_density_at, sample
 from mfresnet.trained import TrainedNetwork
@@ -158,6 +162,33 @@ def test_from_a_table_to_new_samples(tmp_path: Path) -> None:
     assert list(table.columns) == ["length"]
     drawn = sample(load_steered(tmp_path / "out"), 50, 5)
     np.testing.assert_allclose(table.to_numpy(), drawn, rtol=1e-14)
+
+
+def test_cross_validation(tmp_path: Path) -> None:
+    """The log densities are per volume of the features, as scikit-learn finds them there."""
+    case = two_modes(
+        tmp_path,
+        network={"layers": 2},
+        training={"gradient_tolerance": 5e-3, "max_iterations": 60},
+    )
+    result = cross_validate(case, seeds=1, comm=MPI.COMM_SELF)
+    row, dataset = result["splits"][0], populate(case, MPI.COMM_SELF).dataset
+    assert dataset is not None
+    x, other = (p.x.T / dataset.matrix[0, 0] + dataset.shift for p in (dataset.train, dataset.test))
+    gaussian_ = GaussianMixture(1, reg_covar=0.0).fit(x).score(other)
+    assert row["gaussian_test_log_density"] == pytest.approx(gaussian_, rel=1e-6)
+    kernels = KernelDensity(bandwidth=0.25 / dataset.matrix[0, 0]).fit(x)
+    assert row["kernel_test_log_density"] == pytest.approx(kernels.score(other) / len(other))
+    assert gaussian_ + 0.3 < row["test_log_density"] < row["kernel_test_log_density"] + 0.05
+    assert table(result).splitlines()[0].split() == ["log", "density", "gaussian", "kernel"]
+
+
+def test_density_far_outside() -> None:
+    """Its logarithm is that of the Gaussian, where the density itself is rounded to zero."""
+    far = np.full((1, 1), 40.0)
+    start = Gaussian(mean=[0.0], covariance=[[0.25]])
+    exact = -0.5 * 40.0**2 / 0.25 - 0.5 * np.log(2.0 * np.pi * 0.25)
+    assert log_density_at(line(0.0, 0.0, start), far)[0] == pytest.approx(exact, rel=1e-12)
 
 
 def test_start_has_the_moments_of_the_goal(tmp_path: Path) -> None:

@@ -125,20 +125,17 @@ def cross_validate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Train a case on several splits of its samples and show the accuracies."""
+    """Train a case on several splits of its samples; show its measures beside baselines."""
     from mfresnet.case import load
-    from mfresnet.crossval import cross_validate, table
+    from mfresnet.crossval import cross_validate, sentence, table
     from mfresnet.progress import Progress
 
-    progress = Progress(MPI.COMM_WORLD.rank)
+    progress, given = Progress(MPI.COMM_WORLD.rank), load(case, settings or ())
     result = cross_validate(
-        load(case, settings or ()),
+        given,
         seeds=seeds,
         folds=folds,
-        on_split=lambda row: progress.say(
-            f"{row['split']}: {row['status']} after {row['iterations']} iterations, test "
-            f"accuracy {row['test_accuracy']:.4f}"
-        ),
+        on_split=lambda row: progress.say(sentence(given.task, row)),
     )
     say(json.dumps(result, indent=2) if as_json else table(result))
 

@@ -1,25 +1,86 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The same case on several splits of its samples: how much an accuracy can be trusted."""
+"""The same case on several splits of its samples: how much a measure can be trusted."""
 
 from __future__ import annotations
 
 from mpi4py import MPI
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mfresnet.arrays import Array
 from mfresnet.case import Case
-from mfresnet.data import DataSection
+from mfresnet.data import DataSection, Dataset
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
 from mfresnet.nested import train
 from mfresnet.population import populate
 
-COLUMNS = ("train_accuracy", "test_accuracy")
+PARTS = ("train", "test")
+Metrics = Mapping[str, Any]
+
+
+def _accuracy(metrics: Metrics, dataset: Dataset, owner: str, part: str) -> list[float]:
+    return [(metrics[owner] if owner else metrics)[f"{part}_accuracy"]]
+
+
+def _errors(metrics: Metrics, dataset: Dataset, owner: str, part: str) -> list[float]:
+    row = (metrics[owner] if owner else metrics)[part]
+    return [row["r2"], row["rmse"]]
+
+
+def _log_density(metrics: Metrics, dataset: Dataset, owner: str, part: str) -> list[float]:
+    """Per volume of the features: the scaling, and with it the mesh's volume, is of each split."""
+    volume = np.linalg.slogdet(dataset.matrix.T @ dataset.matrix)[1]
+    found = metrics["log_likelihood"][part][owner or "network"]
+    return [np.nan if found is None else found + 0.5 * float(volume)]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared for a task.
+
+    Attributes:
+        quantities: names of the measures.
+        baselines: what stands beside the network.
+        read: (metrics of run.json, dataset, baseline or "" for the network, "train" or "test") ->
+            the values of the quantities.
+    """
+
+    quantities: tuple[str, ...]
+    baselines: tuple[str, ...]
+    read: Callable[[Metrics, Dataset, str, str], list[float]]
+
+    def columns(self) -> list[tuple[str, str, str, str]]:
+        """Return name, quantity, owner ("" for the network) and part of every column."""
+        return [
+            (f"{owner}_{part}_{name}".lstrip("_"), name, owner, part)
+            for name in self.quantities
+            for owner in ("", *self.baselines)
+            for part in PARTS
+        ]
+
+    def row(self, metrics: Metrics, dataset: Dataset) -> dict[str, float]:
+        """Return the values of the columns by name."""
+        return {
+            column: self.read(metrics, dataset, owner, part)[self.quantities.index(name)]
+            for column, name, owner, part in self.columns()
+        }
+
+
+COMPARISONS = {
+    "classification": Comparison(("accuracy",), ("logistic_regression",), _accuracy),
+    "regression": Comparison(("r2", "rmse"), ("linear_regression",), _errors),
+    "density": Comparison(("log_density",), ("gaussian", "kernel"), _log_density),
+}
+"""Task -> what is compared: accuracies; R2 and the root of the mean square of the error, in units
+of the label; the mean of the log density per volume of the features, beside one Gaussian and the
+kernel density estimate that the network was trained on."""
 
 
 def cross_validate(
@@ -40,8 +101,9 @@ def cross_validate(
         on_split: called after every split with its row, on all ranks.
 
     Returns:
-        ``splits``, a row each with the split, status and the accuracies of the network and of
-        logistic regression on the same features; ``mean`` and ``std`` of the accuracies.
+        ``task``; ``splits``, a row each with the split, status, iterations and the columns of
+        ``COMPARISONS``, such as ``test_r2`` and ``linear_regression_test_r2``; ``mean`` and ``std``
+        of these.
 
     Raises:
         InputError: the case has no samples, or none are held out.
@@ -49,31 +111,26 @@ def cross_validate(
     Parallel: collective.
     """
     comm = MPI.COMM_WORLD if comm is None else comm
-    if case.task != "classification":
-        raise InputError(
-            f"task: no accuracy to compare; got {case.task}, expected classification. Choose "
-            "another case."
-        )
     if case.data is None or (folds is None and case.data.test_fraction == 0.0):
         raise InputError(
             "data: nothing to validate with; got no held-out samples, expected [data] with a "
             "positive test_fraction. Choose another case."
         )
-    rows = []
+    comparison, rows = COMPARISONS[case.task], []
     for name, split, fold in _splits(case, case.data, seeds, folds):
         functional = ReducedFunctional(split, comm, populate(split, comm, fold))
         result, _ = train(functional)
-        metrics = measure(functional, result.theta)
+        dataset = functional.population.dataset
+        assert dataset is not None
         row = {"split": name, "status": result.status.name.lower(), "iterations": result.iterations}
-        row |= {name: metrics[name] for name in COLUMNS}
-        baseline = metrics["logistic_regression"]
-        row |= {f"logistic_regression_{name}": baseline[name] for name in COLUMNS}
+        row |= comparison.row(measure(functional, result.theta), dataset)
         rows.append(row)
         if on_split is not None:
             on_split(row)
-    names = [name for name in rows[0] if name.endswith("accuracy")]
-    values = np.array([[row[name] for name in names] for row in rows])
+    names = [column for column, *_ in comparison.columns()]
+    values: Array = np.array([[row[name] for name in names] for row in rows])
     return {
+        "task": case.task,
         "splits": rows,
         "mean": dict(zip(names, values.mean(axis=0).tolist(), strict=True)),
         "std": dict(zip(names, values.std(axis=0).tolist(), strict=True)),
@@ -92,18 +149,27 @@ def _splits(
         yield f"seed {seed}", case.model_copy(update={"data": section}), None
 
 
-def table(result: dict[str, Any]) -> str:
+def sentence(task: str, row: Mapping[str, Any]) -> str:
+    """Return one line for the user about a split."""
+    name = COMPARISONS[task].quantities[0]
+    return (
+        f"{row['split']}: {row['status']} after {row['iterations']} iterations, test "
+        f"{name.replace('_', ' ')} {row[f'test_{name}']:.4f}"
+    )
+
+
+def table(result: Mapping[str, Any]) -> str:
     """Return the result as lines of text."""
-    head = f"{'split':>8} {'train':>8} {'test':>8} {'logistic regression: train':>28} {'test':>8}"
-    lines = [head]
+    columns = COMPARISONS[result["task"]].columns()
+    titles = [(owner or name).replace("_", " ") for _, name, owner, part in columns]
+    width = max(11, *(len(title) // 2 + 1 for title in titles))
+    lines = [
+        " " * 8 + "".join(f"{title:>{2 * width}}" for title in titles[::2]),
+        f"{'split':>8}" + "".join(f"{part:>{width}}" for *_, part in columns),
+    ]
     rows = [(row["split"], row) for row in result["splits"]]
-    rows += [("mean", result["mean"]), ("std", result["std"])]
-    for name, row in rows:
-        lines.append(
-            f"{name:>8} {row['train_accuracy']:8.4f} {row['test_accuracy']:8.4f} "
-            f"{row['logistic_regression_train_accuracy']:28.4f} "
-            f"{row['logistic_regression_test_accuracy']:8.4f}"
-        )
+    for name, row in [*rows, ("mean", result["mean"]), ("std", result["std"])]:
+        lines.append(f"{name:>8}" + "".join(f"{row[c]:{width}.4f}" for c, *_ in columns))
     late = [row for row in result["splits"] if row["status"] != "converged"]
     if late:
         lines.append(f"{len(late)} of {len(result['splits'])} trainings did not converge.")

@@ -1,30 +1,36 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""How good the density of a steering network is, beside the start density."""
+"""How good the density of a steering network is, beside other estimates of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from scipy.stats import multivariate_normal
+from sklearn.neighbors import KernelDensity
 
 from mfresnet.arrays import Array
 from mfresnet.data import Samples
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
-from mfresnet.sampling import SteeredDensity, log_density_at, steered
+from mfresnet.sampling import SteeredDensity, log_density_at, log_start, steered
 
 DRAWN = 100_000
 """Samples that are drawn for the comparison of moments."""
+MOST = 30_000_000
+"""Most kernels, of a training sample at another one, for the baseline."""
 
 
 def density_measures(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
     """Return the metrics of run.json for task density, all in the coordinates of the mesh.
 
     ``log_likelihood`` has for training and test samples the mean of log f(T, .) by eq. (12), and of
-    log f0, the start density. ``integral`` is that of f(T, .) by eq. (12) over the mesh, 1 but for
-    what lies outside. ``moments`` has mean and covariance of new samples and of the density that
-    was to be reached.
+    log f0, the start density; the baselines are the Gaussian with mean and covariance of the
+    training samples, and the kernel density estimate with the same bandwidth (None where it would
+    take more than ``MOST`` kernels; at a training sample it counts that one's own). ``integral`` is
+    that of f(T, .) by eq. (12) over the mesh, 1 but for what lies outside. ``moments`` has mean and
+    covariance of new samples and of the density that was to be reached.
 
     Parallel: collective.
     """
@@ -35,8 +41,8 @@ def density_measures(functional: ReducedFunctional, theta: Array) -> dict[str, A
     mean, covariance = _moments(functional, functional.goal)
     return {
         "log_likelihood": {
-            "train": _likelihood(model, dataset.train),
-            "test": _likelihood(model, dataset.test),
+            name: _likelihood(functional, model, part)
+            for name, part in (("train", dataset.train), ("test", dataset.test))
         },
         "integral": _integral(functional, model),
         "moments": {
@@ -49,15 +55,27 @@ def density_measures(functional: ReducedFunctional, theta: Array) -> dict[str, A
     }
 
 
-def _likelihood(model: SteeredDensity, part: Samples) -> dict[str, float] | None:
-    if not part.y.size:
+def _likelihood(
+    functional: ReducedFunctional, model: SteeredDensity, part: Samples
+) -> dict[str, float | None] | None:
+    population = functional.population
+    if not part.y.size or population.dataset is None or population.bandwidths is None:
         return None
-    with np.errstate(divide="ignore"):
-        start = np.log(model.start.density(part.x))
-    ours = log_density_at(model, part.x)
+    train, width = population.dataset.train, float(population.bandwidths[0])
+    covariance = np.cov(train.x, aweights=train.w, bias=True)
+    gaussian = multivariate_normal(np.average(train.x, axis=1, weights=train.w), covariance)
+    found: dict[str, Array | None] = {
+        "network": log_density_at(model, part.x),
+        "start": log_start(model, part.x),
+        "gaussian": gaussian.logpdf(part.x.T),
+        "kernel": None,
+    }
+    if train.y.size * part.y.size <= MOST:
+        kernels = KernelDensity(bandwidth=width).fit(train.x.T, sample_weight=train.w)
+        found["kernel"] = kernels.score_samples(part.x.T)
     return {
-        "network": float(np.average(ours, weights=part.w)),
-        "start": float(np.average(start, weights=part.w)),
+        name: None if values is None else float(np.average(values, weights=part.w))
+        for name, values in found.items()
     }
 
 

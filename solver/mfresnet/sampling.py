@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter
+from scipy.stats import multivariate_normal
 
 from mfresnet.arrays import Array
 from mfresnet.density import Density, Gaussian
@@ -111,9 +112,17 @@ def log_density_at(model: SteeredDensity, x: Array) -> Array:
     for piece in np.array_split(x, max(1, -(-x.shape[1] // CHUNK)), axis=1):
         points = np.concatenate([piece, np.zeros((1, piece.shape[1]))])
         end = flow(backward, points, scheme, model.network.steps_per_layer)[-1]
-        with np.errstate(divide="ignore"):
-            parts.append(np.log(model.start.density(end[:-1])) - end[-1])
+        parts.append(log_start(model, end[:-1]) - end[-1])
     return np.concatenate(parts)
+
+
+def log_start(model: SteeredDensity, x: Array) -> Array:
+    """Return log f0 at points x, (d, n) -> (n,); that of a Gaussian is finite far outside too."""
+    if isinstance(model.start, Gaussian):
+        law = multivariate_normal(model.start.mean, model.start.covariance)
+        return np.atleast_1d(law.logpdf(x.T))
+    with np.errstate(divide="ignore"):
+        return np.log(model.start.density(x))
 
 
 def steered(functional: ReducedFunctional, theta: Array) -> SteeredDensity:
