@@ -13,13 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import r2_score
 
 from commands import command
 from helpers import make_data_case, random_network, write_table
 from mfresnet import tables
+from mfresnet.case import parse
 from mfresnet.errors import InputError
-from mfresnet.predict import WRITERS, predict
+from mfresnet.predict import predict
+from mfresnet.runner import run
+from mfresnet.sampling import log_density, steered_by
 from mfresnet.trained import TrainedNetwork, load_network
+from mfresnet.writers import WRITERS
 
 SAMPLES = np.random.default_rng(9).standard_normal((90, 4))
 NETWORK = replace(random_network("square", "tanh"), label="kind")
@@ -65,8 +70,84 @@ def test_accuracy_counts_labels(tmp_path: Path) -> None:
     kinds[:9], kinds[9:19], kinds[19] = "other", "", "nowhere"
     path = write_table(tmp_path / "a.csv", table(kind=kinds))
     found = predict(NETWORK, path, tmp_path / "b.csv", MPI.COMM_SELF)
-    assert (found.rows, found.labelled, found.right) == (90, 80, 70)
+    assert (found.rows, found.labelled, found.accuracy) == (90, 80, 0.875)
     assert found.sentence() == "90 rows, accuracy 0.8750 of the 80 with a label."
+
+
+@pytest.mark.parametrize("out", WRITERS)
+@pytest.mark.parametrize("data", [".csv", ".parquet", ".npz"])
+def test_rows_with_missing_values_keep_their_place(
+    data: str, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a training that drops them: their columns are empty, also in a block of them alone."""
+    monkeypatch.setattr(tables, "BYTES", 1500)
+    monkeypatch.setattr(tables, "ROWS", 20)
+    holes = table(kind=["left"] * 90)
+    holes["b"] = [np.nan if i in (3, *range(20, 60)) else v for i, v in enumerate(holes["b"])]
+    holes["d"][7] = np.inf
+    path = write_table(tmp_path / f"data{data}", holes)
+    network = replace(NETWORK, missing="drop")
+    found = predict(network, path, tmp_path / f"out{out}", MPI.COMM_SELF)
+    assert (found.rows, found.missing, found.labelled) == (90, 42, 48)
+    good = np.setdiff1d(np.arange(90), [3, 7, *range(20, 60)])
+    given = NETWORK.predict(SAMPLES[good])
+    assert found.sentence() == (
+        "90 rows, 42 of them without a prediction, as values are missing, accuracy "
+        f"{np.mean(given == 0):.4f}."
+    )
+    frame = read(tmp_path / f"out{out}")
+    assert frame.isna().all(axis=1).tolist() == [i not in good for i in range(90)]
+    assert not frame.iloc[good].isna().any(axis=None)
+    assert frame["class"][good].tolist() == [NETWORK.labels[k] for k in given]
+    np.testing.assert_allclose(frame["position_2"][good], NETWORK.positions(SAMPLES[good])[:, 1])
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_regression_is_compared_with_the_label(offset: float, tmp_path: Path) -> None:
+    """Far from zero too; rows without a label do not count."""
+    head = {"H": NETWORK.head["H"][:1], "h": np.array([0.3 + offset])}
+    network = replace(NETWORK, head=head, task="regression", probabilistic=False, missing="drop")
+    given = network.predict(SAMPLES)
+    y = given + 0.2 * np.random.default_rng(1).standard_normal(90)
+    y[:4] = np.nan
+    path = write_table(tmp_path / "a.csv", table(kind=y))
+    found = predict(network, path, tmp_path / "b.csv", MPI.COMM_SELF)
+    assert (found.rows, found.missing, found.labelled) == (90, 0, 86)
+    assert found.r2 == pytest.approx(r2_score(y[4:], given[4:]), rel=1e-6)
+    assert found.rmse == pytest.approx(np.sqrt(np.mean((y - given)[4:] ** 2)), rel=1e-6)
+    assert re.fullmatch(
+        r"90 rows, R2 0\.\d{4}, root mean square of the error 0\.\d+ of the 86 with a label\.",
+        found.sentence(),
+    )
+
+
+def test_density_of_samples(tmp_path: Path) -> None:
+    start = '{"kind": "gaussian", "mean": [0.0, 0.1], "covariance": [[0.5, 0.0], [0.0, 0.4]]}'
+    network = replace(NETWORK, head={}, task="density", probabilistic=False, start=start, label="")
+    path = write_table(tmp_path / "a.csv", table())
+    found = predict(network, path, tmp_path / "b.csv", MPI.COMM_SELF)
+    expected, frame = log_density(steered_by(network), SAMPLES), read(tmp_path / "b.csv")
+    assert list(frame.columns) == ["log_density"]
+    np.testing.assert_allclose(frame["log_density"], expected, rtol=1e-12)
+    assert found.sentence() == f"90 rows, mean log density {expected.mean():.4f}."
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_columns_by_number(task: str, tmp_path: Path) -> None:
+    """Label and features that the case numbers are known by their names afterwards."""
+    case = make_data_case(tmp_path, training={"max_iterations": 1})
+    frame = pd.read_csv(tmp_path / "samples.csv")
+    frame["answer"] = np.where(frame["answer"] == "yes", 2.0, 1.0)
+    frame.to_csv(tmp_path / "samples.csv", index=False)
+    given = case.model_dump(exclude_none=True) | {"task": task, "classes": []}
+    given["data"] |= {"label": 2, "features": [1, 0] if task == "classification" else [1]}
+    given["loss"] = {}
+    run(parse(given, tmp_path), tmp_path / "run", comm=MPI.COMM_SELF)
+    network = load_network(tmp_path / "run")
+    assert network.label == "answer" and network.features[0] == "height"
+    found = predict(network, tmp_path / "samples.csv", tmp_path / "b.csv", MPI.COMM_SELF)
+    assert found.labelled == 160
+    assert found.accuracy is not None if task == "classification" else found.r2 is not None
 
 
 def test_outputs_that_a_network_has_not(tmp_path: Path) -> None:

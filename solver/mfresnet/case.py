@@ -192,6 +192,8 @@ class Case(Model):
                 section |= {"label": label, "weight": weight}
         else:
             data["data"]["features"] = list(population.dataset.features)
+            if population.dataset.label is not None:
+                data["data"]["label"] = population.dataset.label
             if self.task == "classification":
                 data["loss"]["targets"] = named(population.labels, population.targets)
         if population.start is not None:

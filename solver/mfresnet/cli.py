@@ -166,9 +166,9 @@ def sample(
 ) -> None:
     """Draw new samples from the density of a run with task density."""
     from mfresnet.parallel import together
-    from mfresnet.predict import write_columns
     from mfresnet.sampling import load_steered
     from mfresnet.sampling import sample as draw
+    from mfresnet.writers import write_columns
 
     with together(MPI.COMM_WORLD):
         if MPI.COMM_WORLD.rank == 0:

@@ -81,6 +81,7 @@ class Dataset:
 
     Attributes:
         labels: names of the classes, sorted.
+        label: name of the column with the classes or the numeric label, None without one.
         features: names of the columns that are used.
         shift: see ``matrix``, (m,).
         matrix: scaling and reduction of m features, x = matrix^T (features - shift), (m, d). A
@@ -97,6 +98,7 @@ class Dataset:
     """
 
     labels: tuple[str, ...]
+    label: str | None
     features: tuple[str, ...]
     shift: Array
     matrix: Array
@@ -176,6 +178,7 @@ def load_data(
     )
     return Dataset(
         labels=blocks.labels,
+        label=columns.features[-1] if numeric_label else columns.label,
         features=columns.features[:-1] if numeric_label else columns.features,
         shift=shift,
         matrix=matrix,

@@ -13,17 +13,22 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 
 from mfresnet import heads
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.export import write_atomically
-from mfresnet.exporters import check_writable
 from mfresnet.parallel import ordered, together
+from mfresnet.sampling import log_density, steered_by
 from mfresnet.survey import to_names, to_numbers
 from mfresnet.tables import Table, open_table
 from mfresnet.trained import TrainedNetwork
+from mfresnet.writers import writer_of
+
+ROWS, MISSING, LABELLED, RIGHT, FIRST, SECOND, ERROR = range(7)
+"""What is counted: rows, those with missing values, those with a label; those of them whose class
+is right; in a regression sums over them of y - h, of its square, of the squared error, h being the
+constant of the head, which is close to the mean of y; in a density the sum of the log density."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +37,54 @@ class Prediction:
 
     Attributes:
         rows: number of samples.
-        labelled: number of those with a label.
-        right: number of those whose class is their label.
+        missing: number of those without a prediction, as values of theirs are missing.
+        labelled: number of the others that have a label.
+        accuracy: share of those whose class is their label, where there are classes.
+        r2: of those, in a regression.
+        rmse: root of their mean squared error, in a regression.
+        log_density: mean of the log density of the samples, for a density.
     """
 
     rows: int
+    missing: int
     labelled: int
-    right: int
+    accuracy: float | None = None
+    r2: float | None = None
+    rmse: float | None = None
+    log_density: float | None = None
+
+    @staticmethod
+    def of(task: str, counts: Array) -> Prediction:
+        """Return it from the sums over all rows."""
+        rows, missing, labelled = (int(n) for n in counts[:RIGHT])
+        n = max(labelled, 1)
+        measures: dict[str, float] = {}
+        if task == "density" and rows > missing:
+            measures["log_density"] = counts[FIRST] / (rows - missing)
+        elif task == "regression" and labelled:
+            measures["rmse"] = float(np.sqrt(counts[ERROR] / n))
+            spread = counts[SECOND] - counts[FIRST] ** 2 / n
+            if spread > 0.0:
+                measures["r2"] = 1.0 - counts[ERROR] / spread
+        elif labelled:
+            measures["accuracy"] = counts[RIGHT] / n
+        return Prediction(rows, missing, labelled, **measures)
 
     def sentence(self) -> str:
         """Return one line for the user."""
-        text = f"{self.rows} rows"
-        if not self.labelled:
-            return f"{text}."
-        given = "" if self.labelled == self.rows else f" of the {self.labelled} with a label"
-        return f"{text}, accuracy {self.right / self.labelled:.4f}{given}."
+        parts = [f"{self.rows} rows"]
+        if self.missing:
+            parts.append(f"{self.missing} of them without a prediction, as values are missing")
+        if self.log_density is not None:
+            parts.append(f"mean log density {self.log_density:.4f}")
+        if self.r2 is not None:
+            parts.append(f"R2 {self.r2:.4f}")
+        if self.rmse is not None:
+            parts.append(f"root mean square of the error {self.rmse:.4g}")
+        if self.accuracy is not None:
+            parts.append(f"accuracy {self.accuracy:.4f}")
+        given = 0 < self.labelled < self.rows - self.missing
+        return ", ".join(parts) + f" of the {self.labelled} with a label" * given + "."
 
 
 def predict(
@@ -55,14 +93,15 @@ def predict(
     """Write the class, the probabilities and the final position of every row of a table.
 
     The rows are those of the table in their order; the columns are ``class`` (in a regression
-    ``prediction``), ``probability_`` and
-    the name of each class where the loss gives probabilities, ``position_1`` and so on. The file
-    does not depend on the number of ranks.
+    ``prediction``), ``probability_`` and the name of each class where the loss gives probabilities,
+    ``position_1`` and so on; of a density ``log_density`` alone. A row with a missing value is an
+    error, or, after a training with data.missing = "drop", has empty columns. The file does not
+    depend on the number of ranks.
 
     Args:
         network: the network.
-        data: a file with the columns of the features; with the column of the label the accuracy is
-            counted.
+        data: a file with the columns of the features; with the column of the label the prediction
+            is compared with it.
         out: the file to write, in a format of ``WRITERS``; whole or not at all.
         comm: the communicator, MPI.COMM_WORLD when not given.
 
@@ -76,7 +115,7 @@ def predict(
         make = writer_of(out)
         table = _open(data)
         _check(network, table, data)
-    counts = np.zeros(3, dtype=np.int64)
+    counts = np.zeros(ERROR + 1)
     blocks = _predictions(network, table, data, comm, counts)
 
     def write(stream: IO[bytes] | None) -> None:
@@ -87,7 +126,7 @@ def predict(
                 assert writer is not None
                 writer.write(part)
         comm.Allreduce(MPI.IN_PLACE, counts)
-        if counts[0] == 0:
+        if counts[ROWS] == 0:
             raise InputError(f"DATA: no rows; got '{data.name}', expected samples. Add some.")
         if writer is not None:
             writer.close()
@@ -97,34 +136,7 @@ def predict(
     else:
         write(None)
     comm.Barrier()
-    return Prediction(*map(int, counts))
-
-
-def writer_of(out: Path) -> Any:
-    """Return the row of ``WRITERS`` for a file that is to be written.
-
-    Raises:
-        InputError: its ending is none of them, or it cannot be written.
-    """
-    check_writable(out, "--out")
-    if out.suffix.lower() not in WRITERS:
-        raise InputError(
-            f"--out: unknown format; got '{out.name}', expected one of {', '.join(WRITERS)}. "
-            "Choose another ending."
-        )
-    return WRITERS[out.suffix.lower()]
-
-
-def write_columns(out: Path, columns: dict[str, Any]) -> None:
-    """Write columns as a whole table."""
-    make = writer_of(out)
-
-    def write(stream: IO[bytes]) -> None:
-        writer = make(stream)
-        writer.write(make.encode(columns))
-        writer.close()
-
-    write_atomically(out, write)
+    return Prediction.of(network.task, counts)
 
 
 def _open(data: Path) -> Table:
@@ -154,95 +166,66 @@ def _where(file: str, table: Table, block: int, column: str, row: int) -> str:
 def _predictions(
     network: TrainedNetwork, table: Table, data: Path, comm: MPI.Intracomm, counts: Array
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield number and columns of the blocks of this rank, and count rows, labels, right ones."""
-    features, names = list(network.features), np.array(network.labels)
-    classes = bool(network.head) and network.task == "classification"
-    label = [network.label] if network.label in table.names and classes else []
-    for number, block in table.blocks(features, label, comm.rank, comm.size):
-        columns = []
+    """Yield number and columns of the blocks of this rank, and count, see ``ROWS``."""
+    features, drop = list(network.features), network.missing == "drop"
+    compared = bool(network.head) and network.label in table.names
+    number_label = compared and network.task == "regression"
+    numbers = [*features, network.label] if number_label else features
+    texts = [network.label] if compared and not number_label else []
+    for number, block in table.blocks(numbers, texts, comm.rank, comm.size):
+        values, usable = [], np.ones(len(block[features[0]]), dtype=bool)
         for name in features:
             place = partial(_where, data.name, table, number, name)
-            columns.append(to_numbers(block[name], place, "remove the row")[0])
-        x = network.carry(network.reduce(np.stack(columns, axis=1)))
-        counts[0] += x.shape[1]
-        result: dict[str, Any] = {}
-        if network.task == "regression":
-            result["prediction"] = network.read(x)
-        if classes:
-            given = names[heads.decide(x, network.head)]
-            result["class"] = given
-            if label:
-                true = to_names(block[label[0]])
-                counts[1:] += [np.sum(true != ""), np.sum(true == given)]
-        if network.probabilistic:
-            p = heads.probabilities(x, network.head)
-            result |= {f"probability_{n}": p[k] for k, n in enumerate(network.labels)}
-        yield number, result | {f"position_{i + 1}": row for i, row in enumerate(x)}
+            advice = None if drop else "remove the row"
+            column, missing = to_numbers(block[name], place, advice)
+            values.append(column)
+            usable &= ~missing
+        samples = np.stack(values, axis=1)[usable]
+        counts[[ROWS, MISSING]] += [len(usable), np.sum(~usable)]
+        given = _density(network, samples, counts) if network.task == "density" else _read(
+            network, samples)  # fmt: skip
+        if number_label:
+            place = partial(_where, data.name, table, number, network.label)
+            y, unknown = to_numbers(block[network.label], place, None)
+            known = usable & ~unknown
+            _compare(y[known], given["prediction"][known[usable]], network, counts)
+        elif texts:
+            true = to_names(block[network.label])[usable]
+            counts[[LABELLED, RIGHT]] += [np.sum(true != ""), np.sum(true == given["class"])]
+        yield number, {n: _in_place(v, usable) for n, v in given.items()}
 
 
-# ---------------------------------------------------------------------- formats
-class TextWriter:
-    """CSV or TSV; the numbers have all their digits."""
-
-    separator = ","
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        """Take a binary stream."""
-        self._stream, self._begun = stream, False
-
-    @classmethod
-    def encode(cls, columns: dict[str, Any]) -> tuple[bytes, bytes]:
-        """Return the header and the rows."""
-        frame = pd.DataFrame(columns)
-        header = frame[:0].to_csv(index=False, sep=cls.separator, lineterminator="\n")
-        rows = frame.to_csv(index=False, header=False, sep=cls.separator, lineterminator="\n")
-        return header.encode(), rows.encode()
-
-    def write(self, part: tuple[bytes, bytes]) -> None:
-        """Append a block."""
-        header, rows = part
-        if not self._begun:
-            self._stream.write(header)
-            self._begun = True
-        self._stream.write(rows)
-
-    def close(self) -> None:
-        """Need nothing."""
+def _read(network: TrainedNetwork, samples: Array) -> dict[str, Array]:
+    """Return the columns for samples, (n, m)."""
+    x = network.carry(network.reduce(samples))
+    result: dict[str, Array] = {}
+    if network.task == "regression":
+        result["prediction"] = network.read(x)
+    elif network.head:
+        result["class"] = np.array(network.labels)[heads.decide(x, network.head)]
+    if network.probabilistic:
+        p = heads.probabilities(x, network.head)
+        result |= {f"probability_{n}": p[k] for k, n in enumerate(network.labels)}
+    return result | {f"position_{i + 1}": row for i, row in enumerate(x)}
 
 
-class TabWriter(TextWriter):
-    """TSV."""
-
-    separator = "\t"
-
-
-class ParquetWriter:
-    """Parquet, a row group a block."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        """Take a binary stream."""
-        self._stream = stream
-        self._writer: Any = None
-
-    @staticmethod
-    def encode(columns: dict[str, Any]) -> Any:
-        """Return an Arrow table."""
-        import pyarrow
-
-        return pyarrow.table({n: pyarrow.array(values) for n, values in columns.items()})
-
-    def write(self, part: Any) -> None:
-        """Append a block."""
-        import pyarrow.parquet as parquet
-
-        if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._stream, part.schema)
-        self._writer.write_table(part)
-
-    def close(self) -> None:
-        """Write the end of the file."""
-        self._writer.close()
+def _density(network: TrainedNetwork, samples: Array, counts: Array) -> dict[str, Array]:
+    found = log_density(steered_by(network), samples)
+    counts[FIRST] += found.sum()
+    return {"log_density": found}
 
 
-WRITERS: dict[str, Any] = {".csv": TextWriter, ".tsv": TabWriter, ".parquet": ParquetWriter}
-"""Ending of a file -> its writer: ``encode`` on every rank, the rest on rank 0."""
+def _compare(y: Array, given: Array, network: TrainedNetwork, counts: Array) -> None:
+    offset = y - float(network.head["h"][0])
+    error = np.sum((y - given) ** 2)
+    counts[[LABELLED, FIRST, SECOND, ERROR]] += [len(y), offset.sum(), offset @ offset, error]
+
+
+def _in_place(values: Array, usable: Array) -> Array:
+    """Return values in the rows that are usable, NaN or None in the others."""
+    if usable.all():
+        return values
+    texts = values.dtype.kind == "U"
+    result = np.full(len(usable), None if texts else np.nan, dtype=object if texts else float)
+    result[usable] = values
+    return result

@@ -54,6 +54,7 @@ SCALARS: dict[str, type] = {
     "label": str,
     "task": str,
     "start": str,
+    "missing": str,
 }
 """Fields that a file holds as a number or a text."""
 
@@ -84,6 +85,7 @@ class TrainedNetwork:
             predicted label in its own units.
         start: for task density the start density of the points at 0, a model of ``density`` as
             JSON; samples are at T, see ``sampling``.
+        missing: data.missing: whether a row with a missing value is refused or gets no prediction.
     """
 
     features: tuple[str, ...]
@@ -101,6 +103,7 @@ class TrainedNetwork:
     label: str = ""
     task: str = "classification"
     start: str = ""
+    missing: str = "refuse"
 
     # ------------------------------------------------------------------ samples as rows
     def predict(self, features: Array) -> Array:
@@ -263,6 +266,7 @@ def _assemble(
         probabilistic=LOSSES[case.loss.kind].probabilistic,
         label=label if isinstance(label, str) else "",
         task=case.task,
+        missing="refuse" if case.data is None else case.data.missing,
         start="" if case.start is None else case.start.model_dump_json(),
     )
     return network.applied_by(case.network.inference, case.time.order, steps_per_layer)
