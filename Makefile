@@ -2,13 +2,16 @@
 RUN := docker/run
 DEMO := cases/breast_cancer.toml
 
-.PHONY: help demo test lint shell clean
+.PHONY: help demo gallery test lint shell clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
 demo: ## Train the case of the README and draw its pictures
 	$(RUN) mfresnet run $(DEMO) --overwrite
+
+gallery: ## Run all cases and studies and write one page of pictures, results/gallery/index.html
+	$(RUN) mfresnet gallery
 
 test: ## Run all tests, those of tests/parallel on 1, 2 and 3 ranks
 	$(RUN) python3 -m mpi4py -m pytest tests

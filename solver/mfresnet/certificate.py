@@ -162,7 +162,7 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
             sentence = "J is not smooth here: its activation or flux has kinks."
             if smooth:
                 sentence = "The derivative is not that of J, or J oscillates: refine mesh and time."
-        found.append(Check(name, rate, goal, passed, sentence))
+        found.append(Check(name, rate, goal, passed, sentence, f"within {RATE} of"))
     functional.set_steps(steps)
     return found
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The command line: run, check, verify, cross-validate, predict, export, bench."""
+"""The command line: run, check, verify, cross-validate, predict, export, gallery, bench."""
 
 from __future__ import annotations
 
@@ -215,6 +215,31 @@ def plot(run: RunDirectory) -> None:
     functional.set_steps(max(functional.steps_per_layer, functional.steps_for(theta)))
     draw(functional, theta, history, pictures)
     say(f"Pictures: {pictures}")
+
+
+@app.command()
+def gallery(
+    cases: Annotated[
+        Path, typer.Argument(metavar="CASES-DIR", help="Case files, and studies/*.py.")
+    ] = Path("cases"),
+    out: Annotated[Path, typer.Option(help="Where the page index.html goes.")] = Path(
+        "results/gallery"
+    ),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run this one only; may be given several times.")
+    ] = None,
+) -> int:
+    """Run every case and study and write one page with pictures, numbers and commands."""
+    from mfresnet.gallery import make, status, total
+
+    size = MPI.COMM_WORLD.size
+    if size > 1:
+        raise InputError(
+            f"gallery: runs one process after another; got {size} ranks, expected 1. Omit mpirun."
+        )
+    exhibits = make(cases, out, only or (), say)
+    say(f"{out / 'index.html'}: {total(exhibits)}")
+    return int(status(exhibits))
 
 
 @app.command()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The lines of a certificate, and how they are shown."""
+"""The lines of a certificate, the findings of a study, and how they are shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the certificate.
+    """One line of the certificate, or one finding of a study.
 
     Attributes:
         name: what was checked.
@@ -19,6 +19,7 @@ class Check:
         limit: what the value may be at most, or the number that it should be.
         passed: whether it is so.
         sentence: what is wrong and what to do, or why the check does not apply; else empty.
+        rule: how the value is held to the limit.
     """
 
     name: str
@@ -26,12 +27,30 @@ class Check:
     limit: float
     passed: bool
     sentence: str = ""
+    rule: str = "at most"
+
+    @property
+    def expected(self) -> str:
+        """What is expected in words: ``at most 0.1``, ``within 0.1 of -1``."""
+        return f"{self.rule} {self.limit:.6g}"
 
 
-def at_most(name: str, value: float, limit: float, otherwise: str) -> Check:
+def at_most(name: str, value: float, limit: float, otherwise: str = "") -> Check:
     """Return the check that a value is at most ``limit``."""
     passed = bool(value <= limit)
     return Check(name, float(value), limit, passed, "" if passed else otherwise)
+
+
+def at_least(name: str, value: float, limit: float, otherwise: str = "") -> Check:
+    """Return the check that a value is at least ``limit``."""
+    passed = bool(value >= limit)
+    return Check(name, float(value), limit, passed, "" if passed else otherwise, "at least")
+
+
+def near(name: str, value: float, expected: float, tolerance: float, otherwise: str = "") -> Check:
+    """Return the check that a value is ``expected`` up to ``tolerance``."""
+    passed, rule = bool(abs(value - expected) <= tolerance), f"within {tolerance:.3g} of"
+    return Check(name, float(value), expected, passed, "" if passed else otherwise, rule)
 
 
 def passed(checks: Sequence[Check]) -> bool:

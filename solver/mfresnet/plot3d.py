@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.child import KILLED, execute
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.output import depths
@@ -26,7 +26,6 @@ PIXELS = 90
 VISIBLE, PAD = 0.04, 3
 """Share of the largest density that counts as visible; grid points around it."""
 PATIENCE = 300.0
-MPI_VARIABLES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_")
 
 
 def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
@@ -96,21 +95,14 @@ def _render(arguments: Sequence[str]) -> None:
                 "and xauth or set output.pictures = false."
             )
         line = ["xvfb-run", "-a", *line]
-    outside = {k: v for k, v in os.environ.items() if not k.startswith(MPI_VARIABLES)}
-    home = str(Path(__file__).parents[1])
-    outside["PYTHONPATH"] = os.pathsep.join([home, outside.get("PYTHONPATH", "")]).rstrip(":")
-    try:
-        done = subprocess.run(
-            line, env=outside, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-    except subprocess.TimeoutExpired:
+    done = execute(line, PATIENCE)
+    if done.status == KILLED:
         raise SolveError(
             f"output.pictures: the picture in space took more than {PATIENCE:g} s. Set "
             "output.pictures = false."
-        ) from None
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        )
+    if done.status != 0:
         raise SolveError(
-            f"output.pictures: the picture in space was not drawn ({last}). Set output.pictures = "
-            "false."
+            f"output.pictures: the picture in space was not drawn ({done.last}). Set "
+            "output.pictures = false."
         )

@@ -1,0 +1,201 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The gallery: every case and every study run, each in its own process, and one page with all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mfresnet.child import Ended, execute
+from mfresnet.errors import InputError, unknown
+from mfresnet.export import write_text
+from mfresnet.findings import Check
+from mfresnet.page import render
+from mfresnet.runner import Exit, summary
+from mfresnet.study import first_sentence
+
+PATIENCE = 1200.0
+"""Seconds on the clock after which a case or study is ended."""
+PICTURES = ("density", "decision", "prediction", "samples", "controls", "history")
+"""Pictures of a run in the order of the page, as far as they are there."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One case or study with what it has found.
+
+    Attributes:
+        name: name of the file without its ending; also the folder of its results.
+        kind: ``case`` or ``study``.
+        title: a few words.
+        sentence: what it shows.
+        command: what a reader types to run it.
+        status: exit status of its process.
+        seconds: time of one core.
+        pictures: files, relative to the page.
+        numbers: pairs of a name and a value.
+        findings: numbers and what they should be.
+        notes: warnings, and why it has failed.
+    """
+
+    name: str
+    kind: str
+    title: str
+    sentence: str
+    command: str
+    status: int
+    seconds: float
+    pictures: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Check, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def passed(self) -> bool:
+        """Whether it has run, converged, and its findings hold."""
+        return self.status == 0
+
+
+def find(cases: Path, only: Sequence[str] = ()) -> list[Path]:
+    """Return the studies and the case files of a directory, studies first, by name.
+
+    Args:
+        cases: the directory; its studies are in ``studies``.
+        only: names without ending; all when empty.
+
+    Raises:
+        InputError: there are none, or not one with a name that is given.
+    """
+    scripts = [p for p in (cases / "studies").glob("*.py") if not p.name.startswith("_")]
+    files = [*sorted(scripts), *sorted(cases.glob("*.toml"))]
+    if not files:
+        raise InputError(
+            f"CASES-DIR: nothing to run; got {cases}, expected a directory with case files (TOML) "
+            "or studies/*.py. Check the path."
+        )
+    names = [path.stem for path in files]
+    if found := [unknown("--only", name, names) for name in only if name not in names]:
+        raise InputError(found)
+    return [path for path in files if not only or path.stem in only]
+
+
+def make(
+    cases: Path, out: Path, only: Sequence[str] = (), say: Callable[[str], None] = print
+) -> list[Exhibit]:
+    """Run cases and studies one after another and write the page; go on after a failure.
+
+    Args:
+        cases: the directory of the cases.
+        out: where the page, index.html, and all results go.
+        only: names to run; all when empty.
+        say: gets a line for each of them, when it is done.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InputError: there is nothing to run.
+    """
+    files = find(cases, only)
+    out.mkdir(parents=True, exist_ok=True)
+    exhibits: list[Exhibit] = []
+    for path in files:
+        exhibits.append(_study(path, out) if path.suffix == ".py" else _case(path, out))
+        last = exhibits[-1]
+        word, why = ("pass", "") if last.passed else ("FAIL", f"  {last.notes[-1]}")
+        say(f"{word}  {last.name:<24} {last.seconds:7.1f} s{why}")
+        # after each of them: a page is there also when a later one is interrupted
+        write_text(out / "index.html", render(exhibits))
+    return exhibits
+
+
+def _study(path: Path, out: Path) -> Exhibit:
+    directory = out / path.stem
+    (directory / "study.json").unlink(missing_ok=True)
+    ended = execute([sys.executable, str(path), "--out", str(directory)], PATIENCE)
+    report = _read(directory / "study.json")
+    findings = tuple(
+        Check(**{k: v for k, v in c.items() if k != "expected"}) for c in report.get("findings", ())
+    )
+    return Exhibit(
+        name=path.stem,
+        kind="study",
+        title=report.get("title", path.stem),
+        sentence=report.get("sentence", ""),
+        command=f"docker/run python3 {_shown(path)}",
+        status=ended.status,
+        seconds=ended.core_seconds,
+        pictures=(f"{path.stem}/picture.png",) if report else (),
+        findings=findings,
+        notes=_why(ended, "" if not findings else "A finding does not hold."),
+    )
+
+
+def _case(path: Path, out: Path) -> Exhibit:
+    directory = out / path.stem
+    line = [sys.executable, "-m", "mfresnet", "run", str(path), "--out", str(directory)]
+    (directory / "run.json").unlink(missing_ok=True)
+    ended = execute([*line, "--overwrite"], PATIENCE)
+    report = _read(directory / "run.json")
+    comment = " ".join(_comment(path.read_text(encoding="utf-8")))
+    drawn = {p.stem for p in (directory / "pictures").glob("*.png")} if report else set()
+    return Exhibit(
+        name=path.stem,
+        kind="case",
+        title=report.get("case") or path.stem,
+        sentence=first_sentence(comment),
+        command=f"docker/run mfresnet run {_shown(path)}",
+        status=ended.status,
+        seconds=ended.core_seconds,
+        pictures=tuple(f"{path.stem}/pictures/{n}.png" for n in PICTURES if n in drawn),
+        numbers=tuple(row for row in summary(report) if row[0] != "seconds") if report else (),
+        notes=(*report.get("warnings", ()), *_why(ended, report.get("message", ""))),
+    )
+
+
+def _comment(text: str) -> list[str]:
+    """Return the lines of the comment that a case file begins with."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return lines
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a reader of the page types it."""
+    relative = os.path.relpath(path)
+    return shlex.quote(str(path) if relative.startswith("..") else relative)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report
+
+
+def _why(ended: Ended, known: str) -> tuple[str, ...]:
+    """Return why a process has not ended with status 0."""
+    return () if ended.status == 0 else (known or ended.last,)
+
+
+def status(exhibits: Sequence[Exhibit]) -> Exit:
+    """Return how the command ends."""
+    return Exit.CONVERGED if all(e.passed for e in exhibits) else Exit.FAILED
+
+
+def total(exhibits: Sequence[Exhibit]) -> str:
+    """Return one line on all of them."""
+    failed = [e.name for e in exhibits if not e.passed]
+    hold, seconds = len(exhibits) - len(failed), sum(e.seconds for e in exhibits)
+    names = f"; failed: {', '.join(failed)}" if failed else ""
+    return f"{hold} of {len(exhibits)} hold, {seconds:.0f} s of one core{names}."
