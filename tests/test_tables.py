@@ -69,20 +69,37 @@ def test_block(name: str, label: bool, d: int, activation: str) -> None:
     ]
     quotient = np.sum(moved, axis=0) / (2 * e)
     np.testing.assert_allclose(block.divergence(sigma, x, theta), quotient, atol=1e-7)
+    dx = RNG.standard_normal((d, 50))
+    ends = [block.velocity(sigma, x + s * e * dx, theta) for s in (1.0, -1.0)]
+    pushed, pulled = block.push(sigma, x, theta, dx), block.pull(sigma, x, theta, g)
+    np.testing.assert_allclose(pushed, (ends[0] - ends[1]) / (2 * e), atol=1e-7)
+    assert float(np.sum(pushed * g)) == pytest.approx(float(np.sum(pulled * dx)), rel=1e-12)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("label", [False, True])
 @pytest.mark.parametrize("name", BLOCKS)
-def test_second_derivative_of_a_block(name: str, activation: str) -> None:
-    """The tangent of the vjp is its difference quotient."""
-    block, sigma = BLOCKS[name], ACTIVATIONS[activation]
-    x, g, e = RNG.standard_normal((2, 50)), RNG.standard_normal((2, 50)), 1e-6
+def test_second_derivative_of_a_block(name: str, label: bool, activation: str) -> None:
+    """The change of pull and vjp, along points and parameters, is their difference quotient."""
+    block, sigma, e = BLOCKS[name], ACTIVATIONS[activation], 1e-6
+    if label:
+        block = beside_label(block)
+    x, g, dx = RNG.standard_normal((3, 2, 50))
     theta, h = ({n: RNG.standard_normal(s) for n, s in block.shapes(2, 4).items()} for _ in "ab")
-    plus = block.vjp(sigma, x, {n: theta[n] + e * h[n] for n in theta}, g)
-    minus = block.vjp(sigma, x, {n: theta[n] - e * h[n] for n in theta}, g)
+    still = {n: np.zeros_like(v) for n, v in h.items()}
+    for along, change in ((dx, h), (dx, still), (0.0 * dx, h)):
+        ends = [
+            (x + s * e * along, {n: theta[n] + s * e * change[n] for n in theta}) for s in (1, -1)
+        ]
+        pulled, parts = block.second(sigma, x, theta, g, along, change)
+        plus, minus = (block.pull(sigma, *end, g) for end in ends)
+        np.testing.assert_allclose(pulled, (plus - minus) / (2 * e), atol=1e-6)
+        up, down = (block.vjp(sigma, *end, g) for end in ends)
+        for n in theta:
+            np.testing.assert_allclose(parts[n], (up[n] - down[n]) / (2 * e), atol=1e-5)
     given = block.vjp_tangent(sigma, x, theta, g, h)
     for n in theta:
-        np.testing.assert_allclose(given[n], (plus[n] - minus[n]) / (2 * e), atol=1e-5)
+        np.testing.assert_array_equal(given[n], parts[n])
 
 
 def controls() -> ControlSpace:
@@ -94,7 +111,8 @@ def controls() -> ControlSpace:
 def test_penalty(name: str) -> None:
     space, row, e = controls(), PENALTIES[name], 1e-6
     p = row.section(weight=0.7)
-    theta, h = RNG.standard_normal(space.size), RNG.standard_normal(space.size)
+    # away from the rounded kink of l1
+    theta, h = np.random.default_rng(8).uniform(0.2, 1.0, (2, space.size))
     slope = (row.value(p, space, theta + e * h) - row.value(p, space, theta - e * h)) / (2 * e)
     assert float(row.derivative(p, space, theta) @ h) == pytest.approx(slope, rel=1e-7)
     up, down = row.derivative(p, space, theta + e * h), row.derivative(p, space, theta - e * h)

@@ -18,7 +18,7 @@ from pydantic import PositiveFloat
 from helpers import gaussian, make_case
 from mfresnet.activations import ACTIVATIONS, Activation
 from mfresnet.arrays import Array
-from mfresnet.blocks import BLOCKS, Block
+from mfresnet.blocks import BLOCKS, Block, Parameters
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.loss import LossSection, Setting
@@ -139,6 +139,19 @@ ARCTAN = Activation(
     torch="torch.atan(u)",
 )
 
+
+def gated_second(
+    sigma: Activation, x: Array, p: Parameters, g: Array, dx: Array, h: Parameters
+) -> tuple[Array, dict[str, Array]]:
+    value, slope, second = (f(p["b"]) for f in (sigma.value, sigma.derivative, sigma.second))
+    at, along = np.sum(g * x, axis=1), np.sum(g * dx, axis=1)
+    parts = {
+        "b": (h["g"] * slope + p["g"] * second * h["b"]) * at + p["g"] * slope * along,
+        "g": slope * h["b"] * at + value * along,
+    }
+    return (h["g"] * value + p["g"] * slope * h["b"])[:, None] * g, parts
+
+
 GATED = Block(  # v = g * sigma(b) * x: another argument, another parameter
     shapes=lambda d, width: {"b": (d,), "g": (d,)},
     velocity=lambda sigma, x, p: (p["g"] * sigma.value(p["b"]))[:, None] * x,
@@ -150,11 +163,9 @@ GATED = Block(  # v = g * sigma(b) * x: another argument, another parameter
         h["g"] * sigma.value(p["b"]) + p["g"] * sigma.derivative(p["b"]) * h["b"]
     )[:, None]
     * x,
-    vjp_tangent=lambda sigma, x, p, g, h: {
-        "b": (h["g"] * sigma.derivative(p["b"]) + p["g"] * sigma.second(p["b"]) * h["b"])
-        * np.sum(g * x, axis=1),
-        "g": sigma.derivative(p["b"]) * h["b"] * np.sum(g * x, axis=1),
-    },
+    push=lambda sigma, x, p, dx: (p["g"] * sigma.value(p["b"]))[:, None] * dx,
+    pull=lambda sigma, x, p, g: (p["g"] * sigma.value(p["b"]))[:, None] * g,
+    second=gated_second,
     divergence=lambda sigma, x, p: np.full(x.shape[1], p["g"] @ sigma.value(p["b"])),
     bound=lambda sigma: np.inf,
     torch="g * sigma(b) * x",

@@ -29,8 +29,10 @@ class Block:
         velocity: (activation, x, parameters) -> v, shape (d, n).
         vjp: (activation, x, parameters, g) -> sum over points of g . dv/dparameter, per parameter.
         jvp: (activation, x, parameters, h) -> dv/dparameters [h], shape (d, n).
-        vjp_tangent: (activation, x, parameters, g, h) -> derivative of ``vjp`` along h at fixed g:
-            sum over points of g . d2v/dparameters2 [h], per parameter.
+        push: (activation, x, parameters, dx) -> dv/dx [dx], shape (d, n).
+        pull: (activation, x, parameters, g) -> (dv/dx)^T g, shape (d, n).
+        second: (activation, x, parameters, g, dx, h) -> change of ``pull`` and of ``vjp`` along a
+            change dx of the points and h of the parameters, at fixed g.
         torch: v as a PyTorch expression of points x as rows, (n, d), the parameters of one layer by
             their names, and the function sigma, for the export.
         divergence: (activation, x, parameters) -> sum_i dv_i/dx_i, shape (n,).
@@ -44,12 +46,22 @@ class Block:
     velocity: Callable[[Activation, Array, Parameters], Array]
     vjp: Callable[[Activation, Array, Parameters, Array], dict[str, Array]]
     jvp: Callable[[Activation, Array, Parameters, Parameters], Array]
-    vjp_tangent: Callable[[Activation, Array, Parameters, Array, Parameters], dict[str, Array]]
+    push: Callable[[Activation, Array, Parameters, Array], Array]
+    pull: Callable[[Activation, Array, Parameters, Array], Array]
+    second: Callable[
+        [Activation, Array, Parameters, Array, Array, Parameters], tuple[Array, dict[str, Array]]
+    ]
     divergence: Callable[[Activation, Array, Parameters], Array]
     bound: Callable[[Activation], float]
     torch: str
     wide: bool = False
     zero_is_critical: bool = False
+
+    def vjp_tangent(
+        self, activation: Activation, x: Array, parameters: Parameters, g: Array, h: Parameters
+    ) -> dict[str, Array]:
+        """Return the derivative of ``vjp`` along h at fixed points and g, per parameter."""
+        return self.second(activation, x, parameters, g, np.zeros_like(x), h)[1]
 
 
 def _argument(x: Array, parameters: Parameters) -> Array:
@@ -74,11 +86,21 @@ def _square_jvp(activation: Activation, x: Array, parameters: Parameters, h: Par
     return activation.derivative(_argument(x, parameters)) * _argument(x, h)
 
 
-def _square_vjp_tangent(
-    activation: Activation, x: Array, parameters: Parameters, g: Array, h: Parameters
-) -> dict[str, Array]:
-    s = activation.second(_argument(x, parameters)) * _argument(x, h) * g
-    return {"W": s @ x.T, "b": s.sum(axis=1)}
+def _square_push(activation: Activation, x: Array, parameters: Parameters, dx: Array) -> Array:
+    return activation.derivative(_argument(x, parameters)) * (parameters["W"] @ dx)
+
+
+def _square_pull(activation: Activation, x: Array, parameters: Parameters, g: Array) -> Array:
+    return parameters["W"].T @ (activation.derivative(_argument(x, parameters)) * g)
+
+
+def _square_second(
+    activation: Activation, x: Array, parameters: Parameters, g: Array, dx: Array, h: Parameters
+) -> tuple[Array, dict[str, Array]]:
+    u, du = _argument(x, parameters), _argument(x, h) + parameters["W"] @ dx
+    s, ds = activation.derivative(u) * g, activation.second(u) * du * g
+    parts = {"W": ds @ x.T + s @ dx.T, "b": ds.sum(axis=1)}
+    return parameters["W"].T @ ds + h["W"].T @ s, parts
 
 
 def _square_divergence(activation: Activation, x: Array, parameters: Parameters) -> Array:
@@ -113,18 +135,27 @@ def _wide_jvp(activation: Activation, x: Array, parameters: Parameters, h: Param
     return inner + h["V"] @ activation.value(u) + h["c"][:, None]
 
 
-def _wide_vjp_tangent(
-    activation: Activation, x: Array, parameters: Parameters, g: Array, h: Parameters
-) -> dict[str, Array]:
-    u, du = _argument(x, parameters), _argument(x, h)
-    slope = activation.derivative(u)
-    s = activation.second(u) * du * (parameters["V"].T @ g) + slope * (h["V"].T @ g)
-    return {
-        "W": s @ x.T,
-        "b": s.sum(axis=1),
+def _wide_push(activation: Activation, x: Array, parameters: Parameters, dx: Array) -> Array:
+    return parameters["V"] @ _square_push(activation, x, parameters, dx)
+
+
+def _wide_pull(activation: Activation, x: Array, parameters: Parameters, g: Array) -> Array:
+    return _square_pull(activation, x, parameters, parameters["V"].T @ g)
+
+
+def _wide_second(
+    activation: Activation, x: Array, parameters: Parameters, g: Array, dx: Array, h: Parameters
+) -> tuple[Array, dict[str, Array]]:
+    u, du = _argument(x, parameters), _argument(x, h) + parameters["W"] @ dx
+    slope, r = activation.derivative(u), parameters["V"].T @ g
+    s, ds = slope * r, activation.second(u) * du * r + slope * (h["V"].T @ g)
+    parts = {
+        "W": ds @ x.T + s @ dx.T,
+        "b": ds.sum(axis=1),
         "V": g @ (slope * du).T,
         "c": 0.0 * parameters["c"],
     }
+    return parameters["W"].T @ ds + h["W"].T @ s, parts
 
 
 def _wide_divergence(activation: Activation, x: Array, parameters: Parameters) -> Array:
@@ -143,13 +174,21 @@ def beside_label(block: Block) -> Block:
     def still(v: Array) -> Array:
         return np.concatenate([v, np.zeros((1, v.shape[1]))])
 
+    def second(
+        sigma: Activation, x: Array, p: Parameters, g: Array, dx: Array, h: Parameters
+    ) -> tuple[Array, dict[str, Array]]:
+        pulled, parts = block.second(sigma, x[:-1], p, g[:-1], dx[:-1], h)
+        return still(pulled), parts
+
     return replace(
         block,
         shapes=lambda d, width: block.shapes(d - 1, width),
         velocity=lambda sigma, x, p: still(block.velocity(sigma, x[:-1], p)),
         vjp=lambda sigma, x, p, g: block.vjp(sigma, x[:-1], p, g[:-1]),
         jvp=lambda sigma, x, p, h: still(block.jvp(sigma, x[:-1], p, h)),
-        vjp_tangent=lambda sigma, x, p, g, h: block.vjp_tangent(sigma, x[:-1], p, g[:-1], h),
+        push=lambda sigma, x, p, dx: still(block.push(sigma, x[:-1], p, dx[:-1])),
+        pull=lambda sigma, x, p, g: still(block.pull(sigma, x[:-1], p, g[:-1])),
+        second=second,
         divergence=lambda sigma, x, p: block.divergence(sigma, x[:-1], p),
     )
 
@@ -160,7 +199,9 @@ BLOCKS: dict[str, Block] = {
         velocity=_square_velocity,
         vjp=_square_vjp,
         jvp=_square_jvp,
-        vjp_tangent=_square_vjp_tangent,
+        push=_square_push,
+        pull=_square_pull,
+        second=_square_second,
         divergence=_square_divergence,
         bound=lambda activation: activation.bound,
         torch="sigma(x @ W.T + b)",
@@ -170,7 +211,9 @@ BLOCKS: dict[str, Block] = {
         velocity=_wide_velocity,
         vjp=_wide_vjp,
         jvp=_wide_jvp,
-        vjp_tangent=_wide_vjp_tangent,
+        push=_wide_push,
+        pull=_wide_pull,
+        second=_wide_second,
         divergence=_wide_divergence,
         bound=lambda activation: math.inf,
         torch="sigma(x @ W.T + b) @ V.T + c",

@@ -77,6 +77,22 @@ class LossSection(Model):
         return {}
 
 
+class CostSetting(Protocol):
+    """What the cost of a unit of mass is made from, see ``Setting``."""
+
+    @property
+    def section(self) -> Any:
+        """[loss] of the case."""
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+
+    @property
+    def targets(self) -> Array:
+        """The point that each class should reach, (classes, d)."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a loss is made from.

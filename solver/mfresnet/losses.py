@@ -22,9 +22,9 @@ from mfresnet.density_losses import (
     MomentsSection,
 )
 from mfresnet.dual_norm import DualDistance, DualSection
-from mfresnet.loss import Loss, LossSection, Setting, Shapes
+from mfresnet.loss import CostSetting, Loss, LossSection, Setting, Shapes
 from mfresnet.models import Model, Name
-from mfresnet.point_losses import CrossEntropy, PointLoss, Quadratic, SquaredError
+from mfresnet.point_losses import CrossEntropy, PointCost, PointLoss, Quadratic, SquaredError
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Row:
 
     Attributes:
         make: Setting -> the loss.
+        cost: CostSetting -> the cost of a unit of mass, where the loss is the mean of one.
         section: the model of [loss] for this kind.
         targets: whether every class needs a point to reach.
         head: (d, classes) -> shapes of the parameters H and h of a linear head, which then decides
@@ -45,6 +46,7 @@ class Row:
 
     make: Callable[[Setting], Loss]
     section: type[LossSection] = LossSection
+    cost: Callable[[CostSetting], PointCost] | None = None
     targets: bool = False
     head: Callable[[int, int], Shapes] = lambda d, n_classes: {}
     probabilistic: bool = False
@@ -54,14 +56,18 @@ class Row:
 
 STEERING = ("classification", "density")
 LOSSES: dict[str, Row] = {
-    "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), targets=True),
+    "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), cost=Quadratic, targets=True),
     "cross_entropy": Row(
         lambda s: PointLoss(s, CrossEntropy(s)),
+        cost=CrossEntropy,
         head=CrossEntropy.shapes,
         probabilistic=True,
     ),
     "squared_error": Row(
-        lambda s: PointLoss(s, SquaredError(s)), head=SquaredError.shapes, tasks=("regression",)
+        lambda s: PointLoss(s, SquaredError(s)),
+        cost=SquaredError,
+        head=SquaredError.shapes,
+        tasks=("regression",),
     ),
     "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection, tasks=STEERING),
     "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection, tasks=STEERING),

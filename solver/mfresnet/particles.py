@@ -42,16 +42,25 @@ class Network:
         return self.block.velocity(self.activation, x, self.controls.layer(layer))
 
 
-def advance(network: Network, layer: int, x: Array, dt: float, scheme: Scheme) -> Array:
-    """Return the points after one explicit Runge-Kutta step inside a layer.
+def stages(
+    network: Network, layer: int, x: Array, dt: float, scheme: Scheme
+) -> tuple[list[Array], Array]:
+    """Return the points y_j of one explicit Runge-Kutta step inside a layer, and those after it.
 
-    k_j = v(x + dt a_j k_{j-1}), x <- x + dt sum_j b_j k_j: every stage needs the one before only.
+    y_j = x + dt a_j k_{j-1}, k_j = v(y_j), x <- x + dt sum_j b_j k_j: every stage needs the one
+    before only.
     """
-    increment, k = np.zeros_like(x), np.zeros_like(x)
+    increment, k, points = np.zeros_like(x), np.zeros_like(x), []
     for a, b in zip(scheme.nodes, scheme.weights, strict=True):
-        k = network.velocity(x + dt * a * k if a else x, layer)
+        points.append(x + dt * a * k if a else x)
+        k = network.velocity(points[-1], layer)
         increment += b * k
-    return x + dt * increment
+    return points, x + dt * increment
+
+
+def advance(network: Network, layer: int, x: Array, dt: float, scheme: Scheme) -> Array:
+    """Return the points after one step, see ``stages``."""
+    return stages(network, layer, x, dt, scheme)[1]
 
 
 def through(

@@ -123,6 +123,30 @@ PENALTIES: dict[str, Penalty] = {
 }
 
 
+class Penalties:
+    """The sum of the penalties of a case that have a weight."""
+
+    def __init__(self, section: Any, space: ControlSpace) -> None:
+        """Take [penalty] of the case and the space of the controls."""
+        given = [(row, getattr(section, name)) for name, row in PENALTIES.items()]
+        self._terms = [(row, p) for row, p in given if p.weight != 0.0]
+        self._space = space
+
+    def value(self, theta: Array) -> float:
+        """Return the sum."""
+        return sum(row.value(p, self._space, theta) for row, p in self._terms)
+
+    def derivative(self, theta: Array) -> Array:
+        """Return its derivative, a dual vector of theta's shape."""
+        parts = [row.derivative(p, self._space, theta) for row, p in self._terms]
+        return np.sum([np.zeros(theta.size), *parts], axis=0)
+
+    def hessian_action(self, theta: Array, h: Array) -> Array:
+        """Return its Hessian applied to h, a dual vector of theta's shape."""
+        parts = [row.hessian_action(p, self._space, theta, h) for row, p in self._terms]
+        return np.sum([np.zeros(theta.size), *parts], axis=0)
+
+
 def penalty_section(value: Any) -> type[Model]:
     """Return the model of [penalty]: a key for every row of the table."""
     return _section(tuple(PENALTIES.items()))

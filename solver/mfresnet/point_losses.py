@@ -3,7 +3,7 @@
 """Losses that are linear in the densities: Loss_k = int l_k(x; head) f_k dx.
 
 Mass that has left pays l_k where it left. The cost l is to the head what the velocity is to its
-parameters: a value, a vjp, a jvp, and the tangent of the vjp.
+parameters: a value, a vjp, a jvp, a pull, and the change of vjp and pull.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy.special import log_softmax, softmax
 
 from mfresnet.arrays import Array
 from mfresnet.heads import Head, scores
-from mfresnet.loss import Parts, Setting, Shapes
+from mfresnet.loss import CostSetting, Parts, Setting, Shapes
 from mfresnet.parallel import total
 
 
@@ -31,14 +31,19 @@ class PointCost(Protocol):
     def jvp(self, x: Array, head: Head, h: Head) -> Array:
         """Return dl/dhead [h], (classes, n)."""
 
-    def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
-        """Return the derivative of ``vjp`` along h at fixed m."""
+    def pull(self, x: Array, head: Head, m: Array) -> Array:
+        """Return sum over k of m dl_k/dx, (d, n)."""
+
+    def second(
+        self, x: Array, head: Head, m: Array, dx: Array, h: Head
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return the change of ``pull`` and of ``vjp`` along dx and h, at fixed m."""
 
 
 class Quadratic:
     """l_k = 1/2 |x - target_k|^2; it has no head."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: CostSetting) -> None:
         """Keep the targets, (classes, d)."""
         self._targets = np.asarray(setting.targets, dtype=float)
 
@@ -54,15 +59,21 @@ class Quadratic:
         """Return zeros."""
         return np.zeros((len(self._targets), x.shape[1]))
 
-    def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
-        """Return nothing."""
-        return {}
+    def pull(self, x: Array, head: Head, m: Array) -> Array:
+        """Return sum_k m_k (x - target_k)."""
+        return m.sum(axis=0) * x - self._targets.T @ m
+
+    def second(
+        self, x: Array, head: Head, m: Array, dx: Array, h: Head
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return sum_k m_k dx."""
+        return m.sum(axis=0) * dx, {}
 
 
 class CrossEntropy:
     """l_k = log sum_j exp(z_j) - z_k with the linear head z = H x + h, H (classes, d)."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: CostSetting) -> None:
         """Need nothing."""
 
     @staticmethod
@@ -76,7 +87,7 @@ class CrossEntropy:
 
     def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
         """Return the derivative in H and h: dl_k/dz_j = p_j - delta_kj, p = softmax(z)."""
-        g = softmax(scores(x, head), axis=0) * m.sum(axis=0) - m
+        g = self._slope(x, head, m)
         return {"H": g @ x.T, "h": g.sum(axis=1)}
 
     def jvp(self, x: Array, head: Head, h: Head) -> Array:
@@ -84,17 +95,28 @@ class CrossEntropy:
         dz = scores(x, h)
         return np.sum(softmax(scores(x, head), axis=0) * dz, axis=0) - dz
 
-    def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
-        """Return the same with dp = p (dz - p . dz)."""
-        p, dz = softmax(scores(x, head), axis=0), scores(x, h)
-        g = p * (dz - np.sum(p * dz, axis=0)) * m.sum(axis=0)
-        return {"H": g @ x.T, "h": g.sum(axis=1)}
+    def pull(self, x: Array, head: Head, m: Array) -> Array:
+        """Return H^T dl/dz."""
+        return head["H"].T @ self._slope(x, head, m)
+
+    def second(
+        self, x: Array, head: Head, m: Array, dx: Array, h: Head
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return the changes, with dz = H dx + dH x + dh and dp = p (dz - p . dz)."""
+        p, dz = softmax(scores(x, head), axis=0), scores(x, h) + head["H"] @ dx
+        g, dg = self._slope(x, head, m), p * (dz - np.sum(p * dz, axis=0)) * m.sum(axis=0)
+        parts = {"H": dg @ x.T + g @ dx.T, "h": dg.sum(axis=1)}
+        return head["H"].T @ dg + h["H"].T @ g, parts
+
+    @staticmethod
+    def _slope(x: Array, head: Head, m: Array) -> Array:
+        return softmax(scores(x, head), axis=0) * m.sum(axis=0) - m
 
 
 class SquaredError:
     """l = 1/2 (z - y)^2 at (x, y), with the prediction z = H x + h, H (1, d - 1), h (1,)."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: CostSetting) -> None:
         """Keep the number of classes."""
         self._n_classes = setting.n_classes
 
@@ -109,24 +131,31 @@ class SquaredError:
 
     def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
         """Return the derivative in H and h: dl/dz = z - y."""
-        return self._pull_back(x, self._residual(x, head), m)
+        g = self._residual(x, head) * m.sum(axis=0)
+        return {"H": g @ x[:-1].T, "h": g.sum(axis=1)}
 
     def jvp(self, x: Array, head: Head, h: Head) -> Array:
         """Return (z - y) dz."""
         return self._of_every_class(self._residual(x, head) * scores(x[:-1], h))
 
-    def vjp_tangent(self, x: Array, head: Head, m: Array, h: Head) -> dict[str, Array]:
-        """Return the same with dz in place of z - y."""
-        return self._pull_back(x, scores(x[:-1], h), m)
+    def pull(self, x: Array, head: Head, m: Array) -> Array:
+        """Return (z - y) (H, -1)."""
+        g = self._residual(x, head) * m.sum(axis=0)
+        return np.concatenate([head["H"].T @ g, -g])
+
+    def second(
+        self, x: Array, head: Head, m: Array, dx: Array, h: Head
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return the changes, with dr = H dx + dH x + dh - dy of the residual r = z - y."""
+        mass = m.sum(axis=0)
+        dr = scores(x[:-1], h) + head["H"] @ dx[:-1] - dx[-1]
+        g, dg = self._residual(x, head) * mass, dr * mass
+        parts = {"H": dg @ x[:-1].T + g @ dx[:-1].T, "h": dg.sum(axis=1)}
+        return np.concatenate([head["H"].T @ dg + h["H"].T @ g, -dg]), parts
 
     @staticmethod
     def _residual(x: Array, head: Head) -> Array:
         return scores(x[:-1], head) - x[-1]
-
-    @staticmethod
-    def _pull_back(x: Array, slope: Array, m: Array) -> dict[str, Array]:
-        g = slope * m.sum(axis=0)
-        return {"H": g @ x[:-1].T, "h": g.sum(axis=1)}
 
     def _of_every_class(self, cost: Array) -> Array:
         return np.repeat(cost, self._n_classes, axis=0)
@@ -165,7 +194,8 @@ class PointLoss:
         moments, price = self._integrate(self.cost.jvp(self._x, at.head, along.head))
         mixed = self.cost.vjp(self._x, at.head, self._mass(along, weights))
         mass = self._mass(at, weights)
-        pure = self.cost.vjp_tangent(self._x, at.head, mass, along.head)
+        still = np.zeros_like(self._x)
+        pure = self.cost.second(self._x, at.head, mass, still, along.head)[1]
         head = {name: mixed[name] + pure[name] for name in mixed}
         return Parts(moments / self._space.mass, price, head)
 
