@@ -25,7 +25,7 @@ from mfresnet.methods import METHODS
 from mfresnet.objective import DepthLoss, depth_weights
 from mfresnet.parallel import maximum, total
 from mfresnet.particles import Network
-from mfresnet.penalties import PENALTIES
+from mfresnet.penalties import Penalties
 from mfresnet.plan import Plan, choose
 from mfresnet.population import Population, populate
 from mfresnet.schemes import SCHEMES, Scheme, cfl_constant
@@ -97,8 +97,6 @@ class ReducedFunctional:
         targets = self.population.targets
         setting = Setting(self.transport, case.loss, len(self.f0), targets, self.goal)
         self._loss = LOSSES[case.loss.kind].make(setting)
-        given = {name: getattr(case.penalty, name) for name in PENALTIES}
-        self._penalties = {name: p for name, p in given.items() if p.weight != 0.0}
         self.start_from(case.initial_controls(len(self.population.labels)))
 
     def start_from(self, initial: Controls) -> None:
@@ -106,6 +104,7 @@ class ReducedFunctional:
         case, network = self.case, self.case.network
         names = tuple(case.trainable())
         self.controls = ControlSpace(initial, names, network.final_time, network.shared)
+        self._penalties = Penalties(case.penalty, self.controls)
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
         self.set_steps(case.time.steps_per_layer or self._choose_steps())
@@ -180,7 +179,7 @@ class ReducedFunctional:
 
     def penalty(self, theta: Array) -> float:
         """Return the part of J that the controls make."""
-        return sum(PENALTIES[n].value(p, self.controls, theta) for n, p in self._penalties.items())
+        return self._penalties.value(theta)
 
     def derivative(
         self,
@@ -202,10 +201,7 @@ class ReducedFunctional:
 
     def penalty_derivative(self, theta: Array) -> Array:
         """Return the derivative of ``penalty``, a dual vector of theta's shape."""
-        result = np.zeros(self.controls.size)
-        for name, p in self._penalties.items():
-            result += PENALTIES[name].derivative(p, self.controls, theta)
-        return result
+        return self._penalties.derivative(theta)
 
     def hessian_action(self, theta: Array, h: Array) -> Array:
         """Return J''(theta) h, a dual vector of theta's shape, by a tangent and an adjoint sweep.
@@ -220,10 +216,8 @@ class ReducedFunctional:
         self._tangent.forward(along)
         parts = self._tangent.backward(self.depth_loss, self.class_weights)
         self.hessian_actions += 1
-        result = total(self.comm, self.controls.pull_back(parts))
-        for name, p in self._penalties.items():
-            result += PENALTIES[name].hessian_action(p, self.controls, theta, h)
-        return result
+        local = self.controls.pull_back(parts)
+        return total(self.comm, local) + self._penalties.hessian_action(theta, h)
 
     def gradient(self, theta: Array) -> Array:
         """Return the Riesz representative of the derivative in L2(0, T)."""
