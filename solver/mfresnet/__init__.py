@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mfresnet.errors import InputError, SolveError
     from mfresnet.functional import ReducedFunctional
     from mfresnet.optimise import OptimiseResult, minimise
+    from mfresnet.particle_functional import ParticleFunctional
     from mfresnet.regressor import MeanFieldRegressor
     from mfresnet.runner import RunResult, run
     from mfresnet.trained import TrainedNetwork, load_network
@@ -56,6 +57,7 @@ __all__ = [
     "MeanFieldDensity",
     "MeanFieldRegressor",
     "OptimiseResult",
+    "ParticleFunctional",
     "ReducedFunctional",
     "RunResult",
     "SolveError",
@@ -74,6 +76,7 @@ _HOMES = {
     "MeanFieldDensity": "density_estimator",
     "MeanFieldRegressor": "regressor",
     "OptimiseResult": "optimise",
+    "ParticleFunctional": "particle_functional",
     "ReducedFunctional": "functional",
     "RunResult": "runner",
     "SolveError": "errors",

@@ -26,8 +26,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
-from mfresnet.functional import ReducedFunctional
-from mfresnet.outcome import Oracle
+from mfresnet.outcome import Functional, Oracle
 from mfresnet.parallel import maximum, together
 from mfresnet.sweep import StepsError
 
@@ -69,7 +68,7 @@ class EvaluationLog(Oracle):
                 self._open(directory, hashlib.sha256(case_text.encode()).hexdigest())
         self._records = comm.bcast(self._records, root=0)
         self._next = 0
-        self._last: tuple[ReducedFunctional, Array] | None = None
+        self._last: tuple[Functional, Array] | None = None
         for number in (signal.SIGUSR1, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
@@ -91,7 +90,7 @@ class EvaluationLog(Oracle):
         self._stop = True
 
     # ------------------------------------------------------------------ the questions
-    def evaluate(self, functional: ReducedFunctional, theta: Array) -> tuple[float, Array]:
+    def evaluate(self, functional: Functional, theta: Array) -> tuple[float, Array]:
         """Return J and its derivative at theta."""
         record = self._ask(functional, theta, theta, VALUE)
         if record[0] == STEPS:
@@ -100,17 +99,15 @@ class EvaluationLog(Oracle):
             raise SolveError("the objective could not be computed at this trial point.")
         return float(record[1]), record[HEAD + theta.size :].copy()
 
-    def hessian_action(self, functional: ReducedFunctional, theta: Array, h: Array) -> Array:
+    def hessian_action(self, functional: Functional, theta: Array, h: Array) -> Array:
         """Return J''(theta) h."""
         return self._ask(functional, theta, h, HESSIAN)[HEAD + h.size :].copy()
 
-    def least_hamiltonian(self, functional: ReducedFunctional, theta: Array) -> Array:
+    def least_hamiltonian(self, functional: Functional, theta: Array) -> Array:
         """Return the controls of the least Hamiltonian."""
         return self._ask(functional, theta, theta, LEAST)[HEAD + theta.size :].copy()
 
-    def _ask(
-        self, functional: ReducedFunctional, theta: Array, question: Array, kind: int
-    ) -> Array:
+    def _ask(self, functional: Functional, theta: Array, question: Array, kind: int) -> Array:
         """Return the record of an answer, from the log when it is the next one.
 
         Raises:
@@ -135,7 +132,7 @@ class EvaluationLog(Oracle):
         self._catch_up(functional)
         return self._compute(functional, theta, question, kind)
 
-    def _catch_up(self, functional: ReducedFunctional) -> None:
+    def _catch_up(self, functional: Functional) -> None:
         """Make the sweep of the last replayed answer, so that the next one finds the same state."""
         last, self._last = self._last, None
         if last is None or last[0] is not functional:
@@ -147,9 +144,7 @@ class EvaluationLog(Oracle):
             pass  # as it did when the record was written
         _count(functional, before - _counts(functional))
 
-    def _compute(
-        self, functional: ReducedFunctional, theta: Array, question: Array, kind: int
-    ) -> Array:
+    def _compute(self, functional: Functional, theta: Array, question: Array, kind: int) -> Array:
         n, before = question.size, _counts(functional)
         record = np.concatenate([[kind, 0.0, 0.0, 0.0, 0.0, n], question, np.zeros(n)])
         answers: dict[int, Callable[[], Array]] = {
@@ -187,12 +182,12 @@ def _complete(data: Array) -> list[Array]:
     return records
 
 
-def _counts(functional: ReducedFunctional) -> Array:
+def _counts(functional: Functional) -> Array:
     f = functional
     return np.array([f.forward_sweeps, f.adjoint_sweeps, f.hessian_actions], dtype=float)
 
 
-def _count(functional: ReducedFunctional, added: Array) -> None:
+def _count(functional: Functional, added: Array) -> None:
     functional.forward_sweeps += int(added[0])
     functional.adjoint_sweeps += int(added[1])
     functional.hessian_actions += int(added[2])

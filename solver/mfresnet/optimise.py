@@ -10,8 +10,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.descent import forward_backward, maximum_principle
-from mfresnet.functional import ReducedFunctional
-from mfresnet.outcome import Iteration, OptimiseResult, Oracle, Search, Status
+from mfresnet.outcome import Functional, Iteration, OptimiseResult, Oracle, Search, Status
 from mfresnet.sweep import StepsError
 from mfresnet.tao import run_tao
 
@@ -27,7 +26,7 @@ OWN: dict[str, Callable[[Search], OptimiseResult]] = {
 
 
 def minimise(
-    functional: ReducedFunctional,
+    functional: Functional,
     theta0: Array | None = None,
     *,
     on_iteration: Callable[[Iteration], None] | None = None,
@@ -39,7 +38,7 @@ def minimise(
     method starts again from the best iterate.
 
     Args:
-        functional: J.
+        functional: J, of densities or of samples.
         theta0: where to start, ``functional.theta0`` when not given.
         on_iteration: called after every iteration, on all ranks.
         oracle: what answers for J; another one may answer from a log.

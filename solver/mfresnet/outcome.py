@@ -15,8 +15,11 @@ from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.hamiltonian import Hamiltonian
+from mfresnet.particle_functional import ParticleFunctional
 from mfresnet.sweep import StepsError
 
+Functional = ReducedFunctional | ParticleFunctional
+"""J of densities, or of samples."""
 CLOSE = 4
 """A trial point with more than this many times the steps of the best iterate is refused."""
 PATIENCE, ROUNDING = 10, 1e-14
@@ -101,16 +104,17 @@ class OptimiseResult:
 class Oracle:
     """What an optimiser asks of J; another one may answer from a log."""
 
-    def evaluate(self, functional: ReducedFunctional, theta: Array) -> tuple[float, Array]:
+    def evaluate(self, functional: Functional, theta: Array) -> tuple[float, Array]:
         """Return J and its derivative at theta."""
         return functional.value(theta), functional.derivative(theta)
 
-    def hessian_action(self, functional: ReducedFunctional, theta: Array, h: Array) -> Array:
+    def hessian_action(self, functional: Functional, theta: Array, h: Array) -> Array:
         """Return J''(theta) h."""
         return functional.hessian_action(theta, h)
 
-    def least_hamiltonian(self, functional: ReducedFunctional, theta: Array) -> Array:
+    def least_hamiltonian(self, functional: Functional, theta: Array) -> Array:
         """Return the controls of the least Hamiltonian with the densities and adjoints of theta."""
+        assert isinstance(functional, ReducedFunctional)  # samples refuse this method
         return Hamiltonian(functional, theta).minimiser()
 
 
@@ -129,7 +133,7 @@ class Search:
 
     def __init__(
         self,
-        functional: ReducedFunctional,
+        functional: Functional,
         theta0: Array | None,
         on_iteration: Callable[[Iteration], None] | None,
         oracle: Oracle,

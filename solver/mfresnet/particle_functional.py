@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The residual network of N samples: J and its derivatives, with the interface of the density's.
 
-    J(theta) = sum_n w_n l_{k_n}( x_n(T); head ) + penalty(theta),   sum_n w_n = 1          (12)
+    J(theta) = sum_n w_n l_{k_n}( x_n(T); head ) + penalty(theta),   sum_n w_n = 1          (20)
 
 with x_n the samples moved by Euler's or another Runge-Kutta scheme. It is the training that the
 mean-field limit is the limit of; the same optimisers run on it.
@@ -46,7 +46,7 @@ class _CostSetting:
 
 
 class ParticleFunctional:
-    """J of eq. (12): value, derivative, gradient, Hessian action, exact to rounding.
+    """J of eq. (20): value, derivative, gradient, Hessian action, exact to rounding.
 
     Attributes:
         case: the case, with everything that was omitted filled in.

@@ -6,7 +6,7 @@ The step has y_j = x + dt a_j k_{j-1}, k_j = v(y_j; theta), x^+ = x + dt sum_j b
 lambda^+ the derivative of J in x^+, from the last stage to the first,
 
     kappa_j = dt b_j lambda^+ + dt a_{j+1} mu_{j+1},   mu_j = (dv/dx(y_j))^T kappa_j,
-    lambda = lambda^+ + sum_j mu_j,   dJ/dtheta += sum_j (dv/dtheta(y_j))^T kappa_j.         (13)
+    lambda = lambda^+ + sum_j mu_j,   dJ/dtheta += sum_j (dv/dtheta(y_j))^T kappa_j.         (21)
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def step_transpose(
     slope: Array,
     parts: dict[str, Array],
 ) -> Array:
-    """Return lambda of (13), (d, n).
+    """Return lambda of (21), (d, n).
 
     Args:
         network: the network.
@@ -84,7 +84,7 @@ def step_transpose_tangent(
     h: Parameters,
     parts: dict[str, Array],
 ) -> tuple[Array, Array]:
-    """Return lambda of (13) and its change.
+    """Return lambda of (21) and its change.
 
     Args:
         network: the network.
