@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,22 @@ def slope(x: Sequence[float] | Array, y: Sequence[float] | Array) -> float:
     return float(np.polyfit(np.log(np.asarray(x, float)), np.log(np.asarray(y, float)), 1)[0])
 
 
+def draw_slope(
+    axes: Any, x: Sequence[float] | Array, y: Sequence[float] | Array, exponent: str
+) -> None:
+    """Draw c x^q through the first value of y as a reference, with the slope in the legend.
+
+    Args:
+        axes: logarithmic axes of matplotlib.
+        x: where, (n,).
+        y: the values that the line goes with, (n,).
+        exponent: q in words: ``-1/2``.
+    """
+    x = np.asarray(x, float)
+    line = y[0] * (x / x[0]) ** float(Fraction(exponent))
+    axes.loglog(x, line, ls=":", color="0.45", lw=1.3, zorder=0, label=f"slope ${exponent}$")
+
+
 def load_study(path: str | Path) -> Callable[..., Study]:
     """Return the function ``study`` of a script.
 
@@ -100,6 +117,7 @@ def load_study(path: str | Path) -> Callable[..., Study]:
     spec = importlib.util.spec_from_file_location(f"mfresnet_study_{path.stem}", path)
     module = None if spec is None or not path.is_file() else importlib.util.module_from_spec(spec)
     if module is not None and spec is not None and spec.loader is not None:
+        sys.modules[spec.name] = module  # data classes look their module up
         spec.loader.exec_module(module)
     if not hasattr(module, "study"):
         raise InputError(
