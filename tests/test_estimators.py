@@ -41,11 +41,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 COARSE = QUICK | {"cells": 6, "max_iterations": 5}
-
-
-@parametrize_with_checks(
+# scikit-learn hands pytest a generator, which is deprecated there
+CHECKS = parametrize_with_checks(
     [MeanFieldClassifier(**QUICK), MeanFieldRegressor(**COARSE), MeanFieldDensity(**COARSE)]
-)
+).mark
+
+
+@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
     """None is expected to fail, and one part of one does not apply.
 

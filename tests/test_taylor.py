@@ -121,7 +121,7 @@ def check(choice: Choice) -> None:
     assert abs(one @ k - two @ h) <= 1e-10 * size
 
 
-@pytest.mark.parametrize("choice", choices(), ids=lambda c: "-".join(map(str, c)))
+@pytest.mark.parametrize("choice", list(choices()), ids=lambda c: "-".join(map(str, c)))
 def test_taylor(choice: Choice) -> None:
     check(choice)
 
