@@ -16,6 +16,7 @@ import pandas as pd
 from dolfinx import graph
 from dolfinx import mesh as dmesh
 
+from mfresnet import compat
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
@@ -93,9 +94,7 @@ def shaped_mesh(
     element = basix.ufl.element("Lagrange", cell, 1, shape=(x.shape[1],))
     if comm.rank != 0:
         x, cells = x[:0], cells[:0]
-    if partitioner is None:
-        partitioner = dmesh.create_cell_partitioner(dmesh.GhostMode.shared_facet)
-    return dmesh.create_mesh(comm, cells.astype(np.int64), x, element, partitioner)
+    return compat.create_mesh(comm, cells.astype(np.int64), x, element, partitioner)
 
 
 def inner_rank(n: int) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+from collections.abc import Callable
 from typing import Any
 
 import basix
@@ -25,11 +26,23 @@ def geometry_dofmap(mesh: dmesh.Mesh) -> NDArray[np.int32]:
     return np.asarray(_geometry(mesh, "dofmap"))
 
 
+def _shared_facets() -> Callable[..., Any]:
+    """Return the partitioner with ghost cells across facets; 0.10 wants the cells of a facet."""
+    try:
+        return dmesh.create_cell_partitioner(dmesh.GhostMode.shared_facet, 2)
+    except TypeError:
+        return dmesh.create_cell_partitioner(dmesh.GhostMode.shared_facet)
+
+
 def create_mesh(
-    comm: MPI.Intracomm, cells: NDArray[np.int64], x: NDArray[np.float64], element: Any
+    comm: MPI.Intracomm,
+    cells: NDArray[np.int64],
+    x: NDArray[np.float64],
+    element: Any,
+    partitioner: Callable[..., Any] | None = None,
 ) -> dmesh.Mesh:
     """Return a mesh with ghost cells across facets; 0.10 has exchanged two arguments."""
-    partitioner = dmesh.create_cell_partitioner(dmesh.GhostMode.shared_facet)
+    partitioner = partitioner or _shared_facets()
     return dmesh.create_mesh(comm=comm, cells=cells, x=x, e=element, partitioner=partitioner)
 
 
