@@ -170,8 +170,7 @@ def test_dual_norm_of_a_cosine() -> None:
     exact = 0.5 * 4.0 / (1.0 + (length * np.pi / 4) ** 2)
     for cells in (16, 32, 64):
         space, distance = dual("interval", cells, 2, length)
-        rule = space.cell_quadrature(8)
-        r = space.integrate_basis(rule, lambda x: np.cos(np.pi * x[0] / 4)) / space.mass
+        r = space.integrate(lambda x: np.cos(np.pi * x[0] / 4), 8) / space.mass
         errors.append(abs(float(distance.value((distance._g + r)[None])[0]) - exact))
     orders = -np.diff(np.log2(errors))
     assert np.abs(orders - 2.0).max() < 0.2, (errors, orders)
@@ -190,10 +189,9 @@ def test_dual_norm_needs_as_many_iterations_on_every_mesh(cell: str) -> None:
 def test_dual_norm_sees_the_distance() -> None:
     """Two far shifts differ in the dual norm, and hardly in L2."""
     space, distance = dual("interval", 64, 2, 2.0)
-    rule = space.cell_quadrature(8)
 
     def at(m: float) -> Any:
-        return (space.integrate_basis(rule, lambda x: norm.pdf(x[0], m, 0.3)) / space.mass)[None]
+        return (space.integrate(lambda x: norm.pdf(x[0], m, 0.3), 8) / space.mass)[None]
 
     near, far = (float(distance.value(at(m))[0]) for m in (1.0, 2.5))
     assert far > 1.5 * near

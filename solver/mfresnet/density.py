@@ -241,8 +241,8 @@ def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
     """
     jumping = jumps(density)
     degree = 2 * space.degree + SMOOTH_DEGREE
-    rule = space.cell_quadrature(degree, SUBDIVISIONS if jumping else 1)
-    f = space.integrate_basis(rule, density.density) / space.mass
+    subdivisions = SUBDIVISIONS if jumping else 1
+    f = space.integrate(density.density, degree, subdivisions) / space.mass
     mass = float(total(space.comm, space.integral @ f)[0])
     if abs(1.0 - mass) > LARGEST_LOSS:
         raise InputError(

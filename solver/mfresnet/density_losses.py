@@ -199,10 +199,10 @@ class Moments:
         """Tabulate int phi_i times 1, x, x x^T."""
         section, self._space = setting.section, setting.transport.space
         d = self._space.dimension
-        rule = self._space.cell_quadrature(self._space.degree + 4)
+        degree = self._space.degree + 4
         self._exit = _monomials(setting.transport.exit_points)
         functions = [partial(_monomial, i) for i in range(len(self._exit))]
-        self._inside = np.array([self._space.integrate_basis(rule, g) for g in functions])
+        self._inside = np.array([self._space.integrate(g, degree) for g in functions])
         self._mean = None if section.mean is None else np.array(section.mean)
         self._covariance = None if section.covariance is None else np.array(section.covariance)
         self._d = d

@@ -19,7 +19,7 @@ from mfresnet.errors import SolveError
 from mfresnet.layer import Layer
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
-from mfresnet.memory import resident
+from mfresnet.memory import release, resident
 from mfresnet.meshfile import create
 from mfresnet.methods import METHODS
 from mfresnet.objective import DepthLoss, depth_weights
@@ -135,6 +135,8 @@ class ReducedFunctional:
         self._tangent: Tangent | None = None
         self._theta: Array | None = None
         self.plan = self._make_plan(scheme, steps_per_layer)
+        self.__dict__.pop("sweep", None)  # its memory is free for the next one
+        release()
         self.predicted_memory = resident(self.comm) + self.plan.memory
         self.sweep = Sweep(
             self.transport, self.controls, scheme, steps_per_layer, len(self.f0), self.plan

@@ -144,9 +144,8 @@ def _means(functional: ReducedFunctional, theta: Array, dataset: Dataset) -> dic
 
 def density_means(space: Space, f: Array) -> Array:
     """Return the means of densities f, (classes, n_owned) -> (classes, d). Collective."""
-    rule = space.cell_quadrature(space.degree + 1)
     first = [
-        space.integrate_basis(rule, lambda x, i=i: x[i])  # type: ignore[misc]
+        space.integrate(lambda x, i=i: x[i], space.degree + 1)  # type: ignore[misc]
         for i in range(space.dimension)
     ]
     moments = total(space.comm, (f @ np.array([space.integral, *first]).T).ravel())

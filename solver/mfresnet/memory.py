@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+import ctypes
 import resource
 import sys
 from pathlib import Path
@@ -13,6 +14,13 @@ from pathlib import Path
 from mfresnet.parallel import total
 
 STATUS = Path("/proc/self/statm")
+
+
+def release() -> None:
+    """Give memory that was freed back to the system, where the C library can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def peak(comm: MPI.Intracomm) -> int:

@@ -40,6 +40,10 @@ def _tabulate(element: Any, points: Array, derivatives: int) -> Array:
     return np.zeros((rows, 0, element.dim))
 
 
+BLOCK = 1 << 17
+"""Quadrature points at a time where a function is integrated."""
+
+
 @dataclass(frozen=True)
 class CellQuadrature:
     """A quadrature rule on all owned cells.
@@ -115,7 +119,7 @@ class Space:
 
         self.quadrature = self.cell_quadrature(self.cell_degree)
         self.cell_volume = self.quadrature.weights.sum(axis=1)
-        self.integral = self.integrate_basis(self.quadrature, lambda x: np.ones(x.shape[1]))
+        self.integral = self._to_dofs(self.quadrature.weights @ self.quadrature.basis)
         self.collocation = self._collocation()
         squared = np.einsum("cq,qi->ci", self.quadrature.weights, self.quadrature.basis**2)
         self.mass = self._to_dofs(squared)
@@ -185,16 +189,26 @@ class Space:
         """Return the geometry nodes of the owned cells, (cells, nodes, d)."""
         return self._nodes[: self.n_owned_cells]
 
-    def integrate_basis(self, rule: CellQuadrature, function: Callable[[Array], Array]) -> Array:
-        """Return int g phi_i dx for all owned i.
+    def integrate(
+        self, function: Callable[[Array], Array], degree: int, subdivisions: int = 1
+    ) -> Array:
+        """Return int g phi_i dx for all owned i; a block of cells at a time, to save memory.
 
         Args:
-            rule: the quadrature.
             function: g, called with x of shape (d, n), returning (n,).
+            degree: see ``reference_rule``.
+            subdivisions: see ``reference_rule``.
         """
-        cells, n, d = rule.x.shape
-        g = function(rule.x.reshape(-1, d).T).reshape(cells, n)
-        return self._to_dofs(np.einsum("cq,qi->ci", rule.weights * g, rule.basis))
+        points, weights = self.reference_rule(degree, subdivisions)
+        table, block = self.tabulate(points)[0], max(1, BLOCK // len(weights))
+        result = np.empty(self.n_owned)
+        for start in range(0, self.n_owned_cells, block):
+            cells = slice(start, min(start + block, self.n_owned_cells))
+            x, jacobian = self.map_points(cells, points)
+            g = function(x.reshape(-1, self.dimension).T).reshape(x.shape[:2])
+            g = g * (np.abs(np.linalg.det(jacobian)) * weights)
+            result[self.dofs[cells]] = g @ table
+        return result
 
     def _to_dofs(self, cellwise: Array) -> Array:
         values = np.empty(self.n_owned)
