@@ -271,6 +271,21 @@ def test_large_tables_are_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert 4 < thinned.counts[1] < 34
 
 
+def test_large_split_does_not_repeat_the_numbers_of_the_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples of default_rng(0), split with data.seed = 0: those held out are like the others."""
+    x = np.random.default_rng(0).random(20_000)
+    path = write_table(tmp_path / "a.npz", {"x": x, "kind": np.arange(20_000) % 2})
+    monkeypatch.setattr(splits, "EXACT", 30)
+    monkeypatch.setattr(data, "KEPT", 2_000)
+    section = DataSection(file=path, label="kind", scale="none", test_fraction=0.3)
+    dataset = load_data(section, MPI.COMM_SELF)
+    for part in (dataset.train, dataset.test):
+        assert part.x.mean() == pytest.approx(0.5, abs=0.03)
+        assert part.x.std() == pytest.approx(12**-0.5, abs=0.02)
+
+
 def test_folds_hold_out_every_sample_once(tmp_path: Path) -> None:
     section = DataSection.model_validate(
         {

@@ -49,7 +49,7 @@ class Split:
 
     def noise(self, number: int, n: int) -> Array:
         """Return random numbers in [0, 1) for the rows of a block, the same on any rank."""
-        return np.random.default_rng([self.seed, number, 1]).random(n)
+        return _random_numbers(self.seed, number, 1).random(n)
 
     @staticmethod
     def of(
@@ -92,12 +92,21 @@ class Split:
             )
         else:
             mask = {
-                number: np.random.default_rng([section.seed, number]).random(len(y))
+                number: _random_numbers(section.seed, number, 0).random(len(y))
                 < section.test_fraction
                 for number, y in classes.items()
             }
         held = comm.allreduce(sum(int(m.sum()) for m in mask.values()))
         return Split(section.seed, mask, (rows - held, held))
+
+
+def _random_numbers(seed: int, block: int, purpose: int) -> np.random.Generator:
+    """Return the generator for a block.
+
+    Its key makes it another one than ``default_rng(seed)``, with which samples may have been drawn:
+    a list [0, 0] as a seed is the seed 0 to NumPy.
+    """
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block, purpose)))
 
 
 def _exact(
