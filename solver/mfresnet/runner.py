@@ -71,6 +71,7 @@ def run(
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
+    functional: ReducedFunctional | None = None,
 ) -> RunResult:
     """Train a case and write the run directory.
 
@@ -81,6 +82,7 @@ def run(
         overwrite: replace an earlier run in this directory.
         resume: go on with an interrupted run in this directory.
         progress: where to show what happens.
+        functional: J of the case, when the samples have been read already.
 
     Raises:
         InputError: the directory is there already, or the case does not fit the mesh.
@@ -92,11 +94,11 @@ def run(
     comm = MPI.COMM_WORLD if comm is None else comm
     progress = Progress(comm.rank) if progress is None else progress
     directory, start = Path(out), time.perf_counter()
-    if case.data is not None:
+    if case.data is not None and functional is None:
         one = case.task != "classification"
         what = "their density" if one else "a density on the mesh for every class"
         progress.say(f"Reading {case.data.file.name}; {what}")
-    functional = ReducedFunctional(case, comm)
+    functional = ReducedFunctional(case, comm) if functional is None else functional
     case = functional.case
     with together(comm):
         if comm.rank == 0:
