@@ -3,12 +3,14 @@
 """Two moons: as many samples as one wants, made on the spot; a wide network and cross-entropy.
 
 The moons cannot be parted by a line: logistic regression stays below 0.9. Expected: test accuracy
-above 0.99. The regularisation has to be felt: a head that may grow without bound rewards the
-undershoots of densities pressed below the cell size, which is an error.
+0.994 for any number of rows, limited by the smoothing of the densities over a cell. The
+regularisation has to be felt: a head that may grow without bound rewards the undershoots of
+densities pressed below the cell size, which is an error.
 
 The samples are written to a Parquet file and read from it in blocks; the training knows their
 densities alone, so that a sweep takes as long with 10^5 rows as with 10^7. With several numbers of
-rows the sweeps of all of them are timed in turn, and the table ends with their ratio to the first.
+rows the sweeps of all of them are timed in turn, for their ratio to those of the first. Expected on
+one core: 6 s to read 10^7 rows, 7 to 20 s to deposit them, ratio 0.96 to 1.02.
 
 Run: docker/run python3 cases/two_moons.py [rows ...]; writes results/two_moons_ROWS of each. The
 default is 1000000; the comparison is made by 100000 10000000.
