@@ -32,6 +32,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mfresnet.affine import affine_control, gaussian_control, polar_control
     from mfresnet.case import Case, load
     from mfresnet.classifier import MeanFieldClassifier
     from mfresnet.control import Controls
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from mfresnet.particle_functional import ParticleFunctional
     from mfresnet.regressor import MeanFieldRegressor
     from mfresnet.runner import RunResult, run
+    from mfresnet.steering import as_initial, mean_control, mean_steering
     from mfresnet.trained import TrainedNetwork, load_network
 
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
@@ -62,9 +64,15 @@ __all__ = [
     "RunResult",
     "SolveError",
     "TrainedNetwork",
+    "affine_control",
+    "as_initial",
+    "gaussian_control",
     "load",
     "load_network",
+    "mean_control",
+    "mean_steering",
     "minimise",
+    "polar_control",
     "run",
 ]
 
@@ -81,9 +89,15 @@ _HOMES = {
     "RunResult": "runner",
     "SolveError": "errors",
     "TrainedNetwork": "trained",
+    "affine_control": "affine",
+    "as_initial": "steering",
+    "gaussian_control": "affine",
     "load": "case",
     "load_network": "trained",
+    "mean_control": "steering",
+    "mean_steering": "steering",
     "minimise": "optimise",
+    "polar_control": "affine",
     "run": "runner",
 }
 
