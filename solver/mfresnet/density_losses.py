@@ -260,7 +260,7 @@ class Moments:
 
 def _monomials(x: Array) -> Array:
     """Return x and x x^T of points (d, n), (d + d^2, n)."""
-    return np.concatenate([x, (x[:, None] * x[None]).reshape(-1, x.shape[1])])
+    return np.concatenate([x, (x[:, None] * x[None]).reshape(len(x) ** 2, x.shape[1])])
 
 
 def _monomial(index: int, x: Array) -> Array:
