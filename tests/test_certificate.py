@@ -34,6 +34,7 @@ LINES = [
     "loss against degree 3",
     "loss against half the time step",
     "loss against particles",
+    "loss below its lower bound",
 ]
 
 

@@ -21,6 +21,7 @@ from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
 from mfresnet.penalties import PENALTIES
+from mfresnet.reachability import LOWER_BOUNDS
 from mfresnet.sections import ClassSection, LevelSection
 from mfresnet.tables import FORMATS
 
@@ -34,6 +35,7 @@ TABLES = {
     "fluxes": FLUXES,
     "formats": FORMATS,
     "initials": INITIALS,
+    "lower bounds": LOWER_BOUNDS,
     "losses": LOSSES,
     "methods": METHODS,
     "penalties": PENALTIES,

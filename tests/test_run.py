@@ -77,7 +77,7 @@ def test_run_directory(tmp_path: Path) -> None:
     run = report(directory)
     contract = """case status message versions ranks dofs layers steps_per_layer objective
     gradient_norm iterations forward_sweeps adjoint_sweeps mass_error outflow min_density metrics
-    certificate seconds""".split()
+    lower_bound certificate seconds""".split()
     assert set(contract) <= set(run)
     assert run["objective"]["total"] == pytest.approx(
         run["objective"]["loss"] + run["objective"]["penalty"], rel=1e-14

@@ -29,6 +29,8 @@ class Activation:
         bound: supremum of |sigma|, infinity when unbounded.
         torch: sigma(u) as a PyTorch expression, for the export, exact in float64.
         smooth: whether sigma is twice continuously differentiable.
+        least: infimum of sigma, -bound when not given.
+        steepness: supremum of |sigma'|.
     """
 
     value: Callable[[Array], Array]
@@ -37,6 +39,13 @@ class Activation:
     bound: float
     torch: str
     smooth: bool = True
+    least: float | None = None
+    steepness: float = 1.0
+
+    @property
+    def infimum(self) -> float:
+        """Infimum of sigma."""
+        return -self.bound if self.least is None else self.least
 
 
 def _sigmoid_derivative(u: Array) -> Array:
@@ -58,7 +67,15 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation(
         np.tanh, lambda u: 1.0 - np.tanh(u) ** 2, _tanh_second, 1.0, "torch.tanh(u)"
     ),
-    "sigmoid": Activation(expit, _sigmoid_derivative, _sigmoid_second, 1.0, "torch.sigmoid(u)"),
+    "sigmoid": Activation(
+        expit,
+        _sigmoid_derivative,
+        _sigmoid_second,
+        1.0,
+        "torch.sigmoid(u)",
+        least=0.0,
+        steepness=0.25,
+    ),
     "relu": Activation(
         lambda u: np.maximum(u, 0.0),
         lambda u: np.heaviside(u, 0.5),
@@ -66,6 +83,7 @@ ACTIVATIONS: dict[str, Activation] = {
         math.inf,
         "torch.relu(u)",
         smooth=False,
+        least=0.0,
     ),
     # torch's own softplus is the identity above 20, wrong by 2e-9 there
     "softplus": Activation(
@@ -74,6 +92,7 @@ ACTIVATIONS: dict[str, Activation] = {
         _sigmoid_derivative,
         math.inf,
         "torch.logaddexp(u, torch.zeros_like(u))",
+        least=0.0,
     ),
     "sin": Activation(np.sin, np.cos, lambda u: -np.sin(u), 1.0, "torch.sin(u)"),
     "identity": Activation(np.positive, np.ones_like, np.zeros_like, math.inf, "u"),

@@ -21,6 +21,7 @@ from mfresnet.findings import Check, at_most
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import maximum, total
 from mfresnet.pathwise import pathwise_loss
+from mfresnet.reachability import lower_bound
 from mfresnet.schemes import SCHEMES
 from mfresnet.stepping import step_transpose
 from mfresnet.sweep import StepsError
@@ -259,6 +260,21 @@ def particles(functional: ReducedFunctional, theta: Array) -> list[Check]:
     return [_changed(name, functional, theta, value, text)]
 
 
+def reachable(functional: ReducedFunctional, theta: Array) -> list[Check]:
+    """Compare the loss with what no network of the class can reach."""
+    name, training = "loss below its lower bound", functional.case.training
+    lower = -math.inf if training.lower is None else training.lower
+    upper = math.inf if training.upper is None else training.upper
+    if np.any(theta < lower) or np.any(theta > upper):
+        return [Check(name, None, ACCURACY, True, "Does not apply: controls outside the bounds.")]
+    bound = lower_bound(functional)
+    if bound is None:
+        return [Check(name, None, ACCURACY, True, "Does not apply: no argument bounds this loss.")]
+    below = max(0.0, 1.0 - functional.loss(theta) / bound.value)
+    text = f"No network can do that ({bound.name}). Raise mesh.cells, space.degree or the box."
+    return [at_most(name, below, ACCURACY, text)]
+
+
 CHECKS: tuple[Callable[[ReducedFunctional, Array], list[Check]], ...] = (
     transpose,
     pairing,
@@ -268,4 +284,5 @@ CHECKS: tuple[Callable[[ReducedFunctional, Array], list[Check]], ...] = (
     next_degree,
     half_step,
     particles,
+    reachable,
 )

@@ -75,12 +75,21 @@ def run(
 
 @app.command()
 def check(case: CaseFile, settings: Settings = None) -> None:
-    """Check a case file and its data without running it, and show it with all filled in."""
+    """Check a case file and its data without running it, and show it with all filled in.
+
+    The lower bound of the loss, where there is one, stands below it as a comment.
+    """
     from mfresnet.case import load
     from mfresnet.population import populate
+    from mfresnet.reachability import lower_bound_of_case
 
     given = load(case, settings or ())
-    say(given.resolve(populate(given, MPI.COMM_WORLD)).to_toml().rstrip())
+    population = populate(given, MPI.COMM_WORLD)
+    resolved = given.resolve(population)
+    say(resolved.to_toml().rstrip())
+    bound = lower_bound_of_case(resolved, population)
+    if bound is not None:
+        say(f"\n# Before training: {bound.sentence()}")
 
 
 @app.command()

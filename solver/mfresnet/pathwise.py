@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.density import SMOOTH_DEGREE, SUBDIVISIONS, jumps
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.nodes import initial_nodes
 from mfresnet.parallel import total
 from mfresnet.particles import flow
 from mfresnet.point_losses import PointLoss
@@ -17,11 +17,7 @@ from mfresnet.schemes import SCHEMES
 
 STEPS = 8
 """Steps of the classical Runge-Kutta scheme in a layer."""
-MOST = 2_000_000
-"""Nodes of all ranks above which a rule of lower degree is taken."""
 CHUNK = 50_000
-LIGHT = 1e-16
-"""Share of the largest weight below which a node is left out."""
 
 
 def pathwise_loss(functional: ReducedFunctional, theta: Array) -> float:
@@ -45,19 +41,8 @@ def pathwise_loss(functional: ReducedFunctional, theta: Array) -> float:
     space, network = functional.transport.space, functional.network(theta)
     sums: Array = np.zeros((2, len(population.labels)))
     for k in range(len(population.labels)):
-        analytic = case.classes[k].density if case.data is None else None
-        parts = SUBDIVISIONS if analytic is not None and jumps(analytic) else 1
-        degree = 2 * space.degree + SMOOTH_DEGREE
-        points = len(space.reference_rule(degree, parts)[1]) * space.n_global / space.basis.dim
-        rule = space.cell_quadrature(degree if points < MOST else 2 * space.degree + 1, parts)
-        x: Array = rule.x.reshape(-1, space.dimension).T
-        if analytic is None:
-            f = (functional.f0[k][space.dofs[: space.n_owned_cells]] @ rule.basis.T).ravel()
-        else:
-            f = analytic.density(x)
-        weights = rule.weights.ravel() * f
-        heavy = np.abs(weights) > LIGHT * np.abs(weights).max(initial=0.0)
-        x, weights = x[:, heavy], weights[heavy]
+        nodes = initial_nodes(case, space, functional.f0, [k])
+        x, weights = nodes.x, nodes.mass[0]
         sums[1, k] = weights.sum()
         for start in range(0, len(weights), CHUNK):
             part = slice(start, start + CHUNK)

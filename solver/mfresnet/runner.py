@@ -34,6 +34,7 @@ from mfresnet.output import write_fields
 from mfresnet.parallel import together
 from mfresnet.plot import draw
 from mfresnet.progress import Progress
+from mfresnet.reachability import lower_bound
 
 
 class Exit(IntEnum):
@@ -105,6 +106,8 @@ def run(
             _prepare(directory, overwrite=overwrite, resume=resume)
             write_text(directory / "case.toml", case.to_toml())
     _introduce(functional, progress)
+    if (bound := lower_bound(functional)) is not None:
+        progress.say(f"Before training: {bound.sentence()}")
     log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
 
     def say_stage(stage: Stage) -> None:
@@ -119,6 +122,7 @@ def run(
     if len(stages) > 1:
         report["stages"] = [asdict(stage) for stage in stages]
     report["metrics"] = measure(functional, result.theta)
+    report["lower_bound"] = bound and bound.as_data(report["objective"]["loss"])
     with together(comm):
         if comm.rank == 0:
             write_history(directory / "history.csv", result.history)
@@ -276,6 +280,9 @@ def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("gradient norm", f"{report['gradient_norm']:.2e}"),
         ("iterations", str(report["iterations"])),
     ]
+    if (bound := report["lower_bound"]) is not None:
+        text = f"{bound['value']:.8g}  ({bound['name']}; the loss is {bound['gap']:.2e} above it)"
+        rows.append(("lower bound of the loss", text))
     metrics = report["metrics"]
     errors = metrics.get("relative_l2_error", {})
     rows += [(f"L2 error, class {label}", f"{error:.2%}") for label, error in errors.items()]

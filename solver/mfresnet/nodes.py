@@ -1,0 +1,151 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The data before training: the initial densities as points with masses, nothing random."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.case import Case
+from mfresnet.control import Controls
+from mfresnet.density import SMOOTH_DEGREE, SUBDIVISIONS, jumps
+from mfresnet.parallel import total
+from mfresnet.population import Population
+from mfresnet.space import Space
+
+MOST = 2_000_000
+"""Nodes of all ranks above which a rule of lower degree is taken."""
+LIGHT = 1e-16
+"""Share of the largest mass below which a node is left out."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Points of this rank with their masses.
+
+    Attributes:
+        x: the points, (d, n).
+        mass: the mass of each class there, (classes, n).
+    """
+
+    x: Array
+    mass: Array
+
+
+def initial_nodes(case: Case, space: Space, f0: Array, classes: Sequence[int]) -> Nodes:
+    """Return the nodes of a quadrature rule with the masses of some classes at 0.
+
+    The analytic density is taken where there is one, the density on the mesh where there are
+    samples.
+
+    Args:
+        case: the case.
+        space: the DG space.
+        f0: the initial densities of all classes, (all classes, n_owned).
+        classes: the numbers of the classes that are wanted.
+    """
+    analytic = [case.classes[k].density if case.data is None else None for k in classes]
+    parts = SUBDIVISIONS if any(f is not None and jumps(f) for f in analytic) else 1
+    degree = 2 * space.degree + SMOOTH_DEGREE
+    points = len(space.reference_rule(degree, parts)[1]) * space.n_global / space.basis.dim
+    rule = space.cell_quadrature(degree if points < MOST else 2 * space.degree + 1, parts)
+    x: Array = rule.x.reshape(-1, space.dimension).T
+    weights = rule.weights.ravel()
+    dofs = space.dofs[: space.n_owned_cells]
+    mass = np.array(
+        [
+            weights * ((f0[k][dofs] @ rule.basis.T).ravel() if f is None else f.density(x))
+            for k, f in zip(classes, analytic, strict=True)
+        ]
+    )
+    size = np.abs(mass)
+    heavy = np.any(size > LIGHT * size.max(axis=1, initial=0.0)[:, None], axis=0)
+    return Nodes(x[:, heavy], mass[:, heavy])
+
+
+@dataclass(frozen=True)
+class Start:
+    """A case before training: where its mass is, what it should reach, what may be trained.
+
+    Attributes:
+        case: the case.
+        comm: the communicator.
+        nodes: the points of this rank with the masses of the classes, the weights pi_k in them.
+        targets: the point that each class should reach, (classes, d).
+        initial: the initial controls, for those that are not trained.
+    """
+
+    case: Case
+    comm: MPI.Intracomm
+    nodes: Nodes
+    targets: Array
+    initial: Controls
+
+    @cached_property
+    def together(self) -> Array:
+        """The mass of all classes, (n,)."""
+        return self.nodes.mass.sum(axis=0)
+
+    @cached_property
+    def goal(self) -> tuple[Array, Array]:
+        """The mean target of the mass at a point, (d, n), and its mean squared distance, (n,).
+
+        No map can do better than to send a point to the mean target of what is there.
+        """
+        share = self.nodes.mass / np.where(self.together > 0.0, self.together, 1.0)
+        mean = self.targets.T @ share
+        rest = self.targets[:, :, None] - mean
+        return mean, np.sum(share * np.sum(rest**2, axis=1), axis=0)
+
+    def sum(self, *terms: Array) -> Array:
+        """Return the sums over the points of all ranks of terms (..., n), one row each."""
+        return total(self.comm, np.array([np.sum(t, axis=-1) for t in terms]).ravel())
+
+    def size(self, name: str) -> Array:
+        """Return the largest absolute value that a parameter can have, elementwise."""
+        training, given = self.case.training, np.abs(self.initial.values[name])
+        largest: Array = given if name in self.initial.head else given.max(axis=0)
+        if name not in self.case.trainable():
+            return largest
+        if training.lower is None or training.upper is None:
+            return np.full(largest.shape, np.inf)
+        return np.full(largest.shape, max(abs(training.lower), abs(training.upper)))
+
+    def slopes(self, initial: float) -> tuple[bool, bool]:
+        """Return whether the slope of a head on the line can increase a score, and decrease it.
+
+        Args:
+            initial: the slope that it keeps when H is not trained.
+        """
+        if "H" not in self.case.trainable():
+            return initial >= 0.0, initial <= 0.0
+        lower, upper = self.case.training.lower, self.case.training.upper
+        if self.case.loss.kind == "cross_entropy":  # the difference of two rows of H
+            return True, True
+        return upper is None or upper > 0.0, lower is None or lower < 0.0
+
+    @staticmethod
+    def of(case: Case, population: Population, space: Space, f0: Array, initial: Controls) -> Start:
+        """Return the start of a case.
+
+        Args:
+            case: the case.
+            population: the classes.
+            space: the DG space.
+            f0: the initial densities, (classes, n_owned).
+            initial: the initial controls.
+
+        Parallel: collective.
+        """
+        nodes = initial_nodes(case, space, f0, range(len(f0)))
+        mass = np.maximum(nodes.mass, 0.0)
+        given, sums = total(space.comm, f0 @ space.integral), total(space.comm, mass.sum(axis=1))
+        mass *= (population.weights * given / sums)[:, None]
+        return Start(case, space.comm, Nodes(nodes.x, mass), population.targets, initial)

@@ -1,0 +1,161 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""What no network of a class can reach: lower bounds of the loss, from the data before training.
+
+Every row of ``LOWER_BOUNDS`` is an argument about all controls whatsoever, proved in ``obstacles``,
+with the networks and losses that it holds for. The densities are those of ``initial_nodes``, a
+quadrature rule, so that a bound holds up to the error of the mesh.
+"""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mfresnet.arrays import Array
+from mfresnet.case import Case
+from mfresnet.control import Controls
+from mfresnet.functional import ReducedFunctional, create
+from mfresnet.nodes import Start
+from mfresnet.obstacles import (
+    affine_quadratic,
+    affine_squared_error,
+    bayes_cross_entropy,
+    bayes_quadratic,
+    displacement_moments,
+    displacement_quadratic,
+    monotone_cross_entropy,
+    monotone_quadratic,
+    monotone_squared_error,
+)
+from mfresnet.population import Population
+from mfresnet.space import Space
+
+TRIVIAL = 1e-12
+"""A bound below this says nothing."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument why a loss cannot be lower.
+
+    Attributes:
+        sentence: what it says.
+        holds: case -> whether its networks are among those that it holds for.
+        losses: kind of loss -> the bound.
+    """
+
+    sentence: str
+    holds: Callable[[Case], bool]
+    losses: Mapping[str, Callable[[Start], float]]
+
+    def applies(self, case: Case) -> bool:
+        """Return whether it says something about a case."""
+        return case.loss.kind in self.losses and self.holds(case)
+
+
+LOWER_BOUNDS: dict[str, Argument] = {
+    "bayes": Argument(
+        "points at the same place go the same way",
+        lambda case: True,
+        {"quadratic": bayes_quadratic, "cross_entropy": bayes_cross_entropy},
+    ),
+    "displacement": Argument(
+        "the velocity is bounded, so that no mass moves further than T times that",
+        lambda case: True,
+        {"quadratic": displacement_quadratic, "moments": displacement_moments},
+    ),
+    "monotone": Argument(
+        "paths on the line do not cross, so that the map is monotone",
+        lambda case: case.moving == 1,
+        {
+            "quadratic": monotone_quadratic,
+            "squared_error": monotone_squared_error,
+            "cross_entropy": monotone_cross_entropy,
+        },
+    ),
+    "affine": Argument(
+        "a linear network makes affine maps of positive determinant",
+        lambda case: case.network.activation == "identity",
+        {"quadratic": affine_quadratic, "squared_error": affine_squared_error},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class LowerBound:
+    """The largest lower bound of the loss.
+
+    Attributes:
+        name: its row in ``LOWER_BOUNDS``.
+        value: no network of the class has a lower loss.
+    """
+
+    name: str
+    value: float
+
+    def sentence(self) -> str:
+        """Return what it says, in one sentence."""
+        why = LOWER_BOUNDS[self.name].sentence
+        return f"no network of this class has a loss below {self.value:.6g}: {why}."
+
+    def as_data(self, loss: float) -> dict[str, float | str]:
+        """Return the entry of run.json for the loss that was reached."""
+        return {"name": self.name, "value": self.value, "gap": loss - self.value}
+
+
+def lower_bounds(
+    case: Case, population: Population, space: Space, f0: Array, initial: Controls
+) -> dict[str, float]:
+    """Return all lower bounds of the loss that apply, by name.
+
+    Args:
+        case: the case.
+        population: the classes.
+        space: the DG space.
+        f0: the initial densities, (classes, n_owned).
+        initial: the initial controls.
+
+    Parallel: collective.
+    """
+    chosen = {name: row for name, row in LOWER_BOUNDS.items() if row.applies(case)}
+    if not chosen:
+        return {}
+    start = Start.of(case, population, space, f0, initial)
+    return {n: case.loss.terminal * row.losses[case.loss.kind](start) for n, row in chosen.items()}
+
+
+def best(bounds: Mapping[str, float]) -> LowerBound | None:
+    """Return the largest of the bounds, None when none says anything."""
+    name = max(bounds, key=lambda n: bounds[n], default=None)
+    return None if name is None or bounds[name] <= TRIVIAL else LowerBound(name, bounds[name])
+
+
+def lower_bound(functional: ReducedFunctional) -> LowerBound | None:
+    """Return the largest lower bound of the loss of J, None when none applies. Collective."""
+    space = functional.transport.space
+    return best(
+        lower_bounds(
+            functional.case,
+            functional.population,
+            space,
+            functional.f0,
+            functional.controls.initial,
+        )
+    )
+
+
+def lower_bound_of_case(case: Case, population: Population) -> LowerBound | None:
+    """Return the largest lower bound before any operator is made, for ``mfresnet check``.
+
+    Args:
+        case: the case, resolved.
+        population: what ``populate`` returns for it.
+
+    Parallel: collective.
+    """
+    space = Space(create(case, population.extent, MPI.COMM_WORLD), case.space.degree)
+    initial = case.initial_controls(len(population.labels))
+    return best(lower_bounds(case, population, space, population.project(space)[0], initial))

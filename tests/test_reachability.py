@@ -1,0 +1,283 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Lower bounds: their closed forms, that no controls get below them, and that some get there."""
+
+from mpi4py import MPI
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import minimize as search
+from scipy.stats import norm
+
+from helpers import gaussian, make_case, make_data_case
+from mfresnet.activations import ACTIVATIONS
+from mfresnet.affine import affine_control
+from mfresnet.case import Case
+from mfresnet.certificate import reachable
+from mfresnet.functional import ReducedFunctional
+from mfresnet.optimise import minimise
+from mfresnet.population import populate
+from mfresnet.reachability import LOWER_BOUNDS, best, lower_bound, lower_bound_of_case, lower_bounds
+
+
+def found(functional: ReducedFunctional) -> dict[str, float]:
+    """Return all bounds that apply."""
+    f = functional
+    space, initial = f.transport.space, f.controls.initial
+    return lower_bounds(f.case, f.population, space, f.f0, initial)
+
+
+def line(**sections: Any) -> ReducedFunctional:
+    """Return J on the line [-6, 6]; sections replace the defaults."""
+    data: dict[str, Any] = {
+        "mesh": {"cells": [60], "lower": [-6.0], "upper": [6.0]},
+        "penalty": {"tikhonov": 0.0},
+    }
+    return ReducedFunctional(make_case("interval", **(data | sections)), MPI.COMM_SELF)
+
+
+def one_class(mean: float, variance: float, target: float) -> dict[str, Any]:
+    return {"density": gaussian(mean, variance), "target": target}
+
+
+CROSSED = [one_class(-1.0, 0.09, 1.0), one_class(1.0, 0.09, -1.0)]
+
+
+# ---------------------------------------------------------------------- closed forms
+@pytest.mark.parametrize("activation", ["tanh", "sin", "sigmoid", "relu", "softplus", "identity"])
+def test_displacement_of_one_class(activation: str) -> None:
+    """E 1/2 dist(y, [x - T down, x + T up])^2 for N(m, v) by quadrature in one dimension."""
+    m, v, y, final_time = 0.3, 0.04, -1.2, 0.5
+    network = {"activation": activation, "final_time": final_time}
+    bounds = found(line(network=network, classes=[one_class(m, v, y)]))
+    down = {"tanh": 0.5, "sin": 0.5, "identity": np.inf}.get(activation, 0.0)
+    expected, _ = quad(
+        lambda x: 0.5 * max(x - down - y, 0.0) ** 2 * norm.pdf(x, m, v**0.5), m - 1.2, m + 1.2
+    )
+    assert bounds["displacement"] == pytest.approx(expected, rel=1e-8)
+    if activation == "tanh":
+        assert expected == pytest.approx(0.5 * ((m - y - 0.5) ** 2 + v), rel=1e-6)
+
+
+def test_crossed_classes_on_the_line() -> None:
+    """Increasing maps cannot exchange -1 and 1: the best one is constant, J = 1/2, and so is A."""
+    bounds = found(line(classes=CROSSED, network={"activation": "identity"}))
+    assert bounds["monotone"] == pytest.approx(0.5, rel=1e-3)
+    assert bounds["affine"] == pytest.approx(0.5, rel=1e-6)
+    assert bounds["monotone"] <= bounds["affine"] * (1.0 + 1e-12)
+    right = [one_class(-1.0, 0.09, -1.0), one_class(1.0, 0.09, 1.0)]
+    assert found(line(classes=right))["monotone"] < 1e-3
+
+
+def test_bayes() -> None:
+    """Two classes of the same density: for any network 1/2 |y|^2, and log 2."""
+    same = [one_class(0.0, 0.1, 1.0), one_class(0.0, 0.1, -1.0)]
+    assert found(line(classes=same))["bayes"] == pytest.approx(0.5, rel=1e-6)
+    entropy = found(line(classes=same, loss={"kind": "cross_entropy"}))
+    assert entropy == {"bayes": pytest.approx(np.log(2.0)), "monotone": pytest.approx(np.log(2.0))}
+
+
+@pytest.mark.parametrize(("sign", "slope"), [(1.0, 0.8), (-1.0, 0.0)])
+def test_affine_maps_in_the_plane(sign: float, slope: float) -> None:
+    """Least squares over det A > 0, against a search over A = Q diag(a, b) R and c."""
+    rng = np.random.default_rng(3)
+    means = rng.standard_normal((4, 2))
+    matrix = np.array([[0.9, 0.2], [-0.3, sign * 0.7]])
+    classes = [
+        {"density": gaussian(m.tolist(), [[0.1, 0.02], [0.02, 0.06]]), "target": y.tolist()}
+        for m, y in zip(means, means @ matrix.T, strict=True)
+    ]
+    case = make_case(
+        "quadrilateral",
+        mesh={"cells": [20, 20], "lower": [-5.0, -5.0], "upper": [5.0, 5.0]},
+        network={"activation": "identity"},
+        classes=classes,
+    )
+    bound = found(ReducedFunctional(case, MPI.COMM_SELF))["affine"]
+    # the loss of x -> A x + c: 1/8 sum_k |A m_k + c - y_k|^2 + 1/2 tr A C A^T
+    targets, spread = means @ matrix.T, np.array([[0.1, 0.02], [0.02, 0.06]])
+
+    def loss(p: np.ndarray) -> float:
+        (s, t, a, b), c = p[:4], p[4:]
+        q, r = (np.array([[np.cos(u), -np.sin(u)], [np.sin(u), np.cos(u)]]) for u in (s, t))
+        m = q @ np.diag(np.exp([a, b])) @ r
+        rest = means @ m.T + c - targets
+        return 0.5 * float(np.mean(np.sum(rest**2, axis=1)) + np.trace(m @ spread @ m.T))
+
+    starts = [rng.standard_normal(6) for _ in range(6)]
+    least = min(search(loss, p, method="BFGS", options={"gtol": 1e-9}).fun for p in starts)
+    assert bound == pytest.approx(least, rel=1e-5)
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_regression_on_the_line(trained: bool) -> None:
+    """y = -x + noise: a head that stays at 1 leaves Var(y)/2, a trained one the noise alone."""
+    noise, d = 0.05, {"kind": "gaussian", "mean": [0.0, 0.0]}
+    d["covariance"] = [[0.3, -0.3], [-0.3, 0.3 + noise]]
+    case = make_case(
+        "quadrilateral",
+        task="regression",
+        mesh={"cells": [24, 24], "lower": [-4.5, -4.5], "upper": [4.5, 4.5]},
+        network={"trainable": ["W", "b", "H", "h"] if trained else ["W", "b"]},
+        classes=[{"density": d}],
+    )
+    bounds = found(ReducedFunctional(case, MPI.COMM_SELF))
+    expected = 0.5 * noise if trained else 0.5 * (0.3 + noise)
+    assert bounds == {"monotone": pytest.approx(expected, rel=2e-3)}
+    data = case.model_dump(exclude_none=True)
+    data["network"]["activation"] = "identity"
+    linear = found(ReducedFunctional(Case.model_validate(data), MPI.COMM_SELF))
+    assert linear["affine"] == pytest.approx(expected, rel=1e-6)
+    assert linear["monotone"] <= linear["affine"] * (1 + 1e-9)
+
+
+def test_bounded_controls_bound_the_way() -> None:
+    """|w|, |b| <= 1/2: |x(1)| <= r with r' = (r + 1)/2; for wide blocks |V| 3 + |c| times T."""
+    training = {"lower": -0.5, "upper": 0.5}
+    m, y = 1.0, 5.0
+    bounds = found(
+        line(
+            network={"activation": "identity"},
+            training=training,
+            classes=[one_class(m, 1e-2, y)],
+        )
+    )
+    way = (np.exp(0.5) - 1.0) * (m + 1.0)
+    assert bounds["displacement"] == pytest.approx(0.5 * (y - m - way) ** 2, rel=2e-2)
+    wide = {"block": "wide", "width": 3, "activation": "tanh"}
+    bounds = found(line(network=wide, training=training, classes=[one_class(m, 1e-2, y)]))
+    assert bounds["displacement"] >= 0.5 * (y - m - 2.0) ** 2
+    free = found(line(network=wide, classes=[one_class(m, 1e-2, y)]))
+    assert free["displacement"] == 0.0
+
+
+def test_moments() -> None:
+    """|sigma| <= 1, T = 1/2: the mean moves by 1/2, the standard deviation by 1/2."""
+    loss = {"kind": "moments", "mean": 2.0, "covariance": 1.44}
+    functional = line(
+        network={"final_time": 0.5}, classes=[{"density": gaussian(0.0, 0.04)}], loss=loss
+    )
+    expected = 0.5 * 1.5**2 + 0.5 * (1.44 - 0.7**2) ** 2
+    assert found(functional)["displacement"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_ranges_of_the_activations(name: str) -> None:
+    """``infimum``, ``bound`` and ``steepness`` hold, and nothing tighter does."""
+    row = ACTIVATIONS[name]
+    u = np.concatenate([np.linspace(-30.0, 30.0, 60001), [-1e9, 1e9]])
+    s, slope = row.value(u), np.abs(row.derivative(u))
+    assert s.min() >= row.infimum and s.max() <= row.bound
+    assert s.min() == pytest.approx(row.infimum, abs=1e-6) or s.min() < -1e8
+    assert s.max() == pytest.approx(row.bound, abs=1e-6) or s.max() > 1e8
+    assert slope.max() == pytest.approx(row.steepness, rel=1e-6)
+
+
+# ---------------------------------------------------------------------- nobody gets below
+TRIED: dict[str, dict[str, Any]] = {
+    "tanh": {"classes": CROSSED},
+    "relu": {"network": {"activation": "relu"}, "classes": CROSSED},
+    "identity": {"network": {"activation": "identity"}, "classes": CROSSED},
+    "wide": {
+        "network": {"block": "wide", "width": 3},
+        "classes": CROSSED,
+        "training": {"lower": -0.6, "upper": 0.6},
+    },
+    "cross_entropy": {"classes": CROSSED, "loss": {"kind": "cross_entropy"}},
+    "moments": {"loss": {"kind": "moments", "mean": 2.5}, "network": {"final_time": 0.5}},
+}
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_training_stays_above(name: str) -> None:
+    """And so do random controls, for every bound that applies."""
+    functional = line(**TRIED[name])
+    data = functional.case.model_dump(exclude_none=True)
+    data["training"] |= {"max_iterations": 8}
+    functional = ReducedFunctional(Case.model_validate(data), MPI.COMM_SELF)
+    bounds = found(functional)
+    assert any(value > 0.0 for value in bounds.values())
+    trained = minimise(functional).theta
+    rng = np.random.default_rng(0)
+    for theta in [trained, *(0.3 * rng.uniform(-1.0, 1.0, (5, trained.size)))]:
+        functional.set_steps(max(functional.steps_per_layer, functional.steps_for(theta)))
+        loss = functional.loss(theta)
+        for argument, value in bounds.items():
+            assert loss >= value * (1.0 - 1e-4), argument
+        assert reachable(functional, theta)[0].passed
+
+
+def test_some_bounds_are_reached() -> None:
+    """tanh with a far target, relu with a target on the left, and x -> -x in the plane."""
+    functional = line(classes=[one_class(-1.0, 0.04, 3.0)], network={"layers": 2})
+    bound = lower_bound(functional)
+    assert bound is not None and bound.name == "displacement"
+    assert functional.loss(np.full(4, 20.0) * [0, 0, 1, 1]) == pytest.approx(bound.value, rel=1e-4)
+    still = line(
+        classes=[one_class(1.0, 0.04, -3.0)],
+        network={"activation": "relu"},
+        initial={"kind": "zero"},
+    )
+    assert still.loss(still.theta0) == pytest.approx(found(still)["displacement"], rel=1e-6)
+
+
+def test_half_a_turn_is_no_obstacle_in_the_plane() -> None:
+    """The crossed classes change places by W = pi J, which a line does not allow."""
+    classes = [
+        {"density": gaussian([s, 0.0], [[1e-1, 0.0], [0.0, 1e-1]]), "target": [-s, 0.0]}
+        for s in (-1.0, 1.0)
+    ]
+    case = make_case(
+        "quadrilateral",
+        mesh={"cells": [24, 24], "lower": [-4.0, -4.0], "upper": [4.0, 4.0]},
+        network={"activation": "identity", "layers": 1},
+        classes=classes,
+        initial={
+            "kind": "values",
+            "W": affine_control(-np.eye(2), [0.0, 0.0]).W[0].tolist(),
+            "b": [0.0, 0.0],
+        },
+    )
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    # what is left is the spread of the classes, tr C / 2
+    assert functional.loss(functional.theta0) == pytest.approx(0.1, rel=1e-3)
+    assert found(functional)["affine"] < 0.1
+
+
+# ---------------------------------------------------------------------- where it is said
+def test_a_loss_below_fails_the_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    functional = line(classes=CROSSED, network={"final_time": 3.0})
+    monkeypatch.setattr(functional, "loss", lambda theta: 0.4)
+    (check,) = reachable(functional, functional.theta0)
+    assert not check.passed and "monotone" in check.sentence
+
+
+def test_does_not_apply_is_said() -> None:
+    loss = {"kind": "density_l2", "target": gaussian(1.0, 0.1)}
+    functional = line(classes=[{"density": gaussian(0.0, 0.1)}], loss=loss)
+    (check,) = reachable(functional, functional.theta0)
+    assert check.passed and check.value is None and check.sentence.startswith("Does not apply")
+    bounded = line(classes=CROSSED, training={"lower": -0.1, "upper": 0.1})
+    (check,) = reachable(bounded, np.full(bounded.theta0.size, 0.2))
+    assert check.value is None
+
+
+def test_before_training_it_is_the_same(tmp_path: Path) -> None:
+    """From samples too: ``check`` and ``run`` agree."""
+    case = make_data_case(tmp_path, loss={"kind": "cross_entropy"})
+    population = populate(case, MPI.COMM_WORLD)
+    early = lower_bound_of_case(case.resolve(population), population)
+    late = lower_bound(ReducedFunctional(case, MPI.COMM_SELF))
+    assert early is not None and late is not None and early.name == late.name == "bayes"
+    assert early.value == pytest.approx(late.value, rel=1e-9)
+    assert early.value > 0.01
+    assert best({}) is None and best({"bayes": 0.0}) is None
+
+
+def test_every_argument_is_tried() -> None:
+    names = {n for s in TRIED.values() for n in found(line(**s))}
+    assert names == set(LOWER_BOUNDS)
