@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.control import Controls
-from mfresnet.functional import ReducedFunctional, create
+from mfresnet.functional import ReducedFunctional
+from mfresnet.meshfile import create
 from mfresnet.nodes import Start
 from mfresnet.obstacles import (
     affine_quadratic,
