@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from helpers import make_case
+from mfresnet import memory
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
@@ -135,16 +136,36 @@ def test_schedule_is_the_binomial_one(segments: int, checkpoints: int) -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 2, 7, 30])
-@pytest.mark.parametrize("memory", [11.0, 12.0, 25.0, 100.0, 299.0, 300.0, None])
-def test_plan(layers: int, memory: float | None) -> None:
-    plan = choose(layers, 10, 1, memory)
-    assert memory is None or plan.memory <= memory
-    assert plan.whole == (memory is None or memory >= 10 * layers)
+@pytest.mark.parametrize("room", [11.0, 12.0, 25.0, 100.0, 299.0, 300.0, np.inf])
+def test_plan(layers: int, room: float) -> None:
+    plan = choose(layers, 10, 1, room)
+    assert plan.memory <= room
+    assert plan.whole == (room >= 10 * layers)
     parts = [n for i in range(plan.segments) for n in plan.segment(i)]
     assert parts == list(range(layers))
     for i in range(plan.segments):
         assert {plan.start_of(n) for n in plan.segment(i)} == {plan.segment(i).start}
         assert len(plan.segment(i)) <= plan.held
     assert (plan.recompute_factor == 1.0) == plan.whole
-    if memory is not None and memory < 300.0:
+    if room < 300.0:
         assert plan.recompute_factor >= choose(layers, 10, 1, 300.0).recompute_factor
+
+
+def test_memory_of_the_machine_is_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert limited(None).plan.whole
+    needed = limited(None).plan.memory
+    monkeypatch.setattr(memory, "_free_of_node", lambda: needed)
+    assert not limited(None).plan.whole
+    monkeypatch.setattr(memory, "_free_of_node", lambda: 2.0 * needed)
+    assert limited(None).plan.whole
+
+
+def test_memory_of_a_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    free = memory.available(MPI.COMM_SELF)
+    assert 0.0 < free < np.inf
+    (tmp_path / "memory.max").write_text("5000000\n")
+    (tmp_path / "memory.current").write_text("3000000\n")
+    assert memory.available(MPI.COMM_SELF) == 2e6
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available(MPI.COMM_SELF) == pytest.approx(free, rel=0.5)

@@ -19,7 +19,7 @@ from mfresnet.errors import SolveError
 from mfresnet.layer import Layer
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
-from mfresnet.memory import release, resident
+from mfresnet.memory import available, release, resident
 from mfresnet.meshfile import create
 from mfresnet.methods import METHODS
 from mfresnet.objective import DepthLoss, depth_weights
@@ -34,6 +34,8 @@ from mfresnet.sweep import Sweep, Visit, steps_needed
 from mfresnet.tangent import Tangent
 from mfresnet.transport import Transport
 
+SHARE = 0.8
+"""Share of the available memory that may be used where the case file does not say."""
 MARGIN = 1.5
 """Factor on the rate of the initial controls where the velocity has no bound of its own."""
 
@@ -134,9 +136,9 @@ class ReducedFunctional:
         self.steps_per_layer = steps_per_layer
         self._tangent: Tangent | None = None
         self._theta: Array | None = None
-        self.plan = self._make_plan(scheme, steps_per_layer)
         self.__dict__.pop("sweep", None)  # its memory is free for the next one
         release()
+        self.plan = self._make_plan(scheme, steps_per_layer)
         self.predicted_memory = resident(self.comm) + self.plan.memory
         self.sweep = Sweep(
             self.transport, self.controls, scheme, steps_per_layer, len(self.f0), self.plan
@@ -155,8 +157,8 @@ class ReducedFunctional:
         frozen = 8 * transport.n_coefficients * self.controls.layers * method.frozen
         sums = total(self.comm, [layer, state, frozen])
         layer, state, frozen = (int(n) for n in sums * (1 + method.hessian))
-        memory = case.resources.bytes()
-        memory = None if memory is None else max(0.0, memory - frozen)
+        given = case.resources.bytes()
+        memory = max(0.0, (SHARE * available(self.comm) if given is None else given) - frozen)
         return choose(self.controls.layers, layer, state, memory, case.resources.disk_bytes())
 
     def steps_for(self, theta: Array) -> int:

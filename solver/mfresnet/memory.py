@@ -11,9 +11,10 @@ import resource
 import sys
 from pathlib import Path
 
-from mfresnet.parallel import total
+from mfresnet.parallel import maximum, total
 
-STATUS = Path("/proc/self/statm")
+STATUS, MEMINFO = Path("/proc/self/statm"), Path("/proc/meminfo")
+GROUP = Path("/sys/fs/cgroup")
 
 
 def release() -> None:
@@ -35,6 +36,36 @@ def resident(comm: MPI.Intracomm) -> int:
         return peak(comm)
     pages = int(STATUS.read_text().split()[1])
     return int(total(comm, pages * resource.getpagesize())[0])
+
+
+def available(comm: MPI.Intracomm) -> float:
+    """Return the memory that the ranks can still take, in bytes, infinite where none can say.
+
+    The nodes share theirs among their ranks; what a control group allows counts.
+
+    Parallel: collective.
+    """
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    sizes = [_free_of_node(), _free_of_group()]
+    share = min(sizes) / node.size
+    node.Free()
+    return float(-maximum(comm, -share)[0]) * comm.size
+
+
+def _free_of_node() -> float:
+    if not MEMINFO.exists():
+        return float("inf")
+    lines = (line.split() for line in MEMINFO.read_text().splitlines())
+    return next((1024.0 * int(n) for name, n, *_ in lines if name == "MemAvailable:"), float("inf"))
+
+
+def _free_of_group() -> float:
+    try:
+        most = (GROUP / "memory.max").read_text().strip()
+        used = (GROUP / "memory.current").read_text().strip()
+    except OSError:
+        return float("inf")
+    return float("inf") if most == "max" else max(0.0, float(most) - float(used))
 
 
 def in_units(size: float) -> str:

@@ -105,7 +105,7 @@ class Plan:
 
 
 def choose(
-    layers: int, layer_bytes: int, state_bytes: int, memory: float | None, disk: float = 0.0
+    layers: int, layer_bytes: int, state_bytes: int, memory: float, disk: float = 0.0
 ) -> Plan:
     """Return the plan that carries the fewest layers forward again.
 
@@ -113,13 +113,13 @@ def choose(
         layers: number of layers.
         layer_bytes: memory for one layer, over all ranks.
         state_bytes: memory for the densities at one depth, over all ranks.
-        memory: bytes that may be used, None for no limit.
+        memory: bytes that may be used.
         disk: bytes that may be used on disk besides.
 
     Raises:
         InputError: one layer and one checkpoint do not fit.
     """
-    if memory is None or layers * layer_bytes <= memory:
+    if layers * layer_bytes <= memory:
         return Plan(layers, layers, 0, 0, layer_bytes, state_bytes)
     best: tuple[tuple[float, int], Plan] | None = None
     for held in range(1, min(layers - 1, int(memory // layer_bytes)) + 1):
