@@ -79,7 +79,7 @@ def functional_of(choice: Choice) -> ParticleFunctional:
     return ParticleFunctional(case, drawn(case, 40, seed=1), SELF)
 
 
-@pytest.mark.parametrize("choice", choices(), ids=lambda c: "-".join(map(str, c)))
+@pytest.mark.parametrize("choice", list(choices()), ids=lambda c: "-".join(map(str, c)))
 def test_taylor(choice: Choice) -> None:
     functional = functional_of(choice)
     theta, n = functional.theta0, functional.controls.size

@@ -34,15 +34,20 @@ def run_tao(search: Search) -> OptimiseResult:
 
     Parallel: collective.
     """
-    driver = _Driver(search)
-    try:
-        return driver.solve()
-    finally:
-        driver.destroy()
+    with _defaults():
+        driver = _Driver(search)
+        try:
+            return driver.solve()
+        finally:
+            driver.destroy()
 
 
-DEFAULTS = {f"tao_{name}_init_type": "constant" for name in ("ntr", "ntl", "nls", "bnk")}
-"""Options that are set unless the user does: TAO's own first radius comes from far trial points."""
+DEFAULTS = {f"tao_{name}_init_type": "constant" for name in ("ntr", "ntl", "nls", "bnk")} | {
+    "vec_mdot_use_gemv": "false"
+}
+"""Options that are set unless the user does: TAO's own first radius comes from far trial points;
+several dot products at once are rounded in a way that depends on where the vectors lie in memory.
+"""
 
 
 @contextmanager
@@ -102,8 +107,7 @@ class _Driver:
         self._put(self.z, search.theta * self.scale)
         tao.setSolution(self.z)
         try:
-            with _defaults():
-                tao.setFromOptions()
+            tao.setFromOptions()
             self._check_type()
             tao.solve()
         except PETSc.Error as error:
