@@ -23,8 +23,9 @@ from mfresnet.case import parse
 from mfresnet.errors import InputError
 from mfresnet.export_onnx import OPSET
 from mfresnet.exporters import EXPORTERS, export
+from mfresnet.loading import load_network
 from mfresnet.sampling import load_steered, log_density, sample, steered_by
-from mfresnet.trained import TrainedNetwork, load_network
+from mfresnet.trained import TrainedNetwork
 
 SAMPLES = np.random.default_rng(3).standard_normal((100_000, 4))
 SAMPLES[:5000] *= 20.0  # where activations saturate

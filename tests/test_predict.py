@@ -20,10 +20,11 @@ from helpers import make_data_case, random_network, write_table
 from mfresnet import tables
 from mfresnet.case import parse
 from mfresnet.errors import InputError
+from mfresnet.loading import load_network
 from mfresnet.predict import predict
 from mfresnet.runner import run
 from mfresnet.sampling import log_density, steered_by
-from mfresnet.trained import TrainedNetwork, load_network
+from mfresnet.trained import TrainedNetwork
 from mfresnet.writers import WRITERS
 
 SAMPLES = np.random.default_rng(9).standard_normal((90, 4))

@@ -20,11 +20,11 @@ from mfresnet.crossval import cross_validate, sentence, table
 from mfresnet.errors import InputError
 from mfresnet.exporters import export
 from mfresnet.functional import ReducedFunctional
+from mfresnet.loading import load_network
 from mfresnet.optimise import minimise
 from mfresnet.pathwise import pathwise_loss
 from mfresnet.population import populate
 from mfresnet.runner import run
-from mfresnet.trained import load_network
 
 BETA, GAMMA = 2.0, 0.1
 

@@ -18,11 +18,12 @@ from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.loading import load_network
 from mfresnet.measures import calibration_error, measure, quality
 from mfresnet.particles import flow
 from mfresnet.runner import run
 from mfresnet.schemes import SCHEMES
-from mfresnet.trained import TrainedNetwork, load_network, trained_network
+from mfresnet.trained import TrainedNetwork, trained_network
 
 RNG = np.random.default_rng(12)
 

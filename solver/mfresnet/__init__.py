@@ -39,12 +39,13 @@ if TYPE_CHECKING:
     from mfresnet.density_estimator import MeanFieldDensity
     from mfresnet.errors import InputError, SolveError
     from mfresnet.functional import ReducedFunctional
+    from mfresnet.loading import load_network
     from mfresnet.optimise import OptimiseResult, minimise
     from mfresnet.particle_functional import ParticleFunctional
     from mfresnet.regressor import MeanFieldRegressor
     from mfresnet.runner import RunResult, run
     from mfresnet.steering import as_initial, mean_control, mean_steering
-    from mfresnet.trained import TrainedNetwork, load_network
+    from mfresnet.trained import TrainedNetwork
 
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
 # MPI is imported.
@@ -93,7 +94,7 @@ _HOMES = {
     "as_initial": "steering",
     "gaussian_control": "affine",
     "load": "case",
-    "load_network": "trained",
+    "load_network": "loading",
     "mean_control": "steering",
     "mean_steering": "steering",
     "minimise": "optimise",

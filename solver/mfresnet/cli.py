@@ -156,9 +156,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="The file to write: csv, tsv or parquet.")],
 ) -> None:
     """Write class, probabilities and final position of every row of a table."""
+    from mfresnet.loading import load_network
     from mfresnet.parallel import together
     from mfresnet.predict import predict as write
-    from mfresnet.trained import load_network
 
     with together(MPI.COMM_WORLD):
         network = load_network(run)
@@ -195,8 +195,8 @@ def export(
 ) -> None:
     """Write the trained network of a run as a file that runs elsewhere."""
     from mfresnet.exporters import export as write
+    from mfresnet.loading import load_network
     from mfresnet.parallel import together
-    from mfresnet.trained import load_network
 
     comm, written = MPI.COMM_WORLD, []
     with together(comm):

@@ -24,9 +24,10 @@ from scipy.stats import multivariate_normal
 from mfresnet.arrays import Array
 from mfresnet.density import Density, Gaussian
 from mfresnet.errors import InputError
+from mfresnet.loading import load_network
 from mfresnet.particles import Network, flow
 from mfresnet.schemes import SCHEMES
-from mfresnet.trained import TrainedNetwork, load_network, trained_network
+from mfresnet.trained import TrainedNetwork, trained_network
 
 if TYPE_CHECKING:
     from mfresnet.functional import ReducedFunctional

@@ -22,10 +22,8 @@ array([[0.644, 0.356],
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -214,7 +212,7 @@ def trained_network(
     if dataset is not None:
         data = {name: getattr(dataset, name) for name in ARRAYS}
     controls = functional.controls.from_vector(theta)
-    network = _assemble(
+    network = assemble(
         functional.case,
         population.labels,
         population.targets,
@@ -227,7 +225,7 @@ def trained_network(
     return network.applied_by(inference, functional.case.time.order, functional.steps_per_layer)
 
 
-def _assemble(
+def assemble(
     case: Case,
     labels: tuple[str, ...],
     targets: Array,
@@ -235,7 +233,16 @@ def _assemble(
     controls: Controls,
     steps_per_layer: int,
 ) -> TrainedNetwork:
-    """Return the network of a case; without samples the features are the coordinates."""
+    """Return the network of a case; without samples the features are the coordinates.
+
+    Args:
+        case: the case.
+        labels: names of the classes.
+        targets: the points that they should reach, (classes, d), any other shape without.
+        data: features, shift and matrix of ``Dataset``, None without samples.
+        controls: the trained controls.
+        steps_per_layer: steps of the density in a layer.
+    """
     from mfresnet.losses import LOSSES
 
     d, head, regression = case.moving, controls.of_head(), case.task == "regression"
@@ -270,49 +277,3 @@ def _assemble(
         start="" if case.start is None else case.start.model_dump_json(),
     )
     return network.applied_by(case.network.inference, case.time.order, steps_per_layer)
-
-
-# ---------------------------------------------------------------------- files
-def load_network(path: str | Path) -> TrainedNetwork:
-    """Return the network of a run directory, or of a file of ``mfresnet export --to npz``.
-
-    Raises:
-        InputError: neither is there, or a file in it cannot be read.
-    """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            return _load_run(path)
-        with np.load(path) as file:
-            return TrainedNetwork.from_arrays(dict(file))
-    except InputError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"{path}: not a trained network ({reason}); expected the directory of a finished run "
-            "or a file of mfresnet export --to npz. Check the path."
-        ) from None
-
-
-def case_of(directory: Path) -> Case:
-    """Return the case of a run directory."""
-    from mfresnet.case import load
-
-    return load(directory / "case.toml")
-
-
-def _load_run(directory: Path) -> TrainedNetwork:
-    report = json.loads((directory / "run.json").read_text(encoding="utf-8"))
-    case = case_of(directory)
-    with np.load(directory / "controls.npz") as file:
-        values = {n: file[n] for n in (*case.shapes(), *case.head(1))}
-    controls = Controls(values, tuple(case.head(1)))
-    data, labels = report["data"], tuple(case.labels())
-    targets = [c.target for c in case.classes if c.target is not None]
-    if data is not None:
-        labels, given = tuple(data["labels"]), case.loss.targets or {}
-        targets = [given[label] for label in labels if label in given]
-    return _assemble(
-        case, labels, np.array(targets, dtype=float), data, controls, report["steps_per_layer"]
-    )
