@@ -5,6 +5,7 @@
 from mpi4py import MPI
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,36 @@ def test_same_file_on_all_ranks(
     predict(network, path, directory / f"{COMM.rank}{out}", MPI.COMM_SELF)
     content = (directory / f"all{out}").read_bytes()
     assert content == (directory / f"{COMM.rank}{out}").read_bytes()
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "density"])
+def test_missing_values_and_measures(
+    task: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows without a prediction keep their place; all ranks know the measures of all rows."""
+    monkeypatch.setattr(tables, "BYTES", 800)
+    samples = np.random.default_rng(4).standard_normal((101, 5))
+    samples[[0, 17, 100], 2] = np.nan
+    network = replace(random_network("square", "tanh"), task=task, missing="drop", label="e")
+    if task == "regression":
+        head = {"H": network.head["H"][:1], "h": network.head["h"][:1]}
+        network = replace(network, head=head, probabilistic=False)
+    elif task == "density":
+        start = '{"kind": "gaussian", "mean": [0, 0], "covariance": [[1, 0], [0, 1]]}'
+        network = replace(network, head={}, probabilistic=False, start=start)
+    path = directory / "data.csv"
+    if COMM.rank == 0:
+        write_table(path, dict(zip("abcde", samples.T, strict=True)))
+    COMM.Barrier()
+    found = predict(network, path, directory / "all.csv", COMM)
+    alone = predict(network, path, directory / f"{COMM.rank}.csv", MPI.COMM_SELF)
+    assert (found.rows, found.missing) == (101, 3)
+    assert found.labelled == (0 if task == "density" else 98)
+    assert found.sentence() == alone.sentence()
+    content = (directory / "all.csv").read_bytes()
+    assert content == (directory / f"{COMM.rank}.csv").read_bytes()
+    rows = content.decode().splitlines()
+    assert [i for i, row in enumerate(rows[1:]) if not row.strip(',"')] == [0, 17, 100]
 
 
 def test_mistake_in_the_last_block(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
