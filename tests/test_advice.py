@@ -71,7 +71,7 @@ def test_a_density_narrower_than_the_cells_is_reported() -> None:
         functional = narrowing(cells)
         theta = functional.theta0
         shares = damping(functional, theta)
-        messages[cells] = warnings(functional, functional.balance(theta), shares)
+        messages[cells] = warnings(functional, functional.balance(theta), shares, np.zeros(1))
         assert (shares[0] > COARSE) == (cells == 13), shares
     assert len(messages[13]) == 1 and messages[104] == []
     assert "class 0 becomes narrower than the cells" in messages[13][0]
@@ -115,7 +115,7 @@ def test_mass_near_the_boundary_is_reported() -> None:
     functional = ReducedFunctional(case, MPI.COMM_SELF)
     balance = functional.balance(functional.theta0)
     assert NEAR * 1e-3 < balance.outflow[0] < 1e-3
-    found = warnings(functional, balance, np.zeros(1))
+    found = warnings(functional, balance, np.zeros(1), np.zeros(1))
     assert len(found) == 1
     assert found[0].startswith("mesh: class a reaches the boundary; got ")
     assert found[0].endswith("Enlarge mesh.lower and mesh.upper.")

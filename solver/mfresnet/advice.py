@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""What a run should have had otherwise: mass near the boundary, densities that are too narrow."""
+"""What a run should have had otherwise: a larger box, a finer mesh, smaller controls."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from mfresnet.arrays import Array
 from mfresnet.balance import Balance
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
+from mfresnet.particles import flow
+from mfresnet.schemes import SCHEMES
 
 NEAR = 0.1
 """Share of the tolerated outflow from which on it is worth a sentence."""
 COARSE = 0.05
 """Share of the square of the L2 norm that the flux may take before it is worth a sentence."""
+APART = 0.01
+"""Distance between density and points, as ``drift`` has it, before it is worth a sentence."""
+CHUNK = 50_000
 
 
 def damping(functional: ReducedFunctional, theta: Array) -> Array:
@@ -49,24 +54,82 @@ def damping(functional: ReducedFunctional, theta: Array) -> Array:
     taken, squared = np.moveaxis(
         total(functional.comm, np.ravel(lost)).reshape(np.shape(lost)), -1, 0
     )
-    shares: Array = (taken / squared).sum(axis=0) * functional.controls.layer_time
+    # of a class that has left the mesh there is nothing to resolve
+    parts = np.divide(taken, squared, out=np.zeros_like(taken), where=squared > 0.0)
+    shares: Array = parts.sum(axis=0) * functional.controls.layer_time
     return shares
 
 
-def warnings(functional: ReducedFunctional, balance: Balance, shares: Array) -> list[str]:
+def drift(functional: ReducedFunctional, theta: Array) -> Array:
+    """Return how far each density ends from where the network moves its points.
+
+    With the mean m and the standard deviation s at T, of the density and of points x with the
+    masses of the density at 0 that the network moves to X,
+
+        sqrt( |m_f - m_X|^2 + (s_f - s_X)^2 ) / max( sqrt(E |X - x|^2), s_X ) .
+
+    The points know no mesh: a velocity that is steeper than the cells or the steps resolve shows.
+    Mass that has left the mesh is not in m_f and s_f.
+
+    Args:
+        functional: J.
+        theta: the controls.
+
+    Returns:
+        The relative distance, (classes,).
+
+    Parallel: collective.
+    """
+    space, network = functional.transport.space, functional.network(theta)
+    rule, dofs = space.quadrature, space.dofs[: space.n_owned_cells]
+    d, steps, f0 = space.dimension, 2 * functional.steps_per_layer, functional.f0
+    moved = np.zeros((len(f0), d + 3))
+    cells = max(1, CHUNK // len(rule.basis))
+    for start in range(0, space.n_owned_cells, cells):
+        part = slice(start, start + cells)
+        x = rule.x[part].reshape(-1, d).T
+        mass = (rule.weights[part] * (f0[:, dofs[part]] @ rule.basis.T)).reshape(len(f0), -1)
+        end = flow(network, x, SCHEMES[4], steps)[-1]
+        squares = [np.sum(end**2, axis=0), np.sum((end - x) ** 2, axis=0)]
+        moved += mass @ np.array([np.ones_like(end[0]), *end, *squares]).T
+    degree = space.degree + 2
+    second = space.integrate(lambda x: np.sum(x**2, axis=0), degree)
+    first = [space.integrate(lambda x, i=i: x[i], degree) for i in range(d)]  # type: ignore[misc]
+    carried = functional.densities(theta, [-1])[0] @ np.array([space.integral, *first, second]).T
+    sums = total(functional.comm, np.concatenate([moved.ravel(), carried.ravel()]))
+    points, density = np.split(sums, [moved.size])
+    points, density = points.reshape(moved.shape), density.reshape(carried.shape)
+    travelled = points[:, -1] / points[:, 0]
+    (m, s), (m_f, s_f) = _mean_and_deviation(points[:, :-1]), _mean_and_deviation(density)
+    apart = np.sum((m_f - m) ** 2, axis=1) + (s_f - s) ** 2
+    return np.sqrt(apart / np.maximum(travelled, s**2))
+
+
+def _mean_and_deviation(sums: Array) -> tuple[Array, Array]:
+    """Return mean and standard deviation from the sums of 1, x and |x|^2, (classes, d + 2)."""
+    mean = sums[:, 1:-1] / sums[:, :1]
+    variance = sums[:, -1] / sums[:, 0] - np.sum(mean**2, axis=1)
+    return mean, np.sqrt(np.maximum(variance, 0.0))
+
+
+def warnings(
+    functional: ReducedFunctional, balance: Balance, shares: Array, apart: Array
+) -> list[str]:
     """Return a sentence for everything that the user may want to change.
 
     Args:
         functional: J.
         balance: the mass balance of the controls.
         shares: what ``damping`` returns for them.
+        apart: what ``drift`` returns for them.
     """
     case, found = functional.case, []
     grow = "Enlarge mesh.lower and mesh.upper."
     if case.mesh.kind == "file":
         grow = "Use a larger mesh."
-    rows = zip(functional.population.labels, balance.outflow, shares, strict=True)
-    for label, outflow, share in rows:
+    finer = f"Raise {'mesh.cells' if case.mesh.kind == 'box' else 'the number of cells'}"
+    labels = functional.population.labels
+    for label, outflow, share, far in zip(labels, balance.outflow, shares, apart, strict=True):
         if NEAR * case.mesh.outflow_tolerance < outflow <= case.mesh.outflow_tolerance:
             found.append(
                 f"mesh: class {label} reaches the boundary; got {outflow:.2e} of its mass over it, "
@@ -75,8 +138,14 @@ def warnings(functional: ReducedFunctional, balance: Balance, shares: Array) -> 
         if share > COARSE:
             found.append(
                 f"mesh: class {label} becomes narrower than the cells resolve; got {share:.2g} of "
-                f"its squared L2 norm lost at jumps, expected below {COARSE}. Raise "
-                f"{'mesh.cells' if case.mesh.kind == 'box' else 'the number of cells'} or "
+                f"its squared L2 norm lost at jumps, expected below {COARSE}. {finer} or "
                 "space.degree."
+            )
+        if far > APART and outflow <= case.mesh.outflow_tolerance:
+            found.append(
+                f"mesh: class {label} does not end where the network moves its points; got "
+                f"{far:.2g} of their distance, expected below {APART}: the velocity is steeper "
+                f"than cells or steps resolve. {finer} or space.degree, or keep the controls small "
+                "(penalty.tikhonov, training.lower and training.upper)."
             )
     return found

@@ -13,7 +13,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from mfresnet.advice import damping, warnings
+import numpy as np
+
+from mfresnet.advice import damping, drift, warnings
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
@@ -218,6 +220,8 @@ def _report(
             "mesh.upper or raise the tolerance."
         )
     shares = damping(functional, theta)
+    with np.errstate(over="ignore", invalid="ignore"):  # points may leave the mesh for good
+        apart = drift(functional, theta)
     report: dict[str, Any] = {
         "case": case.title,
         "status": name,
@@ -243,7 +247,8 @@ def _report(
         "outflow": outflow,
         "min_density": balance.min_density,
         "damping": float(shares.max()),
-        "warnings": warnings(functional, balance, shares),
+        "drift": float(apart.max()) if np.isfinite(apart).all() else None,
+        "warnings": warnings(functional, balance, shares, apart),
         "metrics": {},
         "data": _data(functional),
         "memory": {
