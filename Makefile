@@ -1,8 +1,9 @@
-# Every target sets up the environment by itself, see docker/run.
+# Every target sets up the environment by itself, see docker/run. With SUITE=sid, a variable that make
+# hands on, it is that of another Debian release.
 RUN := docker/run
 DEMO := cases/breast_cancer.toml
 
-.PHONY: help demo gallery test lint shell clean
+.PHONY: help demo gallery test smoke lint shell clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -17,6 +18,10 @@ test: ## Run all tests, those of tests/parallel on 1, 2 and 3 ranks
 	$(RUN) python3 -m mpi4py -m pytest tests
 	$(RUN) mpirun -n 2 python3 -m mpi4py -m pytest --color=no tests/parallel
 	$(RUN) mpirun -n 3 python3 -m mpi4py -m pytest --color=no tests/parallel
+
+smoke: ## Run one test of each kind, those of tests/parallel on 1 and 2 ranks
+	$(RUN) python3 -m mpi4py -m pytest -m smoke tests
+	$(RUN) mpirun -n 2 python3 -m mpi4py -m pytest --color=no -m smoke tests/parallel
 
 lint: ## Check style and types
 	$(RUN) ruff check --no-cache .

@@ -71,6 +71,7 @@ def quick(**parameters: Any) -> MeanFieldClassifier:
     return MeanFieldClassifier(**(QUICK | {"max_iterations": 30} | parameters))
 
 
+@pytest.mark.smoke
 def test_same_network_as_the_case(tmp_path: Path) -> None:
     """The estimator is the case of its parameters, on the same samples."""
     case = make_data_case(

@@ -100,6 +100,7 @@ def test_agreement(
         np.testing.assert_array_equal(found["label"], np.array(network.labels)[expected["class"]])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("to", ["torch", "onnx"])
 @pytest.mark.parametrize("changes", [{"order": 1, "steps": 1}, {"order": 4, "steps": 3, "d": 3}])
 def test_schemes_and_targets(to: str, changes: dict[str, int], tmp_path: Path) -> None:

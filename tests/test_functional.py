@@ -81,6 +81,7 @@ def test_taylor_of_subsets(cell: str, trainable: list[str]) -> None:
     check_rates(functional, functional.theta0 + 0.1 * noise(functional))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("flux", FLUXES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_taylor_of_every_flux(cell: str, flux: str) -> None:

@@ -22,6 +22,7 @@ def functional() -> ReducedFunctional:
     return ReducedFunctional(make_case("tetrahedron", network={"layers": 2}), MPI.COMM_SELF)
 
 
+@pytest.mark.smoke
 def test_classes_are_in_the_picture(functional: ReducedFunctional, tmp_path: Path) -> None:
     """Three views, with a bluish and an orange body in each."""
     path = tmp_path / "density.png"

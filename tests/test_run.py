@@ -51,6 +51,7 @@ def filled(path: Path, settings: list[str]) -> Case:
     return case.resolve(populate(case, MPI.COMM_SELF))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("case", "name", "value", "objective"),
     [(SHIFT, "b", 1.36363636, 0.122272727), (SCALE, "W", -1.10250163901, 0.115900575152)],
@@ -109,6 +110,7 @@ def data_case(directory: Path, **sections: Any) -> Path:
     return path
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_run_on_samples(ranks: int, tmp_path: Path) -> None:
     case, directory = data_case(tmp_path), tmp_path / "run"

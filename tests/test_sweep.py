@@ -46,6 +46,7 @@ def test_pairing_is_constant(cell: str, order: int, degree: int) -> None:
     assert np.ptp(pairings) <= 1e-12 * size
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize("cell", CELLS)
 def test_mass_balance(cell: str, order: int) -> None:

@@ -28,6 +28,7 @@ def wavy(functional: ReducedFunctional) -> Array:
     return functional.theta0 + 0.3 * np.sin(np.arange(functional.controls.size))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("activation", ["tanh", "softplus"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_value_and_derivative(cell: str, activation: str) -> None:

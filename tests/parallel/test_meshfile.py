@@ -51,6 +51,7 @@ def write(path: Path, points: Any, cells: Any, kind: str = "") -> Path:
     return path
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kind", ["gmsh22", "gmsh", "xdmf"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_mesh_of_a_file_is_the_mesh(cell: str, kind: str, folder: Path) -> None:

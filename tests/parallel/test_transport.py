@@ -69,6 +69,7 @@ def test_every_flux_is_the_ufl_form(cell: str, flux: str) -> None:
     compare(Space(shaped_mesh(COMM, cell, few(cell, 5), "rotated"), 2), flux)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("degree", [0, 1, 3])
 def test_rank_without_boundary_facets(degree: int) -> None:
     mesh = shaped_mesh(COMM, "quadrilateral", 8, "rotated", inner_rank(8))
@@ -94,6 +95,7 @@ def test_more_ranks_than_cells(cell: str) -> None:
     assert forward == pytest.approx(inner(space, f, transport.apply_transpose(psi, a)), rel=1e-11)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("flux", FLUXES)
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("cell", CELLS)
