@@ -27,6 +27,7 @@ from mfresnet.particle_functional import ParticleFunctional
 from mfresnet.particle_samples import drawn, midpoints
 from mfresnet.penalties import PENALTIES
 from mfresnet.quantiles import distribution, quantile
+from mfresnet.sample_limit import sample_limit, train_on_samples
 from mfresnet.schemes import SCHEMES
 from mfresnet.verify import TaylorTest, taylor_test
 
@@ -259,3 +260,25 @@ def test_what_is_refused(tmp_path: Path) -> None:
     other = make_case("interval", training={"method": "maximum_principle"})
     with pytest.raises(InputError, match=r"training\.method: needs densities"):
         ParticleFunctional(other, drawn(other, 5), SELF)
+
+
+def test_limit_of_many_samples() -> None:
+    """The bias alone, one class: H = T^2 + alpha T and S = T^2 V0 on constant controls."""
+    case = make_case(
+        "interval",
+        mesh={"lower": [-1.0], "cells": [20]},
+        classes=[{"density": gaussian(0.5, 0.04), "target": 2.0}],
+        network={"activation": "identity", "trainable": ["b"], "layers": 3},
+        initial={"kind": "zero"},
+        penalty={"tikhonov": 0.1},
+        training={"method": "ntr"},
+    )
+    functional = ReducedFunctional(case, SELF)
+    theta = minimise(functional).theta
+    limit = sample_limit(functional, theta, 400, seed=0)
+    v0, d = 0.04, 0.1 * 1.5 / 1.1
+    assert limit.control_error(100) == pytest.approx(np.sqrt(v0 / 100) / 1.1, rel=0.1)
+    assert limit.excess(100) == pytest.approx(v0 / 1.1 / 200, rel=0.2)
+    assert limit.gap(100) == pytest.approx(np.sqrt((d**2 * v0 + v0**2 / 2) / 100), rel=0.15)
+    particles, result = train_on_samples(functional, theta, 50, seed=3)
+    np.testing.assert_allclose(result.theta, (2.0 - particles.samples.x.mean()) / 1.1, atol=1e-5)
