@@ -153,7 +153,7 @@ def study(size: str = "full") -> Study:
     right.loglog(counts, layered, "D", color=COLOURS[2], label="exact layers")
     draw_slope(right, counts, plain, "-1")
     draw_slope(right, counts, layered, "-2")
-    right.set(xlabel="number of layers $L$", ylabel=r"$|\min J_L - \min J_\infty|$",
+    right.set(xlabel="number of layers $L$", ylabel=r"$|\min\,J_L - \min\,J_\infty|$",
               title="trained controls")  # fmt: skip
     for axes in (left, right):
         axes.legend(fontsize=8)

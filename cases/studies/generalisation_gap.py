@@ -108,7 +108,7 @@ def study(size: str = "full") -> Study:
     axes.loglog(counts, expected_gap, color=COLOURS[2], lw=1, label=r"$(\mathrm{var}\,l/N)^{1/2}$")
     axes.loglog(counts, means, "o", color=COLOURS[0],
                 label=r"$J(\theta_N) - J(\theta^*)$, mean: population excess")  # fmt: skip
-    axes.loglog(counts, trained, "D", ms=5, mfc="none", color=COLOURS[1],
+    axes.loglog(counts, trained, "D", ms=10, mfc="none", color=COLOURS[1],
                 label=r"$J_N(\theta^*) - J_N(\theta_N)$, mean: training gain")  # fmt: skip
     axes.loglog(counts, expected, color=COLOURS[0], lw=1, label=r"$\mathrm{tr}(H^{-1}S)/2N$")
     for k, values in enumerate(excess):
@@ -116,7 +116,8 @@ def study(size: str = "full") -> Study:
         axes.vlines(counts[k], low, high, color=COLOURS[0], alpha=0.35, lw=5)
     draw_slope(axes, counts, 1.7 * rms, "-1/2")
     draw_slope(axes, counts, 0.3 * means, "-1")
-    axes.set(xlabel="number of samples $N$", ylabel="difference of losses")
+    axes.set(xlabel="number of samples $N$", ylabel="difference of losses",
+             xlim=(counts[0] / 1.6, counts[-1] * 1.6))  # fmt: skip
     axes.legend(fontsize=8, loc="lower left")
     axes.grid(alpha=0.25)
     return Study("Generalisation", __doc__, columns, findings, figure)

@@ -1,0 +1,182 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""A density is pressed into a point or split in two, until the mesh says that it cannot follow.
+
+On the line with v = tanh(w x + b) the density at the fixed point x* = -b/w is f0(x*) e^{-wt}: for
+w < 0 it grows exponentially while its width falls below any cell, for w > 0 it empties and the mass
+splits. Every halving of the cells buys the depth ln 2 / |w|. The coarse meshes warn, with the
+sentence in the picture; mass is kept on all of them.
+
+Run: docker/run python3 cases/studies/aggregation.py
+"""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mfresnet.advice import damping, warnings
+from mfresnet.arrays import Array
+from mfresnet.case import parse
+from mfresnet.density import Gaussian
+from mfresnet.findings import at_least, at_most, near
+from mfresnet.functional import ReducedFunctional
+from mfresnet.locate import Locator
+from mfresnet.palette import COLOURS
+from mfresnet.raster import Raster
+from mfresnet.study import Study, main
+
+F0 = Gaussian(mean=0.0, covariance=0.25)
+W, B, LAYERS = 3.0, 0.8, 60
+LOST = 0.05
+"""Relative L2 error of the density from which on the mesh has lost it."""
+
+
+def carried(sign: float, cells: int) -> tuple[ReducedFunctional, Array]:
+    """Return J for its densities, and the controls w = sign W, b = sign B in every layer."""
+    case = parse({
+        "mesh": {"cell": "interval", "cells": [cells], "lower": [-4.5], "upper": [4.5]},
+        "network": {"layers": LAYERS},
+        "classes": [{"label": "all", "density": F0.model_dump(), "target": 0.0}],
+        "initial": {"kind": "values", "W": [[sign * W]], "b": [sign * B]},
+    })  # fmt: skip
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    return functional, functional.theta0
+
+
+def at_fixed_point(functional: ReducedFunctional, theta: Array) -> Array:
+    """Return the density at x* = -b/w at the start of every layer and at T."""
+    space = functional.transport.space
+    cell, reference, _ = Locator(space).find(np.array([[-B / W]]))
+    basis = space.tabulate(reference)[0, 0]
+    return functional.densities(theta)[:, 0, space.dofs[cell[0]]] @ basis
+
+
+def exact(x: Array, t: float, w: float, b: float) -> Array:
+    """Return f(t, x) by the characteristics."""
+    x0 = (np.arcsinh(np.exp(-w * t) * np.sinh(w * x + b)) - b) / w
+    velocities = np.tanh(w * x0 + b) / np.tanh(w * x + b)
+    return F0.density(x0[None]) * velocities
+
+
+def errors(functional: ReducedFunctional, theta: Array, w: float, b: float) -> Array:
+    """Return the relative L2 error of the density at the start of every layer and at T."""
+    space = functional.transport.space
+    rule = space.cell_quadrature(2 * space.degree + 6, 8)
+    x, found = rule.x.reshape(-1), []
+    for t, f in zip(times(), functional.densities(theta)[:, 0], strict=True):
+        values = f[space.dofs[: space.n_owned_cells]] @ rule.basis.T
+        wanted = exact(x, t, w, b).reshape(values.shape)
+        squares = [np.sum(rule.weights * g**2) for g in (values - wanted, wanted)]
+        found.append(np.sqrt(squares[0] / squares[1]))
+    return np.array(found)
+
+
+def lost_at(error: Array) -> float:
+    """Return the depth where the error passes ``LOST``; infinity where it does not."""
+    later = np.flatnonzero(error > LOST)
+    if not later.size or later[0] == 0:
+        return 0.0 if later.size else np.inf
+    n, t = int(later[0]), times()
+    share = np.log(LOST / error[n - 1]) / np.log(error[n] / error[n - 1])
+    return float(t[n - 1] + share * (t[n] - t[n - 1]))
+
+
+def times() -> Array:
+    """Return the starts of the layers and T."""
+    return np.linspace(0.0, 1.0, LAYERS + 1)
+
+
+def study(size: str = "full") -> Study:
+    """Follow the density at the fixed point on several meshes."""
+    meshes = 15 * 2 ** np.arange(6 if size == "full" else 5)
+    start, t = float(F0.density(np.array([[-B / W]]))[0]), times()
+    figure = Figure(figsize=(13, 4.4), layout="constrained")
+    peak, pressed, split = figure.subplots(1, 3)
+    names = ("cells", "h", "lost at", "peak over exact", "L2 error", "share", "warns", "L2, split")
+    columns: dict[str, list] = {name: [] for name in names}
+    sentences, mass = [], 0.0
+    for k, cells in enumerate(meshes):
+        functional, theta = carried(-1.0, int(cells))
+        values, error = at_fixed_point(functional, theta), errors(functional, theta, -W, -B)
+        balance, shares = functional.balance(theta), damping(functional, theta)
+        found = [s for s in warnings(functional, balance, shares) if "narrower" in s]
+        sentences.append(found)
+        apart, theta_apart = carried(1.0, int(cells))
+        mass = max(mass, balance.error, apart.balance(theta_apart).error)
+        row = (
+            int(cells),
+            9.0 / cells,
+            lost_at(error),
+            float(values[-1] / (start * np.exp(W))),
+            float(error[-1]),
+            float(shares[0]),
+            bool(found),
+            float(errors(apart, theta_apart, W, B)[-1]),
+        )
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+        peak.semilogy(t, values, color=COLOURS[k], lw=1.5, label=f"{cells} cells")
+        peak.semilogy(t, at_fixed_point(apart, theta_apart), color=COLOURS[k], lw=1.5)
+        if np.isfinite(row[2]):
+            peak.semilogy(row[2], np.interp(row[2], t, values), "o", color=COLOURS[k], ms=6)
+        if cells in (30, 60, 240):
+            draw(pressed, functional, theta, (-0.75, 0.35), COLOURS[k], f"{cells} cells")
+        if cells in (15, 60):
+            draw(split, apart, theta_apart, (-2.4, 2.4), COLOURS[k], f"{cells} cells")
+    _finish(peak, pressed, split, start)
+    figure.supxlabel(
+        textwrap.fill(f"mfresnet on {meshes[1]} cells: {sentences[1][0]}", 160), fontsize=8,
+        style="italic",
+    )  # fmt: skip
+    h, lost, warns = (np.array(columns[name]) for name in ("h", "lost at", "warns"))
+    seen = (lost > 0.0) & np.isfinite(lost)
+    gained, theory = float(-np.polyfit(np.log2(h[seen]), lost[seen], 1)[0]), np.log(2.0) / W
+    missed = sum(
+        e > 0.3 and not warned for e, warned in zip(columns["L2 error"], warns, strict=True)
+    )
+    findings = (
+        near("depth gained by halving the cells", gained, theory, 0.1 * theory),
+        at_least("meshes that lose the density", int(seen.sum()), 3),
+        at_most("finest mesh: relative L2 error", columns["L2 error"][-1], LOST),
+        at_most("finest mesh: relative error of the peak",
+                abs(columns["peak over exact"][-1] - 1.0), LOST),
+        at_most("meshes with an error above 30 % and without a warning", missed, 0),
+        at_most("finest mesh: warnings", len(sentences[-1]), 0),
+        at_most("splitting, finest mesh: relative L2 error", columns["L2, split"][-1], 1e-3),
+        at_most("mass balance", mass, 1e-12),
+    )  # fmt: skip
+    return Study("Aggregation and splitting", __doc__, columns, findings, figure)
+
+
+def draw(axes, functional, theta, ends, colour, label) -> None:  # noqa: ANN001
+    """Draw the density at T between two ends."""
+    raster = Raster(functional.transport.space, np.array(ends[:1]), np.array(ends[1:]), 1500)
+    values = raster.sample(functional.densities(theta)[-1])[0]
+    axes.plot(raster.axes[0], values, color=colour, lw=1.5, label=label)
+
+
+def _finish(peak, pressed, split, start: float) -> None:  # noqa: ANN001
+    """Draw what is exact, and name the axes."""
+    t = times()
+    peak.semilogy(t, start * np.exp(W * t), "k--", lw=1, label=r"$f_0(x^*)\,e^{-wt}$")
+    peak.semilogy(t, start * np.exp(-W * t), "k--", lw=1)
+    peak.semilogy([], [], "o", color="0.4", label=f"relative $L^2$ error {LOST:.0%}")
+    peak.set(xlabel="depth $t$", ylabel="$f(t, x^*)$",
+             title=f"at the fixed point, $w = -{W:g}$ and $w = {W:g}$")  # fmt: skip
+    for axes, sign, ends in ((pressed, -1.0, (-0.75, 0.35)), (split, 1.0, (-2.4, 2.4))):
+        x = np.linspace(*ends, 1200)
+        axes.plot(x, exact(x, 1.0, sign * W, sign * B), "k--", lw=1, label="exact")
+        axes.set(xlabel="$x$", ylabel="density at $T = 1$", title=f"$w = {sign * W:g}$")
+    split.plot(x, F0.density(x[None]), color="0.7", label="$f_0$", zorder=0)
+    for axes in (peak, pressed, split):
+        axes.legend(fontsize=8)
+        axes.grid(alpha=0.25)
+
+
+if __name__ == "__main__":
+    main(study)
