@@ -26,4 +26,11 @@ def test_examples(
 
 
 def test_there_are_examples() -> None:
-    assert {"__init__", "classifier", "density_estimator", "regressor", "trained"} <= set(MODULES)
+    assert {
+        "__init__",
+        "classifier",
+        "density_estimator",
+        "particle_functional",
+        "regressor",
+        "trained",
+    } <= set(MODULES)

@@ -5,7 +5,20 @@
     J(theta) = sum_n w_n l_{k_n}( x_n(T); head ) + penalty(theta),   sum_n w_n = 1          (20)
 
 with x_n the samples moved by Euler's or another Runge-Kutta scheme. It is the training that the
-mean-field limit is the limit of; the same optimisers run on it.
+mean-field limit is the limit of; the same optimisers run on it. The bias that moves 100 samples of
+a Gaussian to a target, in closed form (2 - 0.5) / (0.1 + T):
+
+>>> import mfresnet
+>>> from mfresnet.particle_samples import midpoints
+>>> case = mfresnet.Case(
+...     mesh={"cell": "interval", "lower": -2.0, "upper": 4.0},
+...     network={"activation": "identity", "trainable": ["b"], "layers": 2},
+...     classes=[{"density": {"kind": "gaussian", "mean": 0.5, "covariance": 0.04}, "target": 2.0}],
+...     initial={"kind": "zero"}, penalty={"tikhonov": 0.1},
+... )
+>>> J = mfresnet.ParticleFunctional(case, midpoints(case, 100))
+>>> [round(float(b), 6) for b in mfresnet.minimise(J).theta]
+[1.363636, 1.363636]
 """
 
 from __future__ import annotations
