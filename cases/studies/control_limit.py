@@ -95,7 +95,7 @@ def study(size: str = "full") -> Study:
     left.loglog(counts, rms, "o", color=COLOURS[0], label="root mean square over the seeds")
     left.loglog(counts, expected, color=COLOURS[1], label=r"$(\mathrm{tr}\,H^{-1}SH^{-1}/N)^{1/2}$")
     draw_slope(left, counts, 1.8 * rms, "-1/2")
-    left.set(xlabel="number of samples $N$",
+    left.set(xlabel="number of samples $N$", xlim=(counts[0] / 1.6, counts[-1] * 1.6),
              ylabel=r"$\|\theta_N - \theta^*\|_{L^2(0,T)}$")  # fmt: skip
     left.legend(fontsize=8)
     left.grid(alpha=0.25)
@@ -118,7 +118,7 @@ def _draw_controls(axes, functional, theta, results, n) -> None:  # noqa: ANN001
             rows(theta)[i], times, baseline=None, color=COLOURS[i], lw=2.2, label=f"${name}$"
         )
     axes.set(xlabel="depth $t$", ylabel="controls",
-             title=f"of the densities, and of $N = {n}$ samples for each seed")  # fmt: skip
+             title=f"trained on the densities (bold) and on $N = {n}$ samples")  # fmt: skip
     axes.title.set_fontsize(10)
     axes.legend(fontsize=8)
     axes.grid(alpha=0.25)
