@@ -145,6 +145,8 @@ def test_gallery(tmp_path: Path) -> None:
     assert "Moved &lt;quickly&gt;" in page
     assert "A Gaussian moves." in page
     assert "A finding does not hold." in page
+    assert re.search(r"certificate: (\d+) of \1 lines hold", page)
+    assert "loss against particles" in page
     pictures = re.findall(r'<img src="([^"]+)"', page)
     assert {p.split("/")[0] for p in pictures} == {"falling", "rising", "moved"}
     for picture in pictures:

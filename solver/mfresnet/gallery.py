@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Exhibit:
         command: what a reader types to run it.
         status: exit status of its process.
         seconds: time of one core.
+        verify_seconds: time of one core for the certificate of a case.
         pictures: files, relative to the page.
         numbers: pairs of a name and a value.
         findings: numbers and what they should be.
@@ -55,7 +56,8 @@ class Exhibit:
     pictures: tuple[str, ...] = ()
     numbers: tuple[tuple[str, str], ...] = ()
     findings: tuple[Check, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    verify_seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -121,9 +123,7 @@ def _study(path: Path, out: Path) -> Exhibit:
     (directory / "study.json").unlink(missing_ok=True)
     ended = execute([sys.executable, str(path), "--out", str(directory)], PATIENCE)
     report = _read(directory / "study.json")
-    findings = tuple(
-        Check(**{k: v for k, v in c.items() if k != "expected"}) for c in report.get("findings", ())
-    )
+    findings = _findings(report.get("findings", ()))
     return Exhibit(
         name=path.stem,
         kind="study",
@@ -139,11 +139,19 @@ def _study(path: Path, out: Path) -> Exhibit:
 
 
 def _case(path: Path, out: Path) -> Exhibit:
-    directory = out / path.stem
-    line = [sys.executable, "-m", "mfresnet", "run", str(path), "--out", str(directory)]
+    """Run a case, then compute its certificate, whose lines are its findings."""
+    directory, mfresnet = out / path.stem, [sys.executable, "-m", "mfresnet"]
     (directory / "run.json").unlink(missing_ok=True)
-    ended = execute([*line, "--overwrite"], PATIENCE)
+    ended = execute([*mfresnet, "run", str(path), "--out", str(directory), "--overwrite"], PATIENCE)
     report = _read(directory / "run.json")
+    notes = (*report.get("warnings", ()), *_why(ended, report.get("message", "")))
+    status, verify_seconds = ended.status, 0.0
+    if status == 0:
+        verified = execute([*mfresnet, "verify", str(directory)], PATIENCE)
+        status, verify_seconds = verified.status, verified.core_seconds
+        report = _read(directory / "run.json")
+        known = "" if report["certificate"] is None else "The certificate does not hold."
+        notes = (*notes, *_why(verified, known))
     comment = " ".join(_comment(path.read_text(encoding="utf-8")))
     drawn = {p.stem for p in (directory / "pictures").glob("*.png")} if report else set()
     return Exhibit(
@@ -152,12 +160,19 @@ def _case(path: Path, out: Path) -> Exhibit:
         title=report.get("case") or path.stem,
         sentence=first_sentence(comment),
         command=f"docker/run mfresnet run {_shown(path)}",
-        status=ended.status,
+        status=status,
         seconds=ended.core_seconds,
         pictures=tuple(f"{path.stem}/pictures/{n}.png" for n in PICTURES if n in drawn),
         numbers=tuple(row for row in summary(report) if row[0] != "seconds") if report else (),
-        notes=(*report.get("warnings", ()), *_why(ended, report.get("message", ""))),
+        findings=_findings((report.get("certificate") or {}).get("checks", ())),
+        notes=notes,
+        verify_seconds=verify_seconds,
     )
+
+
+def _findings(rows: Sequence[dict[str, Any]]) -> tuple[Check, ...]:
+    """Return the checks of a certificate, or the findings of a study, as they were stored."""
+    return tuple(Check(**{k: v for k, v in row.items() if k != "expected"}) for row in rows)
 
 
 def _comment(text: str) -> list[str]:
@@ -196,6 +211,7 @@ def status(exhibits: Sequence[Exhibit]) -> Exit:
 def total(exhibits: Sequence[Exhibit]) -> str:
     """Return one line on all of them."""
     failed = [e.name for e in exhibits if not e.passed]
-    hold, seconds = len(exhibits) - len(failed), sum(e.seconds for e in exhibits)
+    hold = len(exhibits) - len(failed)
+    seconds = sum(e.seconds + e.verify_seconds for e in exhibits)
     names = f"; failed: {', '.join(failed)}" if failed else ""
     return f"{hold} of {len(exhibits)} hold, {seconds:.0f} s of one core{names}."

@@ -30,6 +30,7 @@ article header { display: flex; gap: 1rem; justify-content: space-between; align
 table { border-collapse: collapse; margin: .7rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .16rem 1.4rem .16rem 0; vertical-align: top; }
 .index td { border-top: 1px solid var(--line); } .number { text-align: right; }
+summary { color: var(--dim); cursor: pointer; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 code { background: var(--code); border-radius: .3rem; padding: .1rem .4rem; font-size: .88rem; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: .4rem;
@@ -41,7 +42,7 @@ HEADINGS = {"study": "Studies", "case": "Cases"}
 def render(exhibits: Sequence[Exhibit]) -> str:
     """Return the page; pictures are linked relative to it."""
     failed = sum(not e.passed for e in exhibits)
-    seconds = sum(e.seconds for e in exhibits)
+    seconds = sum(e.seconds + e.verify_seconds for e in exhibits)
     verdict = f"{failed} of {len(exhibits)} failed" if failed else f"all {len(exhibits)} hold"
     parts = [
         "<!doctype html>",
@@ -50,7 +51,7 @@ def render(exhibits: Sequence[Exhibit]) -> str:
         f"<title>mfresnet: gallery</title><style>{STYLE}</style></head><body>",
         "<h1>mfresnet: gallery</h1>",
         f'<p class="dim"><span class="{_tone(not failed)}">{verdict}</span>; {seconds:.0f} s of '
-        "one core.</p>",
+        "one core, with the certificates of the cases.</p>",
         '<table class="index">',
         *(_line(e) for e in exhibits),
         "</table>",
@@ -93,16 +94,21 @@ def _article(exhibit: Exhibit) -> str:
         f'<img src="{escape(picture)}" alt="{escape(exhibit.title)}" loading="lazy">'
         for picture in exhibit.pictures
     ]
-    if exhibit.findings:
-        rows = "".join(_finding(check) for check in exhibit.findings)
-        head = "<tr><th></th><th>finding</th><th>value</th><th>expected</th></tr>"
-        parts.append(f"<table>{head}{rows}</table>")
     if exhibit.numbers:
         rows = "".join(
             f'<tr><td class="dim">{escape(name)}</td><td>{escape(value)}</td></tr>'
             for name, value in exhibit.numbers
         )
         parts.append(f"<table>{rows}</table>")
+    if exhibit.findings:
+        rows = "".join(_finding(check) for check in exhibit.findings)
+        head = "<tr><th></th><th>finding</th><th>value</th><th>expected</th></tr>"
+        table = f"<table>{head}{rows}</table>"
+        if exhibit.kind == "case":
+            held = sum(check.passed for check in exhibit.findings)
+            words = f"certificate: {held} of {len(exhibit.findings)} lines hold"
+            table = f"<details><summary>{words}</summary>{table}</details>"
+        parts.append(table)
     return "\n".join([*parts, "</article>"])
 
 
