@@ -165,6 +165,62 @@ def test_moments() -> None:
     assert found(functional)["displacement"] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_a_density_out_of_reach(activation: str) -> None:
+    """A thin density, f0 in [-1, 0] and g in [2, 3]: the best f is as close and flat as it can be.
+
+    |sigma| <= 1, T = 1: f ends on (-2, 1), of any shape there, so that 2 J = 1/3 + 1; relu carries
+    it to g, but not to one on the left.
+    """
+    box = {"kind": "uniform_box", "lower": -1.0, "upper": 0.0}
+    goal = {"kind": "uniform_box", "lower": 2.0, "upper": 3.0}
+    if activation == "relu":
+        goal = {"kind": "uniform_box", "lower": -3.0, "upper": -2.0}
+    functional = line(
+        network={"activation": activation},
+        classes=[{"density": box}],
+        loss={"kind": "density_l2", "target": goal},
+    )
+    # relu: f may spread over [0, 6] once it has passed its beginning: F <= F0
+    expected = {"tanh": 0.5 * (1.0 / 3.0 + 1.0), "relu": 0.5 * (1.0 / 7.0 + 1.0)}[activation]
+    bound = found(functional)["displacement"]
+    assert bound == pytest.approx(expected, rel=2e-2)
+    ahead = {"kind": "density_l2", "target": box | {"lower": 2.0, "upper": 3.0}}
+    right = line(network={"activation": "relu"}, classes=[{"density": box}], loss=ahead)
+    assert found(right)["displacement"] < 1e-9
+
+
+def test_the_density_bound_is_sharp_on_the_line() -> None:
+    """Training comes within 5 % of it, from above."""
+    functional = line(
+        network={"layers": 3},
+        mesh={"cells": [40], "lower": [-3.5], "upper": [4.5]},
+        classes=[{"density": gaussian(0.0, 0.09)}],
+        loss={"kind": "density_l2", "target": gaussian(1.5, 0.09)},
+        training={"max_iterations": 30},
+    )
+    bound, result = found(functional)["displacement"], minimise(functional)
+    assert 1.0 <= functional.loss(result.theta) / bound < 1.05
+
+
+def test_a_density_bound_in_the_plane_is_that_of_a_marginal() -> None:
+    """The same product density beside it: ||f - g||^2 over the width of the box, at most."""
+    spread = [[0.09, 0.0], [0.0, 0.09]]
+    case = make_case(
+        "quadrilateral",
+        mesh={"cells": [16, 16], "lower": [-3.0, -3.0], "upper": [4.5, 4.5]},
+        classes=[{"density": gaussian([0.0, 0.0], spread)}],
+        loss={"kind": "density_l2", "target": gaussian([2.5, 0.0], spread)},
+    )
+    plane = found(ReducedFunctional(case, MPI.COMM_SELF))["displacement"]
+    beside = line(
+        mesh={"cells": [40], "lower": [-3.0], "upper": [4.5]},
+        classes=[{"density": gaussian(0.0, 0.09)}],
+        loss={"kind": "density_l2", "target": gaussian(2.5, 0.09)},
+    )
+    assert plane == pytest.approx(found(beside)["displacement"] / 7.5, rel=2e-2)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_ranges_of_the_activations(name: str) -> None:
     """``infimum``, ``bound`` and ``steepness`` hold, and nothing tighter does."""
@@ -257,7 +313,7 @@ def test_a_loss_below_fails_the_certificate(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_does_not_apply_is_said() -> None:
-    loss = {"kind": "density_l2", "target": gaussian(1.0, 0.1)}
+    loss = {"kind": "kullback_leibler", "target": gaussian(1.0, 0.1)}
     functional = line(classes=[{"density": gaussian(0.0, 0.1)}], loss=loss)
     (check,) = reachable(functional, functional.theta0)
     assert check.passed and check.value is None and check.sentence.startswith("Does not apply")

@@ -251,6 +251,7 @@ def test_exit_statuses(tmp_path: Path) -> None:
 def test_check(tmp_path: Path) -> None:
     done = command("check", PLANE, settings=["network.layers=4"])
     assert done.returncode == 0 and done.stderr == ""
+    assert "# Before training: no network of this class has a loss below 0.05" in done.stdout
     (tmp_path / "case.toml").write_text(done.stdout)
     assert load(tmp_path / "case.toml") == filled(PLANE, ["network.layers=4"])
     assert command("check", tmp_path / "none.toml").returncode == 2

@@ -77,7 +77,7 @@ def run(
 def check(case: CaseFile, settings: Settings = None) -> None:
     """Check a case file and its data without running it, and show it with all filled in.
 
-    The lower bound of the loss, where there is one, stands below it as a comment.
+    The lower bound of the loss stands below it as a comment.
     """
     from mfresnet.case import load
     from mfresnet.population import populate
@@ -88,8 +88,8 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     resolved = given.resolve(population)
     say(resolved.to_toml().rstrip())
     bound = lower_bound_of_case(resolved, population)
-    if bound is not None:
-        say(f"\n# Before training: {bound.sentence()}")
+    why = "no argument bounds the loss from below." if bound is None else bound.sentence()
+    say(f"\n# Before training: {why}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from mpi4py import MPI
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.control import Controls
 from mfresnet.density import SMOOTH_DEGREE, SUBDIVISIONS, jumps
-from mfresnet.parallel import total
+from mfresnet.parallel import maximum, total
 from mfresnet.population import Population
 from mfresnet.space import Space
 
@@ -52,19 +53,34 @@ def initial_nodes(case: Case, space: Space, f0: Array, classes: Sequence[int]) -
         classes: the numbers of the classes that are wanted.
     """
     analytic = [case.classes[k].density if case.data is None else None for k in classes]
-    parts = SUBDIVISIONS if any(f is not None and jumps(f) for f in analytic) else 1
-    degree = 2 * space.degree + SMOOTH_DEGREE
-    points = len(space.reference_rule(degree, parts)[1]) * space.n_global / space.basis.dim
-    rule = space.cell_quadrature(degree if points < MOST else 2 * space.degree + 1, parts)
-    x: Array = rule.x.reshape(-1, space.dimension).T
-    weights = rule.weights.ravel()
+    x, weights, basis = _rule(space, any(f is not None and jumps(f) for f in analytic))
     dofs = space.dofs[: space.n_owned_cells]
     mass = np.array(
         [
-            weights * ((f0[k][dofs] @ rule.basis.T).ravel() if f is None else f.density(x))
+            weights * ((f0[k][dofs] @ basis.T).ravel() if f is None else f.density(x))
             for k, f in zip(classes, analytic, strict=True)
         ]
     )
+    return _heavy(x, mass)
+
+
+def density_nodes(space: Space, density: Any) -> Nodes:
+    """Return the nodes of a quadrature rule with the mass of one analytic density."""
+    x, weights, _ = _rule(space, jumps(density))
+    return _heavy(x, (weights * density.density(x))[None])
+
+
+def _rule(space: Space, jumping: bool) -> tuple[Array, Array, Array]:
+    """Return points (d, n) and weights (n,) of a rule, and the basis at those of a cell."""
+    parts = SUBDIVISIONS if jumping else 1
+    degree = 2 * space.degree + SMOOTH_DEGREE
+    points = len(space.reference_rule(degree, parts)[1]) * space.n_global / space.basis.dim
+    rule = space.cell_quadrature(degree if points < MOST else 2 * space.degree + 1, parts)
+    return rule.x.reshape(-1, space.dimension).T, rule.weights.ravel(), rule.basis
+
+
+def _heavy(x: Array, mass: Array) -> Nodes:
+    """Return the points that are not without mass for every class."""
     size = np.abs(mass)
     heavy = np.any(size > LIGHT * size.max(axis=1, initial=0.0)[:, None], axis=0)
     return Nodes(x[:, heavy], mass[:, heavy])
@@ -76,17 +92,30 @@ class Start:
 
     Attributes:
         case: the case.
-        comm: the communicator.
+        space: the DG space.
         nodes: the points of this rank with the masses of the classes, the weights pi_k in them.
         targets: the point that each class should reach, (classes, d).
         initial: the initial controls, for those that are not trained.
     """
 
     case: Case
-    comm: MPI.Intracomm
+    space: Space
     nodes: Nodes
     targets: Array
     initial: Controls
+
+    @property
+    def comm(self) -> MPI.Intracomm:
+        """The communicator."""
+        return self.space.comm
+
+    def ends(self) -> Array:
+        """Return the corners of the box around the mesh, (2, d). Collective."""
+        x = self.space.cell_nodes().reshape(-1, self.space.dimension)
+        low, high = -x.min(axis=0, initial=np.inf), x.max(axis=0, initial=-np.inf)
+        d = len(low)
+        ends = maximum(self.comm, np.concatenate([low, high]))
+        return np.array([-ends[:d], ends[d:]])
 
     @cached_property
     def together(self) -> Array:
@@ -148,4 +177,4 @@ class Start:
         mass = np.maximum(nodes.mass, 0.0)
         given, sums = total(space.comm, f0 @ space.integral), total(space.comm, mass.sum(axis=1))
         mass *= (population.weights * given / sums)[:, None]
-        return Start(case, space.comm, Nodes(nodes.x, mass), population.targets, initial)
+        return Start(case, space, Nodes(nodes.x, mass), population.targets, initial)

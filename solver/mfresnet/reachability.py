@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.control import Controls
+from mfresnet.envelopes import displacement_density_l2
 from mfresnet.functional import ReducedFunctional
 from mfresnet.meshfile import create
 from mfresnet.nodes import Start
@@ -65,8 +66,12 @@ LOWER_BOUNDS: dict[str, Argument] = {
     ),
     "displacement": Argument(
         "the velocity is bounded, so that no mass moves further than T times that",
-        lambda case: True,
-        {"quadratic": displacement_quadratic, "moments": displacement_moments},
+        lambda case: case.data is None or case.task == "classification",
+        {
+            "quadratic": displacement_quadratic,
+            "moments": displacement_moments,
+            "density_l2": displacement_density_l2,
+        },
     ),
     "monotone": Argument(
         "paths on the line do not cross, so that the map is monotone",

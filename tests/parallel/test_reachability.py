@@ -18,6 +18,7 @@ LOSSES: dict[str, dict[str, Any]] = {
     "cross_entropy": {},
     "moments": {"mean": 3.0, "covariance": 2.0},
     "squared_error": {},
+    "density_l2": {"target": gaussian(2.2, 0.05)},
 }
 
 
