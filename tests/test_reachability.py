@@ -151,6 +151,10 @@ def test_bounded_controls_bound_the_way() -> None:
     wide = {"block": "wide", "width": 3, "activation": "tanh"}
     bounds = found(line(network=wide, training=training, classes=[one_class(m, 1e-2, y)]))
     assert bounds["displacement"] >= 0.5 * (y - m - 2.0) ** 2
+    relu = wide | {"activation": "relu"}
+    bounds = found(line(network=relu, training=training, classes=[one_class(m, 1e-2, 9.0)]))
+    way = (np.exp(0.75) - 1.0) * (m + 1.25 / 0.75)  # r' = 3/4 r + 5/4
+    assert bounds["displacement"] == pytest.approx(0.5 * (9.0 - m - way) ** 2, rel=1e-2)
     free = found(line(network=wide, classes=[one_class(m, 1e-2, y)]))
     assert free["displacement"] == 0.0
 
