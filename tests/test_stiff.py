@@ -81,8 +81,17 @@ def test_the_sentence_names_what_is_not_resolved() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_drift_of_a_resolved_density_is_small(cell: str) -> None:
-    degree = {"tetrahedron": 3, "hexahedron": 5}.get(cell, 2)  # of few cells
-    case = make_case(cell, network={"layers": 2}, space={"degree": degree}, time={"order": 4})
+    d = CELLS[cell]
+    wide = {1: 0.09, 2: 0.09, 3: 0.36}[d]  # five cells a direction in space
+    classes = [
+        {"density": gaussian([m] * d, (wide * np.eye(d)).tolist()), "target": [m] * d}
+        for m in (-0.4, 0.5)
+    ]
+    case = make_case(
+        cell, mesh={"lower": [-4.0] * d, "upper": [4.5] * d} if d == 3 else {},
+        network={"layers": 2}, classes=classes, space={"degree": 3}, time={"order": 4},
+    )  # fmt: skip
     functional = ReducedFunctional(case, MPI.COMM_SELF)
+    with_steps(functional, functional.theta0)
     apart = drift(functional, functional.theta0)
-    assert apart.shape == (2,) and (apart < 0.25 * APART).all(), apart
+    assert apart.shape == (2,) and (apart < 0.5 * APART).all(), apart
