@@ -94,4 +94,4 @@ def test_drift_of_a_resolved_density_is_small(cell: str) -> None:
     functional = ReducedFunctional(case, MPI.COMM_SELF)
     with_steps(functional, functional.theta0)
     apart = drift(functional, functional.theta0)
-    assert apart.shape == (2,) and (apart < 0.5 * APART).all(), apart
+    assert apart.shape == (2,) and (apart < APART).all(), apart
