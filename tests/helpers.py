@@ -22,6 +22,7 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.case import Case, parse
 from mfresnet.control import ControlSpace, same_in_every_layer
+from mfresnet.limiter import LIMITERS
 from mfresnet.mesh import CELLS
 from mfresnet.parallel import total
 from mfresnet.particles import Network
@@ -219,12 +220,15 @@ def carry(
     order: int,
     steps: int,
     final_time: float = 1.0,
+    limiter: str = "none",
 ) -> Array:
     """Return f(T) for controls that are constant in depth, by ``steps`` time steps."""
     initial = same_in_every_layer({n: np.asarray(p, float) for n, p in parameters.items()}, 1)
     controls = ControlSpace(initial, ("W", "b"), final_time)
     transport = Transport(space)
-    sweep = Sweep(transport, controls, SCHEMES[order], steps, 1, Plan(1, 1, 0, 0, 0, 0))
+    plan, make = Plan(1, 1, 0, 0, 0, 0), LIMITERS[limiter]
+    limit = None if make is None else make(space)
+    sweep = Sweep(transport, controls, SCHEMES[order], steps, 1, plan, limit)
     network = Network(BLOCKS["square"], ACTIVATIONS[activation], initial, final_time)
     sweep.set_network(network)
     return sweep.forward(f0[None])[0].copy()

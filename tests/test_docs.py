@@ -17,6 +17,7 @@ from mfresnet.control import INITIALS
 from mfresnet.data import DataSection
 from mfresnet.density import KINDS
 from mfresnet.fluxes import FLUXES
+from mfresnet.limiter import LIMITERS
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
@@ -36,6 +37,7 @@ TABLES = {
     "formats": FORMATS,
     "initials": INITIALS,
     "lower bounds": LOWER_BOUNDS,
+    "limiters": LIMITERS,
     "losses": LOSSES,
     "methods": METHODS,
     "penalties": PENALTIES,

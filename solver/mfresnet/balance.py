@@ -22,8 +22,9 @@ class Balance:
         initial: mass of each class at 0, (classes,).
         final: mass of each class at T, (classes,).
         outflow: mass of each class that has left, tallied at the boundary, (classes,).
-        min_density: least value at the quadrature points over all layers and classes.
-        max_density: largest value there.
+        min_density: least value at the quadrature points over all layers and classes, with a
+            limiter also at the facet points.
+        max_density: largest value at the quadrature points.
     """
 
     initial: Array
@@ -54,7 +55,10 @@ def balance(space: Space, sweep: Sweep, f0: Array) -> Balance:
     def see(n: int, f: Array, left: Array) -> None:
         for row in f:
             values = row[dofs] @ table
-            largest = values.max(initial=-np.inf), -values.min(initial=np.inf)
+            least = values.min(initial=np.inf)
+            if sweep.limiter is not None:
+                least = min(least, sweep.limiter.least(row))
+            largest = values.max(initial=-np.inf), -least
             np.maximum(extremes, largest, out=extremes)
 
     sweep.revisit(see, sweep.boundaries)

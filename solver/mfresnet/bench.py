@@ -36,11 +36,13 @@ ROWS: tuple[tuple[str, int, int], ...] = (
 """Cell type, cells a direction, degree."""
 SHARED = ("hexahedron", 32, 1)
 """The same, for the comparison of all ranks with one."""
+LIMITER = "zhang_shu"
+"""The limiter whose cost is measured, as the ratio of times of one step with and without it."""
 SHARED_TIMES = ("apply", "transpose", "value", "value_and_derivative")
 ROUNDS, NAP = 4, 0.01
 
 
-def bench_case(cell: str, n: int, degree: int, layers: int = 4) -> Case:
+def bench_case(cell: str, n: int, degree: int, layers: int = 4, limiter: str = "none") -> Case:
     """Return the case that is measured: two Gaussians, tanh, layers of depth 0.1."""
     d = CELLS[cell]
     classes = [
@@ -56,8 +58,10 @@ def bench_case(cell: str, n: int, degree: int, layers: int = 4) -> Case:
     ]
     mesh = {"cell": cell, "cells": [n] * d, "lower": [-3.0] * d, "upper": [3.0] * d}
     network = {"layers": layers, "final_time": 0.1 * layers}
-    space = {"degree": degree}
-    return parse({"mesh": mesh, "space": space, "network": network, "classes": classes})
+    space, time = {"degree": degree}, {"limiter": limiter}
+    return parse(
+        {"mesh": mesh, "space": space, "time": time, "network": network, "classes": classes}
+    )
 
 
 def _seconds(
@@ -141,7 +145,12 @@ def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[st
     operator = _operator(functional)
     operator["assemble"] = assembler(space, space.to_function(functional.f0[0]))
     times = _seconds(comm, operator, REPEATS, 20)
-    times |= _seconds(comm, _sweeps(functional), SWEEP_REPEATS, 1)
+    limited = ReducedFunctional(bench_case(cell, n, degree, limiter=LIMITER), comm)
+    sweeps = _sweeps(functional) | {
+        f"limited_{name}": action for name, action in _sweeps(limited).items()
+    }
+    times |= _seconds(comm, sweeps, SWEEP_REPEATS, 1)
+    more_steps = limited.steps_per_layer / functional.steps_per_layer
     return {
         "cell": cell,
         "cells": n,
@@ -153,6 +162,11 @@ def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[st
         "bytes_per_dof": float(total(comm, functional.transport.bytes)[0]) / space.n_global,
         "assemble_over_apply": times["assemble"] / times["apply"],
         "derivative_over_value": times["value_and_derivative"] / times["value"],
+        "limited_steps": more_steps,
+        "limited_over_free": {
+            name: times[f"limited_{name}"] / times[name] / more_steps
+            for name in ("value", "value_and_derivative")
+        },
     }
 
 
@@ -193,7 +207,7 @@ def table(result: dict[str, Any]) -> str:
     """Return the figures as a table."""
     rows = [
         ["cells", "degree", "dofs", "apply", "transpose", "UFL / apply", "bytes/dof"]
-        + ["J", "J and derivative", "ratio"]
+        + ["J", "J and derivative", "ratio", "limiter: steps", "J", "J and derivative"]
     ]
     for row in result["rows"]:
         ms, d = row["milliseconds"], CELLS[row["cell"]]
@@ -209,6 +223,8 @@ def table(result: dict[str, Any]) -> str:
                 f"{ms['value']:.1f} ms",
                 f"{ms['value_and_derivative']:.1f} ms",
                 f"{row['derivative_over_value']:.2f}",
+                f"{row['limited_steps']:.2f}",
+                *(f"{ratio:.2f}" for ratio in row["limited_over_free"].values()),
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -19,11 +19,11 @@ from mfresnet.case import Case
 from mfresnet.errors import SolveError
 from mfresnet.findings import Check, at_most
 from mfresnet.functional import ReducedFunctional
-from mfresnet.parallel import maximum, total
+from mfresnet.parallel import total
 from mfresnet.pathwise import pathwise_loss
 from mfresnet.reachability import lower_bound
 from mfresnet.schemes import SCHEMES
-from mfresnet.stepping import step_transpose
+from mfresnet.stepping import step, step_transpose
 from mfresnet.sweep import StepsError
 from mfresnet.transport import Coefficients
 from mfresnet.verify import taylor_test
@@ -107,16 +107,24 @@ def transpose(functional: ReducedFunctional, theta: Array) -> list[Check]:
 def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Compare (f, psi) at the start of every layer with that at T, psi being carried back."""
     sweep, f = functional.sweep, functional.densities(theta)
-    scheme, transport = sweep.scheme, functional.transport
-    worst, unused = 0.0, np.zeros((scheme.order, f.shape[-1]))
+    scheme, transport, limiter = sweep.scheme, functional.transport, functional.limiter
+    stages = np.zeros((sweep.steps_per_layer, scheme.order, f.shape[-1]))
+    worst, end = 0.0, np.empty(f.shape[-1])
     for k in range(f.shape[1]):
         psi = _field(functional, 2)
         size = math.sqrt(_inner(functional, psi, psi) * _inner(functional, f[-1, k], f[-1, k]))
         there = _inner(functional, f[-1, k], psi)
         for layer in reversed(range(functional.controls.layers)):
             a = _layer(functional, theta, layer)
-            for _ in range(sweep.steps_per_layer):
-                step_transpose(transport, a, sweep.dt, scheme, unused, psi)
+            after = None
+            if limiter is not None:
+                # the adjoint steps are linearised where the density went
+                stages[0, 0] = f[layer, k]
+                for m, after_step in enumerate([*stages[1:, 0], end]):
+                    step(transport, a, sweep.dt, scheme, stages[m], after_step, limiter)
+                after = limiter.linearise(end)
+            for made in stages[::-1]:
+                after = step_transpose(transport, a, sweep.dt, scheme, made, psi, after=after)
             worst = max(worst, abs(_inner(functional, f[layer, k], psi) - there) / size)
     defect = (
         "The backward steps are not those of the state: a defect of mfresnet, please report it."
@@ -132,6 +140,7 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """
     network = functional.case.network
     smooth = ACTIVATIONS[network.activation].smooth and functional.case.space.flux != "upwind"
+    smooth = smooth and functional.limiter is None
     noise = np.sin(1.0 + 7.0 * np.arange(theta.size) ** 2)
     near, steps = theta + NEAR * noise, functional.steps_per_layer
     j = with_steps(functional, near)
@@ -160,7 +169,7 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
         passed = abs(rate - goal) <= RATE or not (smooth or order == 0)
         sentence = ""
         if abs(rate - goal) > RATE:
-            sentence = "J is not smooth here: its activation or flux has kinks."
+            sentence = "J is not smooth here: its activation, flux or limiter has kinks."
             if smooth:
                 sentence = "The derivative is not that of J, or J oscillates: refine mesh and time."
         found.append(Check(name, rate, goal, passed, sentence, f"within {RATE} of"))
@@ -201,11 +210,7 @@ def balance(functional: ReducedFunctional, theta: Array) -> list[Check]:
 
 def courant(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Return the time step over the largest stable one."""
-    sweep, transport = functional.sweep, functional.transport
-    layers = range(functional.controls.layers)
-    rates = [transport.rates.rate(_layer(functional, theta, layer)) for layer in layers]
-    rate = float(maximum(functional.comm, rates).max())
-    used = sweep.dt * rate / sweep.scheme.cfl[transport.space.degree]
+    used = functional.sweep.dt * functional.rate(theta)
     return [at_most("time step over its limit", used, 1.0 + 1e-12, "Raise time.steps_per_layer.")]
 
 

@@ -115,7 +115,8 @@ def _side(space: Space, facets: Indices, cells: Indices) -> tuple[Array, Array, 
     local = np.argmax(of_cell.array.reshape(-1, per_cell)[cells] == facets[:, None], axis=1)
     outward = basix.cell.facet_outward_normals(kind)
     corners, vertices = basix.geometry(kind), basix.topology(kind)[d - 1]
-    points, rule_weights = _facet_rule(space)
+    _, rule_weights = _facet_rule(space)
+    references = reference_points(space)
     n = len(rule_weights)
     x, weights = np.empty((len(facets), n, d)), np.empty((len(facets), n))
     normals, basis = np.empty((len(facets), n, d)), np.empty((len(facets), n, space.basis.dim))
@@ -123,7 +124,7 @@ def _side(space: Space, facets: Indices, cells: Indices) -> tuple[Array, Array, 
         here = np.flatnonzero(local == index)
         corner = corners[vertices[index]]
         tangents = corner[1:d] - corner[0]
-        reference = corner[0] + points @ tangents
+        reference = references[index]
         x[here], jacobian = space.map_points(cells[here], reference)
         inverse = np.linalg.inv(jacobian)
         # Nanson: n ds = |det J| J^-T n_ref ds_ref
@@ -134,6 +135,14 @@ def _side(space: Space, facets: Indices, cells: Indices) -> tuple[Array, Array, 
         weights[here] = length * rule_weights * np.sqrt(np.linalg.det(tangents @ tangents.T))
         basis[here] = space.tabulate(reference)[0]
     return x, weights, normals, basis
+
+
+def reference_points(space: Space) -> list[Array]:
+    """Return the quadrature points of every facet of the reference cell, (n, d) each."""
+    kind, d = space.basis.cell_type, space.dimension
+    points, _ = _facet_rule(space)
+    corners = [basix.geometry(kind)[v] for v in basix.topology(kind)[d - 1]]
+    return [corner[0] + points @ (corner[1:d] - corner[0]) for corner in corners]
 
 
 def _facet_rule(space: Space) -> tuple[Array, Array]:

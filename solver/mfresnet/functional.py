@@ -17,6 +17,7 @@ from mfresnet.case import Case
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import SolveError
 from mfresnet.layer import Layer
+from mfresnet.limiter import LIMITERS
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
 from mfresnet.memory import available, release, resident
@@ -28,6 +29,7 @@ from mfresnet.particles import Network
 from mfresnet.penalties import Penalties
 from mfresnet.plan import Plan, choose
 from mfresnet.population import Population, populate
+from mfresnet.positivity import mean_rate, mean_rate_bound
 from mfresnet.schemes import SCHEMES, Scheme, cfl_constant
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep, Visit, steps_needed
@@ -92,7 +94,11 @@ class ReducedFunctional:
         reach = 0.5 * float(ends.sum(axis=0).max()) / network.final_time
         scale = bound if np.isfinite(bound) else reach
         self.transport = Transport(space, case.space.flux, scale)
+        make = LIMITERS[case.time.limiter]
+        self.limiter = None if make is None else make(space)
         self.f0, self.initial_mass = self.population.project(space)
+        if self.limiter is not None:
+            self.f0 = np.array([self.limiter.start(f) for f in self.f0])
         self.class_weights = self.population.weights
         goal = self.population.goal
         self.goal = None if goal is None else goal(space)
@@ -114,17 +120,21 @@ class ReducedFunctional:
     def _choose_steps(self) -> int:
         """Return the steps per layer from the velocity bound, or from the initial controls."""
         transport, network = self.transport, self.network(self.theta0)
-        bound = self._block.bound(self._activation)
+        bound, positive = self._block.bound(self._activation), self.limiter is not None
+        cfl = cfl_constant(self.case.time.order, self.case.space.degree)
         if np.isfinite(bound):
-            rate = transport.rates.bound(bound)
+            rate = transport.rates.bound(bound) / cfl
+            if positive:
+                rate = max(rate, mean_rate_bound(transport, bound))
         else:
             a, rate = transport.new_coefficients(), 0.0
             for layer in range(self.controls.layers):
                 v = network.velocity(transport.points, layer)
-                rate = max(rate, MARGIN * transport.rates.rate(transport.coefficients(v, a)))
-        cfl = cfl_constant(self.case.time.order, self.case.space.degree)
+                rate = max(rate, MARGIN * transport.rates.rate(transport.coefficients(v, a)) / cfl)
+                if positive:
+                    rate = max(rate, MARGIN * mean_rate(transport, v, a))
         rate = float(maximum(self.comm, rate)[0])
-        return steps_needed(rate, self.controls.layer_time, cfl)
+        return steps_needed(rate, self.controls.layer_time)
 
     def set_steps(self, steps_per_layer: int) -> None:
         """Set the number of time steps in a layer; J changes by the error of the time stepping.
@@ -141,7 +151,13 @@ class ReducedFunctional:
         self.plan = self._make_plan(scheme, steps_per_layer)
         self.predicted_memory = resident(self.comm) + self.plan.memory
         self.sweep = Sweep(
-            self.transport, self.controls, scheme, steps_per_layer, len(self.f0), self.plan
+            self.transport,
+            self.controls,
+            scheme,
+            steps_per_layer,
+            len(self.f0),
+            self.plan,
+            self.limiter,
         )
         self.depth_loss = DepthLoss(
             self._loss,
@@ -163,8 +179,15 @@ class ReducedFunctional:
 
     def steps_for(self, theta: Array) -> int:
         """Return how many time steps a layer needs with theta. Parallel: collective."""
+        return steps_needed(self.rate(theta), self.controls.layer_time)
+
+    def rate(self, theta: Array) -> float:
+        """Return the least 1 / dt that is stable with theta, with a limiter positive too.
+
+        Parallel: collective.
+        """
         self._theta = None
-        return self.sweep.steps_for(self.network(theta))
+        return self.sweep.rate(self.network(theta))
 
     # ------------------------------------------------------------------ value and derivative
     def value(self, theta: Array) -> float:

@@ -7,6 +7,12 @@ explicit Runge-Kutta method of order s is the Taylor polynomial of exp(dt A), in
 
     f <- f + dt A (f + dt/2 A (f + ... + dt/s A f)).
 
+The same polynomial is a convex combination of powers of one Euler step E = 1 + dt A,
+
+    f <- alpha_0 f + alpha_1 E f + ... + alpha_s E^s f ,
+
+so that whatever E keeps (positive cell means, by a limiter positive values) f keeps.
+
 For the particles, whose equation is not linear, each row has a Runge-Kutta scheme of the same order
 in which every stage needs the one before only: Euler, midpoint, Heun's third order, the classical
 fourth order.
@@ -28,6 +34,7 @@ class Scheme:
         coefficients: the factors of dt from the innermost stage outwards, 1/s, ..., 1/2, 1.
         cfl: degree p -> largest stable dt * lambda for DG(p) with the upwind flux, where
             lambda = max over cells K of (1/|K|) int_{dK} [v.n]^+; a missing degree is unstable.
+        convex: alpha_0, ..., alpha_s.
         nodes: for particles, the part of dt up to which stage j follows stage j - 1.
         weights: for particles, the weight of each stage.
     """
@@ -35,26 +42,34 @@ class Scheme:
     order: int
     coefficients: tuple[float, ...]
     cfl: dict[int, float]
+    convex: tuple[float, ...]
     nodes: tuple[float, ...]
     weights: tuple[float, ...]
 
 
-def _scheme(cfl: tuple[float, ...], nodes: tuple[float, ...], weights: tuple[float, ...]) -> Scheme:
+def _scheme(
+    cfl: tuple[float, ...],
+    convex: tuple[float, ...],
+    nodes: tuple[float, ...],
+    weights: tuple[float, ...],
+) -> Scheme:
     order = len(nodes)
     coefficients = tuple(1.0 / j for j in range(order, 0, -1))
-    return Scheme(order, coefficients, dict(enumerate(cfl)), nodes, weights)
+    return Scheme(order, coefficients, dict(enumerate(cfl)), convex, nodes, weights)
 
 
 SCHEMES: dict[int, Scheme] = {
-    1: _scheme((1.0,), (0.0,), (1.0,)),
-    2: _scheme((1.0, 0.333), (0.0, 1 / 2), (0.0, 1.0)),
+    1: _scheme((1.0,), (0.0, 1.0), (0.0,), (1.0,)),
+    2: _scheme((1.0, 0.333), (1 / 2, 0.0, 1 / 2), (0.0, 1 / 2), (0.0, 1.0)),
     3: _scheme(
         (1.256, 0.409, 0.209, 0.130, 0.089, 0.066, 0.051),
+        (1 / 3, 1 / 2, 0.0, 1 / 6),
         (0.0, 1 / 3, 2 / 3),
         (1 / 4, 0.0, 3 / 4),
     ),
     4: _scheme(
         (1.392, 0.464, 0.235, 0.145, 0.100, 0.073, 0.056),
+        (3 / 8, 1 / 3, 1 / 4, 0.0, 1 / 24),
         (0.0, 1 / 2, 1 / 2, 1.0),
         (1 / 6, 1 / 3, 1 / 3, 1 / 6),
     ),

@@ -25,6 +25,7 @@ from mfresnet.blocks import BLOCKS
 from mfresnet.control import INITIALS
 from mfresnet.density import Density
 from mfresnet.fluxes import FLUXES
+from mfresnet.limiter import LIMITERS
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
 from mfresnet.models import FiniteFloat, Model, Name, Vector, as_list
@@ -62,6 +63,7 @@ class TimeSection(Model):
 
     order: Annotated[int, Field(ge=min(SCHEMES), le=max(SCHEMES))] = 3
     steps_per_layer: PositiveInt | None = None
+    limiter: Annotated[str, Name(LIMITERS)] = "none"
 
 
 Size = Annotated[str, Field(pattern=r"(?i)^\s*[0-9.]+\s*[kmgt]b\s*$")]

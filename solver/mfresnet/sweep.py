@@ -19,11 +19,13 @@ from mfresnet.control import ControlSpace
 from mfresnet.errors import SolveError
 from mfresnet.growth import Growth
 from mfresnet.layer import Layer
+from mfresnet.limiter import Limited, ZhangShu
 from mfresnet.loss import Parts
 from mfresnet.objective import DepthLoss
 from mfresnet.parallel import maximum
 from mfresnet.particles import Network
 from mfresnet.plan import Plan
+from mfresnet.positivity import mean_rate
 from mfresnet.reversal import Reversal
 from mfresnet.schemes import Scheme
 from mfresnet.stepping import step, step_transpose
@@ -49,9 +51,12 @@ class StepsError(SolveError):
         )
 
 
-def steps_needed(rate: float, layer_time: float, cfl: float) -> int:
-    """Return the least number of steps in a layer with dt lambda <= c, see ``SCHEMES``."""
-    return max(1, math.ceil(layer_time * rate / cfl * (1.0 - 1e-12)))
+def steps_needed(rate: float, layer_time: float) -> int:
+    """Return the least number of steps in a layer with dt rate <= 1.
+
+    The rate is lambda / c, see ``SCHEMES``, and with a limiter at least that of ``positivity``.
+    """
+    return max(1, math.ceil(layer_time * rate * (1.0 - 1e-12)))
 
 
 class Sweep:
@@ -62,7 +67,8 @@ class Sweep:
         dt: the time step.
         network: the residual network of the last forward sweep.
         reversal: whether a backward sweep can follow, and its schedule.
-        f: the densities where a sweep is, (classes, n_owned).
+        limiter: the limiter, if any.
+        f: the densities where a sweep is, before they are limited, (classes, n_owned).
         left: mass that has left through each boundary point until then, (classes, n_exit).
         final: the densities at T, (classes, n_owned).
         final_left: mass that has left until T, (classes, n_exit).
@@ -78,8 +84,10 @@ class Sweep:
         steps_per_layer: int,
         n_classes: int,
         plan: Plan,
+        limiter: ZhangShu | None = None,
     ) -> None:
         """Allocate everything that the sweeps need."""
+        self.limiter = limiter
         self.transport, self.space, self.scheme, self.plan = transport, space, scheme, plan
         self.steps_per_layer, self.n_classes = steps_per_layer, n_classes
         self.dt = space.layer_time / steps_per_layer
@@ -91,6 +99,8 @@ class Sweep:
         self.f = np.zeros((n_classes, transport.space.n_owned))
         self.left = np.zeros((n_classes, transport.n_exit))
         self.final, self.final_left = np.zeros_like(self.f), np.zeros_like(self.left)
+        # the state at T, before it is limited
+        self.last = self.final if limiter is None else np.zeros_like(self.f)
         self._f0 = self.f
 
     @property
@@ -113,12 +123,12 @@ class Sweep:
 
         Parallel: collective.
         """
-        needed = self.steps_for(network)
+        needed = steps_needed(self.rate(network), self.space.layer_time)
         if needed > self.steps_per_layer:
             raise StepsError(self.steps_per_layer, needed)
 
-    def steps_for(self, network: Network) -> int:
-        """Evaluate the velocity of every layer and return how many steps a layer needs.
+    def rate(self, network: Network) -> float:
+        """Evaluate the velocity of every layer and return the least 1 / dt, see ``steps_needed``.
 
         What was kept of an earlier sweep is lost.
 
@@ -132,9 +142,13 @@ class Sweep:
         for kept in self._layers:
             kept.number = -1
         rates, self._compressions = np.zeros(self.space.layers), np.zeros(self.space.layers)
+        cfl = self.scheme.cfl[self.transport.space.degree]
         for number in range(self.space.layers):
-            a = self.layer(number).coefficients
-            rates[number] = np.nan_to_num(self.transport.rates.rate(a), nan=np.inf)
+            kept = self.layer(number)
+            a = kept.coefficients
+            rates[number] = np.nan_to_num(self.transport.rates.rate(a) / cfl, nan=np.inf)
+            if self.limiter is not None and np.isfinite(rates[number]):
+                rates[number] = max(rates[number], mean_rate(self.transport, kept.velocity, a))
             self._compressions[number] = self.transport.rates.compression(a)
         rate = float(maximum(self.transport.space.comm, rates).max())
         if not math.isfinite(rate):
@@ -142,8 +156,7 @@ class Sweep:
                 "the velocity is not finite; the controls or the activation grow too large. Add "
                 "bounds training.lower and training.upper or raise penalty.tikhonov."
             )
-        cfl = self.scheme.cfl[self.transport.space.degree]
-        return steps_needed(rate, self.space.layer_time, cfl)
+        return rate
 
     def layer(self, number: int) -> Layer:
         """Return the memory for a layer, with its velocity in place."""
@@ -153,6 +166,17 @@ class Sweep:
             kept.velocity[:] = self.network.velocity(self.transport.points, number)
             self.transport.coefficients(kept.velocity, kept.coefficients)
         return kept
+
+    # ------------------------------------------------------------------ the limiter
+    def densities(self, state: Array) -> Array:
+        """Return the densities of a state, (classes, n_owned): it is limited."""
+        limiter = self.limiter
+        return state if limiter is None else np.array([limiter.limit(g) for g in state])
+
+    def limited(self, state: Array) -> list[Limited | None]:
+        """Return what the limiter does to the state of each class."""
+        limiter = self.limiter
+        return [None if limiter is None else limiter.linearise(g) for g in state]
 
     # ------------------------------------------------------------------ forward
     def start(self) -> None:
@@ -166,7 +190,8 @@ class Sweep:
         for k, f in enumerate(self.f):
             y = kept.stages[i, k]
             y[0] = f
-            self.left[k] += step(self.transport, kept.coefficients, self.dt, self.scheme, y, f)
+            a = kept.coefficients
+            self.left[k] += step(self.transport, a, self.dt, self.scheme, y, f, self.limiter)
 
     def _carry(self, number: int, keep: bool, visit: Callable[[int], None] | None = None) -> None:
         kept = self.layer(number)
@@ -198,7 +223,7 @@ class Sweep:
             growth.add(self.f)
             if visit is not None and wanted is not None and wanted[n]:
                 growth.check()
-                visit(n, self.f, self.left)
+                visit(n, self.densities(self.f), self.left)
 
         self._f0 = f0
         self.start()
@@ -207,7 +232,8 @@ class Sweep:
         )
         see(self.steps)
         growth.check()
-        self.final[:] = self.f
+        self.last[:] = self.f
+        self.final[:] = self.densities(self.f)
         self.final_left[:] = self.left
         return self.final
 
@@ -226,7 +252,7 @@ class Sweep:
             for n in np.flatnonzero(wanted[:-1]):
                 number, m = divmod(int(n), self.steps_per_layer)
                 kept = self.layer(number)
-                visit(int(n), kept.stages[m, :, 0], kept.left[m])
+                visit(int(n), self.densities(kept.stages[m, :, 0]), kept.left[m])
         elif wanted[:-1].any():
             self.reversal.forget()
             self.start()
@@ -234,7 +260,7 @@ class Sweep:
 
             def see(n: int) -> None:
                 if wanted[n]:
-                    visit(n, self.f, self.left)
+                    visit(n, self.densities(self.f), self.left)
 
             for number in range(last + 1):
                 self._carry(number, False, see)
@@ -267,6 +293,7 @@ class Sweep:
         psi, source = np.zeros_like(self.final), np.zeros_like(self.left)
         derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head = {name: derivative[name] for name in controls.head}
+        limited = self.limited(self.last)
 
         def charge(n: int, f: Array, left: Array) -> None:
             at = Parts(f, left, controls.of_head())
@@ -277,7 +304,7 @@ class Sweep:
             s.flat[:] = 0.0
             for m in reversed(range(self.steps_per_layer)):
                 for k, weight in enumerate(class_weights):
-                    step_transpose(
+                    limited[k] = step_transpose(
                         transport,
                         kept.coefficients,
                         self.dt,
@@ -287,8 +314,12 @@ class Sweep:
                         source[k],
                         weight,
                         s,
+                        limited[k],
                     )
-                charge(number * self.steps_per_layer + m, kept.stages[m, :, 0], kept.left[m])
+                f = kept.stages[m, :, 0]
+                if self.limiter is not None:
+                    f = np.array([at.y for at in limited if at is not None])
+                charge(number * self.steps_per_layer + m, f, kept.left[m])
             if record is not None:
                 record(number, psi)
             if frozen is not None:

@@ -26,7 +26,8 @@ class Tangent:
 
     Attributes:
         sweep: the sweep, whose last forward sweep is linearised.
-        df: the change of the densities where a sweep is, (classes, n_owned).
+        df: the change of the densities where a sweep is, before they are limited,
+            (classes, n_owned).
         left: change of the mass that has left until then, (classes, n_exit).
     """
 
@@ -69,8 +70,9 @@ class Tangent:
             for k, df in enumerate(self.df):
                 y, dy = kept.stages[i, k], change.stages[i, k]
                 dy[0] = df
-                left = step_tangent(sweep.transport, a, da, sweep.dt, sweep.scheme, y, dy, df)
-                self.left[k] += left
+                self.left[k] += step_tangent(
+                    sweep.transport, a, da, sweep.dt, sweep.scheme, y, dy, df, sweep.limiter
+                )
 
     @property
     def _state(self) -> tuple[Array, ...]:
@@ -113,7 +115,15 @@ class Tangent:
         action = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head, dhead = ({n: np.zeros(action[n].shape) for n in controls.head} for _ in range(2))
 
+        limited = sweep.limited(sweep.last)
+        # the change of the state after the step
+        after = self._final.copy()
+
         def charge(n: int, f: Array, left: Array, df: Array, dleft: Array) -> None:
+            if sweep.limiter is not None:
+                f = np.array([at.y for at in limited if at is not None])
+                pairs = zip(limited, df, strict=True)
+                df = np.array([at.tangent(dg) for at, dg in pairs if at is not None])
             at, change = Parts(f, left, controls.of_head()), Parts(df, dleft, along.of_head())
             loss.add_derivative(n, at, class_weights, psi, source, head)
             loss.add_hessian_action(n, at, change, class_weights, dpsi, dsource, dhead)
@@ -125,7 +135,7 @@ class Tangent:
             for m in reversed(range(sweep.steps_per_layer)):
                 y, dy = kept.stages[m], change.stages[m]
                 for k, weight in enumerate(class_weights):
-                    step_transpose_tangent(
+                    limited[k] = step_transpose_tangent(
                         sweep.transport,
                         kept.coefficients,
                         change.coefficients,
@@ -140,7 +150,10 @@ class Tangent:
                         weight,
                         self._s,
                         self._ds,
+                        limited[k],
+                        after[k],
                     )
+                after[:] = dy[:, 0]
                 n = number * sweep.steps_per_layer + m
                 charge(n, y[:, 0], kept.left[m], dy[:, 0], change.left[m])
             for name, part in self._parameters(number, kept, change).items():

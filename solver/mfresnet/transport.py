@@ -142,8 +142,7 @@ class Transport:
         speed = self.flux.speed(vn, self.scale)
         out.plus[:] = 0.5 * (vn + speed)
         out.minus[:] = 0.5 * (vn - speed)
-        vn = np.einsum("in,in->n", self._exit_normals, v[:, facets.stop :])
-        np.maximum(vn, 0.0, out=out.exit)
+        np.maximum(self.exit_flow(v), 0.0, out=out.exit)
         return out
 
     def coefficients_vjp(self, v: Array, sensitivity: Coefficients) -> Array:
@@ -158,8 +157,8 @@ class Transport:
         slope = self.flux.slope(vn, self.scale)
         both = 0.5 * ((1.0 + slope) * sensitivity.plus + (1.0 - slope) * sensitivity.minus)
         g[:, facets] = self._normals * (both * self._counted)
-        vn = np.einsum("in,in->n", self._exit_normals, v[:, facets.stop :])
-        g[:, facets.stop :] = self._exit_normals * (np.heaviside(vn, 0.5) * sensitivity.exit)
+        kept = np.heaviside(self.exit_flow(v), 0.5) * sensitivity.exit
+        g[:, facets.stop :] = self._exit_normals * kept
         return g
 
     def coefficients_jvp(self, v: Array, dv: Array, out: Coefficients) -> Coefficients:
@@ -170,8 +169,7 @@ class Transport:
         dspeed = self.flux.slope(vn, self.scale) * dvn
         out.plus[:] = 0.5 * (dvn + dspeed)
         out.minus[:] = 0.5 * (dvn - dspeed)
-        vn, dvn = (np.einsum("in,in->n", self._exit_normals, u[:, facets.stop :]) for u in (v, dv))
-        out.exit[:] = np.heaviside(vn, 0.5) * dvn
+        out.exit[:] = np.heaviside(self.exit_flow(v), 0.5) * self.exit_flow(dv)
         return out
 
     def coefficients_vjp_tangent(self, v: Array, dv: Array, sensitivity: Coefficients) -> Array:
@@ -254,6 +252,27 @@ class Transport:
         sensitivity.plus += np.multiply(jump, self._in, out=self._facet_scratch)
         sensitivity.minus += np.multiply(jump, self._out, out=self._facet_scratch)
         sensitivity.exit += weight * self._b_exit * self._exit
+
+    def trace_density(self, inside: Array, outside: Array, leaving: Array) -> Array:
+        """Return g with (g, y) = int of b y over the facets; overwritten by the next call.
+
+        Args:
+            inside: b on the first side of interior facets, (n_facet,).
+            outside: b on the second side, (n_facet,).
+            leaving: b on the boundary, (n_exit,).
+
+        Returns:
+            The degrees of freedom of g on the cells of this rank, (n_owned,).
+        """
+        self._q.x[:] = 0.0
+        np.multiply(inside, self._facet_weights, out=self._z_in)
+        np.multiply(outside, self._facet_weights, out=self._z_out)
+        np.multiply(leaving, self.exit_weights, out=self._z_exit)
+        return self._q.apply()
+
+    def exit_flow(self, v: Array) -> Array:
+        """Return v.n at the boundary points, (n_exit,), of the velocity at ``points``."""
+        return np.einsum("in,in->n", self._exit_normals, v[:, self.n_cell + self.n_facet :])
 
     def last_outflow(self, a: Coefficients) -> Array:
         """Return [v.n]^+ f ds at the boundary points of the last ``apply``, (n_exit,)."""

@@ -42,6 +42,32 @@ def test_value_and_derivative(cell: str, activation: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_limited_densities(cell: str) -> None:
+    """J, derivative, Hessian action, mass and positivity with the limiter, off its kinks."""
+    case = make_case(
+        cell,
+        mesh={"cells": [few(cell, 10, 4)] * CELLS[cell]},
+        network={"layers": 2},
+        time={"limiter": "zhang_shu"},
+    )
+    alone, shared = ReducedFunctional(case, MPI.COMM_SELF), ReducedFunctional(case, COMM)
+    theta = wavy(alone)
+    for functional in (alone, shared):
+        functional.set_steps(functional.steps_for(theta))
+    assert shared.steps_per_layer == alone.steps_per_layer
+    h = np.cos(np.arange(theta.size))
+    assert shared.value(theta) == pytest.approx(alone.value(theta), rel=1e-10)
+    pairs = [
+        (shared.derivative(theta), alone.derivative(theta)),
+        (shared.hessian_action(theta, h), alone.hessian_action(theta, h)),
+    ]
+    for got, expected in pairs:
+        assert np.abs(got - expected).max() <= 1e-10 * np.abs(expected).max()
+    balance = shared.balance(theta)
+    assert balance.min_density >= 0.0 and balance.error < 1e-13
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_training(cell: str) -> None:
     case = make_case(
         cell,

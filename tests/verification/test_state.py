@@ -49,7 +49,7 @@ def solve(
     speed = np.abs(np.asarray(w)) @ np.abs(transport.points) + np.abs(np.asarray(b))[:, None]
     bound = float(speed.max()) if activation == "identity" else 1.0
     cfl = 0.5 * scheme_limit[order][space.degree]
-    steps = steps_needed(2.0 * transport.rates.bound(bound), final_time, cfl)
+    steps = steps_needed(2.0 * transport.rates.bound(bound) / cfl, final_time)
     parameters = {"W": w, "b": b}
     return carry(space, f, activation, parameters, order=order, steps=steps, final_time=final_time)
 
@@ -294,7 +294,7 @@ def test_relu_jumps() -> None:
         space = on_box("interval", n, [-0.5], [2.0], 1)
         f0 = UniformBox(lower=[0.0], upper=[1.0])
         f, _ = project(f0, space, "f0")
-        steps = steps_needed(4.0 * Transport(space).rates.bound(0.5 * w + 1.0), 1.0, 0.409)
+        steps = steps_needed(4.0 * Transport(space).rates.bound(0.5 * w + 1.0) / 0.409, 1.0)
         parameters = {"W": [[w]], "b": [-0.5 * w]}
         f = carry(space, f, "relu", parameters, order=3, steps=steps)
         rule = space.cell_quadrature(8)

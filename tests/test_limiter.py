@@ -1,0 +1,415 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The limiter: positivity, mass, orders, its exact derivatives, pairing and cost."""
+
+from mpi4py import MPI
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from helpers import (
+    carry,
+    few,
+    gaussian,
+    inner,
+    l2_error,
+    make_case,
+    observed_orders,
+    random_field,
+    shaped_mesh,
+)
+from mfresnet.arrays import Array
+from mfresnet.certificate import certify
+from mfresnet.coefficients import Coefficients
+from mfresnet.density import Gaussian, project
+from mfresnet.functional import ReducedFunctional
+from mfresnet.limiter import ZhangShu
+from mfresnet.mesh import CELLS, box
+from mfresnet.positivity import mean_rate, mean_rate_bound
+from mfresnet.schemes import SCHEMES
+from mfresnet.space import Space
+from mfresnet.stepping import step, step_tangent, step_transpose, step_transpose_tangent
+from mfresnet.sweep import steps_needed
+from mfresnet.transport import Transport
+from mfresnet.verify import taylor_test
+
+DEGREES = (0, 1, 2, 3)
+
+
+def positive_means(space: Space, limiter: ZhangShu) -> np.ndarray:
+    """Return a field with positive means, and negative values in most cells."""
+    f = limiter.by_cell(random_field(space).copy())
+    mean = limiter.values(f.ravel())[-1].copy()
+    f += (0.3 + 0.2 * np.sin(9.0 * np.arange(len(f))) - mean)[:, None] * limiter.one[None]
+    return f.ravel()
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_limiter_is_positive_and_keeps_means(cell: str, degree: int) -> None:
+    space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 4, 2), "rotated"), degree)
+    limiter = ZhangShu(space)
+    u = positive_means(space, limiter)
+    before = limiter.values(u).copy()
+    assert before[-1].min() > 0.0
+    assert degree == 0 or (before[:-1].min(axis=0) < 0.0).mean() > 0.5
+    y = limiter.limit(u)
+    after = limiter.values(y)
+    assert after[:-1].min() >= 0.0
+    np.testing.assert_allclose(after[-1], before[-1], rtol=1e-13)
+    np.testing.assert_allclose(y @ space.integral, u @ space.integral, rtol=1e-13)
+    np.testing.assert_allclose(limiter.limit(3.0 * u), 3.0 * y, rtol=1e-12, atol=1e-13)
+    again = limiter.linearise(u)
+    assert np.array_equal(again.y, y)
+    assert limiter.limit(y) is y
+    # what the operator sees at its points is not negative either
+    transport = Transport(space)
+    one = transport.new_coefficients()
+    one.flat[:] = 1.0
+    transport.apply(y, one)
+    assert transport.last_outflow(one).min() >= 0.0
+
+
+@pytest.mark.parametrize("order", SCHEMES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_means_stay_positive_at_the_longest_step(cell: str, order: int) -> None:
+    """Cells are emptied as far as the quadrature allows; mass and outflow balance."""
+    worst = []
+    for degree in DEGREES:
+        if degree not in SCHEMES[order].cfl:
+            continue
+        space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 4, 2), "rotated"), degree)
+        transport, limiter, scheme = Transport(space), ZhangShu(space), SCHEMES[order]
+        v = np.sin(2.0 * transport.points + 0.3) + 0.4
+        a = transport.coefficients(v, transport.new_coefficients())
+        dt = 1.0 / mean_rate(transport, v, a)
+        g = positive_means(space, limiter)
+        for _ in range(6):
+            stages, after = np.zeros((order, space.n_owned)), np.empty(space.n_owned)
+            stages[0] = g
+            left = step(transport, a, dt, scheme, stages, after, limiter)
+            lost = (g - after) @ space.integral
+            assert lost == pytest.approx(left.sum(), abs=1e-13)
+            for u in (*stages, after):
+                worst.append(limiter.values(u)[-1].min())
+            g = after
+            assert limiter.values(limiter.limit(g))[:-1].min() >= 0.0
+    assert min(worst) >= 0.0
+
+
+class OneStep:
+    """One step with everything that its derivatives need, for fields g, dg and coefficients."""
+
+    def __init__(self, cell: str, order: int) -> None:
+        degree = max(p for p in SCHEMES[order].cfl if p < 4)
+        self.space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 4, 2), "rotated"), degree)
+        self.transport, self.limiter = Transport(self.space), ZhangShu(self.space)
+        self.scheme = SCHEMES[order]
+        v = np.sin(2.0 * self.transport.points + 0.3)
+        new = self.transport.new_coefficients
+        self.a, self.da = (self.transport.coefficients(w, new()) for w in (v, np.cos(v)))
+        self.dt = 0.7 / mean_rate(self.transport, v, self.a)
+        self.g = positive_means(self.space, self.limiter)
+        self.dg, self.psi, self.dpsi = (
+            np.sin((3.0 + i) * random_field(self.space)) for i in range(3)
+        )
+        n = self.transport.n_exit
+        self.source, self.dsource = np.cos(np.arange(n)), np.sin(3.0 * np.arange(n))
+
+    def moved(self, e: float) -> Coefficients:
+        a = self.transport.new_coefficients()
+        a.flat[:] = self.a.flat + e * self.da.flat
+        return a
+
+    def forward(self, g: Array, a: Coefficients) -> tuple[Array, Array, Array]:
+        """Return stages, the new g and what left."""
+        stages, after = np.zeros((self.scheme.order, self.space.n_owned)), np.empty_like(g)
+        stages[0] = g
+        left = step(self.transport, a, self.dt, self.scheme, stages, after, self.limiter)
+        return stages, after, left
+
+    def backward(
+        self, g: Array, a: Coefficients, psi: Array, source: Array
+    ) -> tuple[Array, Coefficients]:
+        """Return psi of the state before the step and the sensitivity."""
+        stages, after, _ = self.forward(g, a)
+        psi, sensitivity = psi.copy(), self.transport.new_coefficients()
+        end = self.limiter.linearise(after)
+        before = step_transpose(
+            self.transport, a, self.dt, self.scheme, stages, psi, source, 1.0, sensitivity, end
+        )
+        assert before is not None
+        before.transpose(psi)
+        return psi, sensitivity
+
+
+@pytest.fixture(params=[(c, s) for c in CELLS for s in SCHEMES], ids=lambda p: f"{p[0]}-{p[1]}")
+def one(request: pytest.FixtureRequest) -> OneStep:
+    return OneStep(*request.param)
+
+
+E = 1e-5
+
+
+def close(got: Array, expected: Array, tolerance: float = 1e-7) -> None:
+    assert np.abs(got - expected).max() <= tolerance * np.abs(expected).max()
+
+
+def test_derivatives_of_a_step(one: OneStep) -> None:
+    """Tangent and transpose fit together to rounding; both tangents fit central differences."""
+    limiter, transport, space = one.limiter, one.transport, one.space
+    stages, after, _ = one.forward(one.g, one.a)
+    assert limiter.linearise(stages[-1]).active or one.space.degree == 0
+    tangents, dafter = np.zeros_like(stages), np.empty_like(after)
+    tangents[0] = one.dg
+    dleft = step_tangent(
+        transport, one.a, one.da, one.dt, one.scheme, stages, tangents, dafter, limiter
+    )
+    ahead, behind = (one.forward(one.g + e * one.dg, one.moved(e)) for e in (E, -E))
+    close(dafter, (ahead[1] - behind[1]) / (2 * E))
+    close(dleft, (ahead[2] - behind[2]) / (2 * E))
+
+    end = limiter.linearise(after)
+    back, sensitivity = one.backward(one.g, one.a, one.psi, one.source)
+    there = inner(space, one.psi, end.tangent(dafter))
+    there += float(one.source @ (dleft / transport.exit_weights))
+    here = inner(space, back, one.dg) + transport.pairing(one.da, sensitivity)
+    size = np.sqrt(inner(space, one.psi, one.psi) * inner(space, dafter, dafter))
+    assert abs(there - here) <= 1e-12 * size
+
+    psi, dpsi = one.psi.copy(), one.dpsi.copy()
+    first, second = (transport.new_coefficients() for _ in range(2))
+    before = step_transpose_tangent(
+        transport,
+        one.a,
+        one.da,
+        one.dt,
+        one.scheme,
+        stages,
+        tangents,
+        psi,
+        dpsi,
+        one.source,
+        one.dsource,
+        1.0,
+        first,
+        second,
+        end,
+        dafter,
+    )
+    assert before is not None
+    before.transpose_tangent(one.dg, psi, dpsi)
+    close(psi, back, 1e-12)
+    close(first.flat, sensitivity.flat, 1e-12)
+    ahead, behind = (
+        one.backward(
+            one.g + e * one.dg, one.moved(e), one.psi + e * one.dpsi, one.source + e * one.dsource
+        )
+        for e in (E, -E)
+    )
+    close(dpsi, (ahead[0] - behind[0]) / (2 * E), 1e-6)
+    close(second.flat, (ahead[1].flat - behind[1].flat) / (2 * E), 1e-6)
+
+
+def test_pairing_is_constant(one: OneStep) -> None:
+    """V10 with a limiter: L is homogeneous, so that its linearisation keeps (f, psi)."""
+    space, limiter, states = one.space, one.limiter, [one.g]
+    stages = []
+    for _ in range(4):
+        made, after, _ = one.forward(states[-1], one.a)
+        stages.append(made)
+        states.append(after)
+    at, psi = limiter.linearise(states[-1]), one.psi.copy()
+    pairings = [inner(space, at.y, psi)]
+    for made in reversed(stages):
+        at = step_transpose(one.transport, one.a, one.dt, one.scheme, made, psi, after=at)
+        assert at is not None
+        pairings.append(inner(space, at.y, psi))
+    assert at.active or space.degree == 0
+    size = np.sqrt(inner(space, one.g, one.g) * inner(space, psi, psi))
+    assert np.ptp(pairings) <= 1e-12 * size
+
+
+def longest_step(transport: Transport, limiter: ZhangShu, a: Coefficients) -> float:
+    """Return the longest dt that keeps all means positive, from a linear programme in each cell.
+
+    The most that can flow out of a cell whose mean is one and which is not negative at its points.
+    """
+    space, most = transport.space, 0.0
+    shape = limiter.by_cell(np.zeros(space.n_owned)).shape
+    for cell in range(shape[0]):
+        flow, table = [], []
+        for k in range(shape[1]):
+            y = np.zeros(shape)
+            y[cell, k] = 1.0
+            table.append(limiter.values(y.ravel())[:, cell].copy())
+            flow.append(limiter.mean(transport.apply(y.ravel(), a))[cell])
+        points = np.array(table).T
+        found = linprog(
+            flow,
+            A_ub=-points[:-1],
+            b_ub=np.zeros(len(points) - 1),
+            A_eq=points[-1:],
+            b_eq=[1.0],
+            bounds=(None, None),
+        )
+        assert found.success
+        most = max(most, -found.fun)
+    return 1.0 / most
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_longest_step_against_linear_programmes(cell: str, degree: int) -> None:
+    """The quadrature allows no longer step than is positive, and not much shorter ones."""
+    space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 2, 1), "rotated"), degree)
+    transport, limiter = Transport(space), ZhangShu(space)
+    v = np.sin(2.0 * transport.points + 0.3)
+    a = transport.coefficients(v, transport.new_coefficients())
+    exact = longest_step(transport, limiter, a)
+    assert 0.45 * exact < 1.0 / mean_rate(transport, v, a) < (1.0 + 1e-9) * exact
+
+
+# ---------------------------------------------------------------------- whole sweeps
+@pytest.mark.parametrize(
+    ("cell", "degree", "sizes"),
+    [
+        ("interval", 1, (64, 96, 144)),
+        ("interval", 2, (48, 72, 108)),
+        ("interval", 3, (32, 48, 72)),
+        ("quadrilateral", 2, (16, 24, 36)),
+        ("triangle", 1, (16, 24, 36)),
+    ],
+)
+def test_order_on_smooth_densities(cell: str, degree: int, sizes: tuple[int, ...]) -> None:
+    """V1, V3: the limiter acts in the tails at every step and leaves the order as it is."""
+    d, w, final_time = CELLS[cell], -0.7, 0.8
+    grow = np.exp(w * final_time)
+    f0, exact = (
+        Gaussian(mean=[0.4 * g] * d, covariance=(0.16 * g**2 * np.eye(d)).tolist())
+        for g in (1.0, grow)
+    )
+    errors = []
+    for n in sizes:
+        corners = np.full(d, -2.2), np.full(d, 2.6)
+        space = Space(box(MPI.COMM_SELF, cell, [n] * d, *corners), degree)
+        transport = Transport(space)
+        rate = transport.rates.bound(2.6 * abs(w)) / SCHEMES[3].cfl[degree]
+        rate = max(rate, mean_rate_bound(transport, 2.6 * abs(w)))
+        f, _ = project(f0, space, "f0")
+        limiter = ZhangShu(space)
+        f = limiter.start(f)
+        parameters = {"W": w * np.eye(d), "b": np.zeros(d)}
+        steps = steps_needed(2.0 * rate, final_time)
+        settings = {"order": 3, "steps": steps, "final_time": final_time}
+        free = carry(space, f, "identity", parameters, **settings)
+        kept = carry(space, f, "identity", parameters, **settings, limiter="zhang_shu")
+        assert limiter.least(kept) >= 0.0 > limiter.least(free)
+        errors.append(l2_error(space, kept, exact.density))
+    orders = observed_orders(sizes, errors)
+    assert abs(orders[-1] - (degree + 1)) < 0.45, f"{errors} {orders}"
+
+
+def sharp(cell: str, **sections: Any) -> ReducedFunctional:
+    """Return J of densities that jump between cells, off the axes of symmetry."""
+    d = CELLS[cell]
+    matrix = np.array([[0.9, 0.2, 0.1], [-0.1, 0.7, 0.2], [0.1, -0.2, 0.5]])[:d, :d]
+    defaults: dict[str, Any] = {
+        "mesh": {"cells": [few(cell, 10, 4)] * d, "lower": [-1.4] * d, "upper": [1.5] * d},
+        "time": {"limiter": "zhang_shu"},
+        "network": {"layers": 2},
+        "initial": {"kind": "values", "W": matrix.tolist(), "b": [0.2, -0.1, 0.15][:d]},
+    }
+    for name, section in sections.items():
+        defaults[name] = defaults.get(name, {}) | section
+    functional = ReducedFunctional(make_case(cell, **defaults), MPI.COMM_SELF)
+    space = functional.transport.space
+    x, _ = space.map_points(slice(0, space.n_owned_cells), np.full((1, d), 0.27))
+    places = ([-0.9] * d, [0.31, 0.4, 0.2][:d]), ([-0.3, -0.4, -0.2][:d], [0.9] * d)
+    for f, (lower, upper) in zip(functional.f0, places, strict=True):
+        inside = ((x[:, 0] > lower) & (x[:, 0] < upper)).all(axis=1)
+        f[space.dofs[: space.n_owned_cells]] = inside[:, None] * 1.0
+        f *= space.integral / space.mass
+        f /= f @ space.integral
+    return functional
+
+
+@pytest.mark.parametrize("order", SCHEMES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_densities_that_jump_stay_positive(cell: str, order: int) -> None:
+    """With mass that leaves the box; without the limiter there are undershoots."""
+    degree = max(p for p in SCHEMES[order].cfl if p < 3)
+    space = {"degree": degree}
+    kept, free = (
+        sharp(cell, time={"order": order, "limiter": name}, space=space)
+        for name in ("zhang_shu", "none")
+    )
+    balance = kept.balance(kept.theta0)
+    assert balance.min_density >= 0.0
+    assert balance.error < 1e-13 and balance.outflow.min() > 1e-3
+    every = np.ones(kept.sweep.steps + 1, dtype=bool)
+    least: list[float] = []
+    kept.visit(kept.theta0, lambda n, f, left: least.extend(map(kept.limiter.least, f)), every)
+    assert len(least) == 2 * every.size and min(least) >= 0.0
+    assert degree == 0 or free.balance(free.theta0).min_density < -1e-2
+
+
+def active_set(functional: ReducedFunctional) -> list[bytes]:
+    """Return which cells are limited at which points, for every stage of the last sweep."""
+    sweep, limiter = functional.sweep, functional.limiter
+    assert limiter is not None and sweep.plan.whole
+    layers = [sweep.layer(n).stages for n in range(functional.controls.layers)]
+    states = [*np.reshape(layers, (-1, sweep.final.shape[1])), *sweep.last]
+    return [b"".join([at.theta < 1.0, at.lowest]) for at in map(limiter.linearise, states)]
+
+
+@pytest.mark.parametrize("loss", ["quadratic", "running", "density_l2", "cross_entropy"])
+@pytest.mark.parametrize("cell", ["interval", "quadrilateral", "triangle"])
+def test_taylor_where_the_active_set_does_not_change(cell: str, loss: str) -> None:
+    """J, its derivative and its Hessian action, with many limited cells."""
+    d = CELLS[cell]
+    section = {"kind": "quadratic", "running": 0.7} if loss == "running" else {"kind": loss}
+    if loss == "density_l2":
+        section["target"] = gaussian([0.2] * d, (0.2 * np.eye(d)).tolist())
+    initial = {"H": [[0.3, -0.2, 0.1][:d], [-0.2, 0.4, 0.0][:d]], "h": [0.1, 0.0]}
+    functional = sharp(
+        cell,
+        loss=section,
+        mesh={"cells": [6] * d},
+        initial=initial if loss == "cross_entropy" else {},
+    )
+    steps = 2e-5 / 2.0 ** np.arange(4)
+    for shift in 0.01 * np.arange(10):
+        theta = functional.theta0 + shift
+        h = np.sin(1.0 + 3.0 * np.arange(theta.size))
+        h *= np.sign(functional.derivative(theta))
+        before = active_set(functional)
+        functional.value(theta + steps[0] * h)
+        if active_set(functional) == before:
+            break
+    else:
+        pytest.fail("the active set changes everywhere")
+    assert sum(at.count(1) for at in before) > 10
+    test = taylor_test(
+        functional.value, functional.derivative, theta, h, steps, functional.hessian_action
+    )
+    rates = test.rates()
+    assert np.abs(rates[:2] - [[1.0], [2.0]]).max() < 0.1, test.table()
+
+
+def test_certificate() -> None:
+    """Everything that holds without a limiter holds with it; kinks of J are no failure."""
+    box = {"kind": "uniform_box", "lower": -0.8, "upper": 0.4}
+    case = make_case(
+        "interval",
+        mesh={"cells": [100], "lower": [-2.0], "upper": [2.0]},
+        network={"layers": 2},
+        time={"limiter": "zhang_shu"},
+        classes=[{"density": box, "target": 1.0}],
+    )
+    found = {c.name: c for c in certify(ReducedFunctional(case, MPI.COMM_SELF))}
+    assert all(c.passed for c in found.values()), found
+    assert found["undershoot over the largest density"].value == 0.0
