@@ -400,6 +400,21 @@ def test_taylor_where_the_active_set_does_not_change(cell: str, loss: str) -> No
     assert np.abs(rates[:2] - [[1.0], [2.0]]).max() < 0.1, test.table()
 
 
+def test_layers_carried_again_give_the_same_bits() -> None:
+    """With memory for a few layers J, its derivative and its Hessian action are the same."""
+    found, network = [], {"layers": 8}
+    for memory in ("1 GB", "30 kB"):
+        functional = sharp(
+            "interval", network=network, loss={"running": 0.5}, resources={"memory": memory}
+        )
+        assert functional.plan.whole == (memory == "1 GB")
+        theta = functional.theta0 + 0.1 * np.sin(np.arange(functional.theta0.size))
+        h = np.cos(np.arange(theta.size))
+        parts = functional.derivative(theta), functional.hessian_action(theta, h)
+        found.append(np.concatenate([[functional.value(theta)], *parts]))
+    assert np.array_equal(*found)
+
+
 def test_certificate() -> None:
     """Everything that holds without a limiter holds with it; kinks of J are no failure."""
     box = {"kind": "uniform_box", "lower": -0.8, "upper": 0.4}

@@ -24,7 +24,7 @@ stand beside it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -69,6 +69,10 @@ class Limited:
     def active(self) -> bool:
         """Whether any cell of this rank is limited."""
         return self.y is not self.u
+
+    def kept(self) -> Limited:
+        """Return the same with memory of its own, for when that of u is used again."""
+        return replace(self, u=self.u.copy()) if self.active else self
 
     def tangent(self, du: Array) -> Array:
         """Return L'(u) du, (n_owned,)."""

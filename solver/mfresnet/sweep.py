@@ -320,6 +320,8 @@ class Sweep:
                 if self.limiter is not None:
                     f = np.array([at.y for at in limited if at is not None])
                 charge(number * self.steps_per_layer + m, f, kept.left[m])
+            # the memory of the layer may be that of the layer before
+            limited[:] = [None if at is None else at.kept() for at in limited]
             if record is not None:
                 record(number, psi)
             if frozen is not None:

@@ -156,6 +156,8 @@ class Tangent:
                 after[:] = dy[:, 0]
                 n = number * sweep.steps_per_layer + m
                 charge(n, y[:, 0], kept.left[m], dy[:, 0], change.left[m])
+            # the memory of the layer may be that of the layer before
+            limited[:] = [None if at is None else at.kept() for at in limited]
             for name, part in self._parameters(number, kept, change).items():
                 action[name][number] = part
 
