@@ -40,6 +40,7 @@ def study(size: str = "full") -> Study:
 if __name__ == "__main__":
     main(study)
 '''
+PRESSED = ('{ kind = "zero" }', '{ kind = "values", W = [[-2.5]], b = [1.0] }')
 CASE = """# A Gaussian moves. With a target.
 title = "Moved <quickly>"
 mesh = { cell = "interval", cells = [12], lower = [-2.0], upper = [3.0] }
@@ -130,13 +131,15 @@ def test_gallery(tmp_path: Path) -> None:
     write_study(cases / "studies/rising.py", 1.0)
     (cases / "studies/broken.py").write_text("raise RuntimeError('no <luck>')")
     (cases / "moved.toml").write_text(CASE)
+    (cases / "coarse.toml").write_text(CASE.replace(*PRESSED))
     (cases / "wrong.toml").write_text("mesh = 3")
     done = command("gallery", cases, "--out", out)
     assert done.returncode == 3, done.stderr
-    assert "2 of 5 hold" in done.stdout
+    assert "3 of 6 hold" in done.stdout
     page = (out / "index.html").read_text()
     for name, good in {
-        "falling": True, "rising": False, "broken": False, "moved": True, "wrong": False,
+        "falling": True, "rising": False, "broken": False,
+        "moved": True, "coarse": True, "wrong": False,
     }.items():  # fmt: skip
         (article,) = re.findall(rf'<article id="{name}".*?</article>', page, re.DOTALL)
         assert ("failed, status" not in article) == good
@@ -145,10 +148,11 @@ def test_gallery(tmp_path: Path) -> None:
     assert "Moved &lt;quickly&gt;" in page
     assert "A Gaussian moves." in page
     assert "A finding does not hold." in page
-    assert re.search(r"certificate: (\d+) of \1 lines hold", page)
+    assert re.search(r'good">certificate: (\d+) of \1 lines hold', page)
+    assert re.search(r'bad">certificate: \d+ of \d+ lines hold', page)
     assert "loss against particles" in page
     pictures = re.findall(r'<img src="([^"]+)"', page)
-    assert {p.split("/")[0] for p in pictures} == {"falling", "rising", "moved"}
+    assert {p.split("/")[0] for p in pictures} == {"falling", "rising", "moved", "coarse"}
     for picture in pictures:
         assert (out / picture).read_bytes().startswith(b"\x89PNG")
     done = command("gallery", cases, "--out", out, "--only", "falling")

@@ -30,7 +30,7 @@ article header { display: flex; gap: 1rem; justify-content: space-between; align
 table { border-collapse: collapse; margin: .7rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .16rem 1.4rem .16rem 0; vertical-align: top; }
 .index td { border-top: 1px solid var(--line); } .number { text-align: right; }
-summary { color: var(--dim); cursor: pointer; }
+summary { cursor: pointer; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 code { background: var(--code); border-radius: .3rem; padding: .1rem .4rem; font-size: .88rem; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: .4rem;
@@ -102,12 +102,13 @@ def _article(exhibit: Exhibit) -> str:
         parts.append(f"<table>{rows}</table>")
     if exhibit.findings:
         rows = "".join(_finding(check) for check in exhibit.findings)
-        head = "<tr><th></th><th>finding</th><th>value</th><th>expected</th></tr>"
+        head = "<tr><th></th><th>finding</th><th>value</th><th>expected</th><th></th></tr>"
         table = f"<table>{head}{rows}</table>"
         if exhibit.kind == "case":
             held = sum(check.passed for check in exhibit.findings)
+            tone = _tone(held == len(exhibit.findings))
             words = f"certificate: {held} of {len(exhibit.findings)} lines hold"
-            table = f"<details><summary>{words}</summary>{table}</details>"
+            table = f'<details><summary class="{tone}">{words}</summary>{table}</details>'
         parts.append(table)
     return "\n".join([*parts, "</article>"])
 
@@ -117,5 +118,6 @@ def _finding(check: Check) -> str:
     word = "holds" if check.passed else "fails"
     return (
         f'<tr><td class="{_tone(check.passed)}">{word}</td><td>{escape(check.name)}</td>'
-        f'<td>{value}</td><td class="dim">{escape(check.expected)}</td></tr>'
+        f'<td>{value}</td><td class="dim">{escape(check.expected)}</td>'
+        f'<td class="dim">{escape(check.sentence)}</td></tr>'
     )
