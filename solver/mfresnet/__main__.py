@@ -49,7 +49,7 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
     from mfresnet.checkpoint import Preempted
     from mfresnet.cli import app
     from mfresnet.errors import InputError, SolveError
-    from mfresnet.runner import Exit
+    from mfresnet.report import Exit
 
     try:
         status = app(arguments or ["--help"], prog_name="mfresnet", standalone_mode=False)

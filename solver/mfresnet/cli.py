@@ -107,7 +107,7 @@ def verify(
     from mfresnet.findings import as_data, passed, table
     from mfresnet.functional import ReducedFunctional
     from mfresnet.parallel import together
-    from mfresnet.runner import Exit
+    from mfresnet.report import Exit
 
     comm = MPI.COMM_WORLD
     if target.is_dir() and settings:

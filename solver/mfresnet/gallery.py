@@ -18,7 +18,7 @@ from mfresnet.errors import InputError, unknown
 from mfresnet.export import write_text
 from mfresnet.findings import Check
 from mfresnet.page import render
-from mfresnet.runner import Exit, summary
+from mfresnet.report import Exit, summary
 from mfresnet.study import first_sentence
 
 PATIENCE = 1200.0
