@@ -19,7 +19,7 @@ import textwrap
 import numpy as np
 from matplotlib.figure import Figure
 
-from mfresnet.advice import damping, warnings
+from mfresnet.advice import damping, drift, warnings
 from mfresnet.arrays import Array
 from mfresnet.case import parse
 from mfresnet.density import Gaussian
@@ -104,7 +104,8 @@ def study(size: str = "full") -> Study:
         functional, theta = carried(-1.0, int(cells))
         values, error = at_fixed_point(functional, theta), errors(functional, theta, -W, -B)
         balance, shares = functional.balance(theta), damping(functional, theta)
-        found = [s for s in warnings(functional, balance, shares) if "narrower" in s]
+        drifted = drift(functional, theta)
+        found = [s for s in warnings(functional, balance, shares, drifted) if "narrower" in s]
         sentences.append(found)
         apart, theta_apart = carried(1.0, int(cells))
         mass = max(mass, balance.error, apart.balance(theta_apart).error)

@@ -43,6 +43,7 @@ from mfresnet.findings import Check, passed
 from mfresnet.parallel import together
 
 SIZES = ("full", "reduced")
+WIDTH = 120
 FAILED = 3
 """Exit status when a finding does not hold."""
 
@@ -152,9 +153,15 @@ def main(study: Callable[..., Study], arguments: Sequence[str] | None = None) ->
     seconds = time.perf_counter() - start
     with together(MPI.COMM_WORLD):
         if MPI.COMM_WORLD.rank == 0:
-            show(found, Console())
+            show(found, _console())
             write(found, given.out, seconds)
     sys.exit(0 if found.passed else FAILED)
+
+
+def _console() -> Console:
+    """Return stdout: plain and wide unless it is a terminal, which mpirun pretends that it is."""
+    alone = MPI.COMM_WORLD.size == 1 and sys.stdout.isatty()
+    return Console() if alone else Console(force_terminal=False, width=WIDTH)
 
 
 def show(study: Study, console: Console) -> None:
