@@ -44,6 +44,7 @@ from mfresnet.parallel import together
 
 SIZES = ("full", "reduced")
 WIDTH = 120
+"""Columns of the output that is no terminal."""
 FAILED = 3
 """Exit status when a finding does not hold."""
 
