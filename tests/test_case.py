@@ -86,7 +86,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"space": {"flux": "lax_friedrichs"}, "network": {"activation": "softplus"}},
         r"^space\.flux: needs a bounded velocity; got lax_friedrichs with activation softplus",
     ),
-    "memory": ({"resources": {"memory": "plenty"}}, r"^resources\.memory: wrong value"),
+    "memory": (
+        {"resources": {"memory": "plenty"}},
+        r"^resources\.memory: wrong value; got 'plenty', expected a number and one of kB, MB",
+    ),
+    "two points": ({"resources": {"disk": "1..2 GB"}}, r"^resources\.disk: .*got '1\.\.2 GB'"),
     "length of cells": (
         {"mesh": {"cells": [3, 3, 3]}},
         r"^mesh\.cells: wrong length; got 3, expected 2 for mesh\.cell quadrilateral",
@@ -118,7 +122,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "bandwidth": (
         {"data": {"file": "x.csv", "label": "y", "bandwidth": "scot"}},
-        r"^data\.bandwidth.*got 'scot'",
+        r"^data\.bandwidth: wrong value; got 'scot', expected scott, .*Change data\.bandwidth\.$",
     ),
     "no target": ({"classes": [{"density": CLASS["density"]}]}, r"^classes\.0\.target: missing"),
     "no density": ({"classes": [{"target": [0.0, 0.0]}]}, r"^classes\.0\.density: missing"),

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
-from mfresnet.models import Model, Name
+from mfresnet.models import Either, Model, Name
 from mfresnet.moments import Moments, merge, moments
 from mfresnet.parallel import together
 from mfresnet.scaling import SCALERS, ReduceSection, fit, fit_beside_label
@@ -46,14 +46,14 @@ class DataSection(Model):
     test_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
     stratify: bool = True
     seed: Annotated[int, Field(ge=0)] = 0
-    bandwidth: (
-        Annotated[float, Field(gt=0.0)]
-        | Literal["scott", "silverman", "likelihood"]
-        | dict[str, Annotated[float, Field(gt=0.0)]]
-    ) = "scott"
-    priors: Literal["frequency", "balanced"] | dict[str, Annotated[float, Field(gt=0.0)]] = (
-        "frequency"
-    )
+    bandwidth: Annotated[
+        PositiveFloat | Literal["scott", "silverman", "likelihood"] | dict[str, PositiveFloat],
+        Either("scott, silverman, likelihood, a positive number or one for each label"),
+    ] = "scott"
+    priors: Annotated[
+        Literal["frequency", "balanced"] | dict[str, PositiveFloat],
+        Either("frequency, balanced or a positive number for each label"),
+    ] = "frequency"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    WrapValidator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -43,6 +44,18 @@ def Name(known: Collection[str]) -> AfterValidator:  # noqa: N802
         return name
 
     return AfterValidator(check)
+
+
+def Either(rule: str) -> WrapValidator:  # noqa: N802
+    """Return the pydantic check of a union that says in one sentence what is expected."""
+
+    def check(value: Any, accept: Callable[[Any], Any]) -> Any:
+        try:
+            return accept(value)
+        except ValidationError:
+            raise ValueError(f"expected {rule}") from None
+
+    return WrapValidator(check)
 
 
 class SectionError(ValueError):

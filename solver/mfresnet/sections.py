@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     NonNegativeFloat,
@@ -66,7 +67,15 @@ class TimeSection(Model):
     limiter: Annotated[str, Name(LIMITERS)] = "none"
 
 
-Size = Annotated[str, Field(pattern=r"(?i)^\s*[0-9.]+\s*[kmgt]b\s*$")]
+def _size(size: str) -> str:
+    """Check that a text is a number with a unit of bytes."""
+    if SIZE.fullmatch(size) is None:
+        raise ValueError("expected a number and one of kB, MB, GB, TB, such as '2 GB'")
+    return size
+
+
+SIZE = re.compile(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*([kmgt]b)\s*", re.IGNORECASE)
+Size = Annotated[str, AfterValidator(_size)]
 
 
 class ResourcesSection(Model):
@@ -85,8 +94,8 @@ class ResourcesSection(Model):
 
 
 def _bytes(size: str) -> float:
-    number, unit = re.match(r"\s*([0-9.]+)\s*(\w+)", size.lower()).groups()  # type: ignore[union-attr]
-    return float(number) * SIZES[unit]
+    number, unit = SIZE.fullmatch(size).groups()  # type: ignore[union-attr]
+    return float(number) * SIZES[unit.lower()]
 
 
 class NetworkSection(Model):
