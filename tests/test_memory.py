@@ -112,6 +112,12 @@ def test_memory_for_less_than_a_layer_is_an_error() -> None:
     sentence = r"resources\.memory.*got 1 kB, expected at least .* kB\. Raise it"
     with pytest.raises(InputError, match=sentence):
         limited(None, resources={"memory": "1 kB"})
+    with pytest.raises(InputError, match=r"at least 3 kB"):
+        choose(4, 2000, 1000, memory=1500.0)
+    # with disk the checkpoint needs no memory
+    with pytest.raises(InputError, match=r"at least 2 kB"):
+        choose(4, 2000, 1000, memory=1500.0, disk=1e6)
+    assert choose(4, 2000, 1000, memory=2000.0, disk=1e6).held == 1
 
 
 def binomial(segments: int, checkpoints: int) -> int:

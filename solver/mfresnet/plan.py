@@ -133,9 +133,10 @@ def choose(
         if best is None or (carried, on_disk) < best[0]:
             best = (carried, on_disk), plan
     if best is None:
+        least = layer_bytes + (state_bytes if disk < state_bytes else 0)
         raise InputError(
             f"resources.memory: too little for one layer; got {in_units(memory)}, expected at "
-            f"least {in_units(layer_bytes + state_bytes)}. Raise it, or use more layers with "
+            f"least {in_units(least)}. Raise it, or use more layers with "
             "fewer steps in each."
         )
     return best[1]
