@@ -190,3 +190,11 @@ def test_too_many_coordinates(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=r"^data\.reduce: too many coordinates beside the label"):
         ReducedFunctional(case, MPI.COMM_SELF)
+
+
+def test_a_constant_label_is_said(tmp_path: Path) -> None:
+    x = np.linspace(-1.0, 1.0, 20)
+    write_table(tmp_path / "a.csv", {"a": x, "y": np.ones(20)})
+    case = table_case(tmp_path, "tanh", data={"file": "a.csv", "label": "y", "features": ["a"]})
+    with pytest.raises(InputError, match=r"^data\.label: a constant column; got 1 .* of 'y'"):
+        ReducedFunctional(case, MPI.COMM_SELF)

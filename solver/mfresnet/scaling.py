@@ -69,7 +69,7 @@ def fit(
         InputError: a column is constant, or there are too many or too few directions.
     """
     spread = np.sqrt(np.diagonal(moments.covariance()[0]))
-    constant = np.flatnonzero(spread <= 1e-12 * np.abs(moments.mean[0]))
+    constant = np.flatnonzero(_constant(moments))
     if constant.size:
         i = int(constant[0])
         raise InputError(
@@ -106,6 +106,13 @@ def fit(
     return moments.mean[0], matrix @ components / (along[:dimension] if reduce.whiten else 1.0)
 
 
+def _constant(moments: Moments) -> Array:
+    """Return which columns do not change, (m,), bool."""
+    spread = np.sqrt(np.diagonal(moments.covariance()[0]))
+    constant: Array = spread <= 1e-12 * np.abs(moments.mean[0])
+    return constant
+
+
 def fit_beside_label(
     scale: str, reduce: ReduceSection | None, moments: Moments, x: Array, features: Sequence[str]
 ) -> tuple[Array, Array]:
@@ -122,6 +129,11 @@ def fit_beside_label(
         raise InputError(
             f"data.reduce: too many coordinates beside the label; got {matrix.shape[1]}, expected "
             f"at most {LARGEST_DIMENSION - 1}. Lower data.reduce.dimension."
+        )
+    if _constant(label).any():
+        raise InputError(
+            f"data.label: a constant column; got {mean[0, -1]:g} in every training row of "
+            f"'{features[-1]}', expected values that differ. Choose another column."
         )
     middle, size = fit(scale, None, label, x[:, -1:], features[-1:])
     return np.concatenate([shift, middle]), block_diag(matrix, size)
