@@ -154,6 +154,10 @@ def test_a_layer_that_turns_around_cannot_steer() -> None:
         (lambda: affine_control([[1.0, 2.0]], [0.0]), "matrix: not a square"),
         (lambda: mean_control(np.eye(3), [0.0, 1.0], [0.0, 0.0]), "w: wrong shape"),
         (lambda: mean_control(np.ones((3, 1, 1)), 0.0, 1.0, layers=4), "w: wrong number"),
+        (lambda: mean_control(0.5, 0.0, 1.0, layers=0), "layers: wrong value; got 0"),
+        (lambda: mean_control(0.5, 0.0, 1.0, -1.0), "final_time: wrong value; got -1"),
+        (lambda: mean_steering(0.5, 0.0, 1.0, -1.0), "final_time: wrong value; got -1"),
+        (lambda: gaussian_control(0.0, 1.0, 1.0, 1.0, 0.0), "final_time: wrong value; got 0"),
     ],
 )
 def test_mistakes_are_said(call: Callable[[], object], where: str) -> None:

@@ -91,6 +91,7 @@ def affine_control(matrix: ArrayLike, shift: ArrayLike, final_time: float = 1.0)
     Raises:
         InputError: M has no real logarithm.
     """
+    positive("final_time", final_time)
     m = square("matrix", matrix)
     c = vector("shift", shift, len(m))
     w = real_logarithm(m) / final_time
@@ -206,3 +207,11 @@ def vector(where: str, given: ArrayLike, d: int | None = None) -> Array:
             "Mend it."
         )
     return v
+
+
+def positive(where: str, given: float) -> None:
+    """Refuse a number that is not positive and finite."""
+    if not 0.0 < given < np.inf:
+        raise InputError(
+            f"{where}: wrong value; got {given}, expected a positive number. Raise it."
+        )

@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from mfresnet.affine import SINGULAR, growth, vector
+from mfresnet.affine import SINGULAR, growth, positive, vector
 from mfresnet.arrays import Array
 from mfresnet.control import Controls
 from mfresnet.errors import InputError
@@ -68,11 +68,16 @@ def mean_steering(
         b(t) = P(t)^T G^{-1} (m1 - P(0) m0),   G = int_0^T P P^T dt,   -P' = P W, P(T) = 1.
 
     Args:
-        w: W: a number, (d, d), one for each of equal layers (layers, d, d), or a function of t.
+        w: W: (d, d), a number for d = 1, one for each of equal layers (layers, d, d), or a function
+            of t.
         mean0: m0, (d,).
         mean1: m1, (d,).
         final_time: T.
+
+    Raises:
+        InputError: something that is given has a wrong shape or value.
     """
+    positive("final_time", final_time)
     m0 = vector("mean0", mean0)
     d = len(m0)
     m1 = vector("mean1", mean1, d)
@@ -105,15 +110,19 @@ def mean_control(
     It is exact for this number of layers and tends to ``mean_steering`` with order 2 in 1/layers.
 
     Args:
-        w: W: a number, (d, d), (layers, d, d), or a function of t, taken in the middles of layers.
+        w: W: (d, d), a number for d = 1, (layers, d, d), or a function of t, taken in the middles
+            of layers.
         mean0: m0, (d,).
         mean1: m1, (d,).
         final_time: T.
         layers: number of layers L.
 
     Raises:
-        InputError: no bias that is constant in the layers reaches the mean.
+        InputError: no bias that is constant in the layers reaches the mean, or something that is
+            given has a wrong shape or value.
     """
+    positive("final_time", final_time)
+    positive("layers", layers)
     m0 = vector("mean0", mean0)
     d = len(m0)
     m1, dt = vector("mean1", mean1, d), final_time / layers
