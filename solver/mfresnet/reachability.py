@@ -65,7 +65,7 @@ LOWER_BOUNDS: dict[str, Argument] = {
         {"quadratic": bayes_quadratic, "cross_entropy": bayes_cross_entropy},
     ),
     "displacement": Argument(
-        "the velocity is bounded, so that no mass moves further than T times that",
+        "the velocity is bounded, at least on one side, and in the time T mass moves no further",
         lambda case: case.data is None or case.task == "classification",
         {
             "quadratic": displacement_quadratic,
@@ -105,7 +105,7 @@ class LowerBound:
     def sentence(self) -> str:
         """Return what it says, in one sentence."""
         why = LOWER_BOUNDS[self.name].sentence
-        return f"no network of this class has a loss below {self.value:.6g}: {why}."
+        return f"no controls make the loss smaller than {self.value:.6g}: {why}."
 
     def as_data(self, loss: float) -> dict[str, float | str]:
         """Return the entry of run.json for the loss that was reached."""
