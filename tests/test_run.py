@@ -241,6 +241,8 @@ def test_exit_statuses(tmp_path: Path) -> None:
     wrong = command("run", PLANE, settings=["network.activation=rleu", "space.degree=8"])
     assert wrong.returncode == 2
     assert len(wrong.stderr.strip().splitlines()) == 2
+    without_n = command("sample", tmp_path, "--out", "a.csv").stderr
+    assert without_n == "mfresnet: Missing argument 'N'. See mfresnet sample --help.\n"
     for arguments in (["plot", "x"], ["rnu"], ["run"], ["run", "a.toml", "--fast"], ["plot"]):
         refused = command(*arguments)
         assert refused.returncode == 2
@@ -251,7 +253,7 @@ def test_exit_statuses(tmp_path: Path) -> None:
 def test_check(tmp_path: Path) -> None:
     done = command("check", PLANE, settings=["network.layers=4"])
     assert done.returncode == 0 and done.stderr == ""
-    assert "# Before training: no network of this class has a loss below 0.05" in done.stdout
+    assert "# Before training: no controls make the loss smaller than 0.05" in done.stdout
     (tmp_path / "case.toml").write_text(done.stdout)
     assert load(tmp_path / "case.toml") == filled(PLANE, ["network.layers=4"])
     assert command("check", tmp_path / "none.toml").returncode == 2

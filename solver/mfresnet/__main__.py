@@ -55,7 +55,10 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
         status = app(arguments or ["--help"], prog_name="mfresnet", standalone_mode=False)
         return int(status or 0), ""
     except click.ClickException as error:
-        return Exit.BAD_INPUT, f"mfresnet: {error.format_message()} See mfresnet --help."
+        context = getattr(error, "ctx", None)
+        place = "mfresnet" if context is None else context.command_path
+        text = error.format_message().rstrip(".")
+        return Exit.BAD_INPUT, f"mfresnet: {text}. See {place} --help."
     except (click.Abort, KeyboardInterrupt):
         return 130, "mfresnet: interrupted."
     except InputError as error:

@@ -152,8 +152,9 @@ def _splits(
 def sentence(task: str, row: Mapping[str, Any]) -> str:
     """Return one line for the user about a split."""
     name = COMPARISONS[task].quantities[0]
+    ended = "converged" if row["status"] == "converged" else "not converged"
     return (
-        f"{row['split']}: {row['status']} after {row['iterations']} iterations, test "
+        f"{row['split']}: {ended} after {row['iterations']} iterations, test "
         f"{name.replace('_', ' ')} {row[f'test_{name}']:.4f}"
     )
 

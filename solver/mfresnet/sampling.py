@@ -152,8 +152,8 @@ def steered_by(network: TrainedNetwork) -> SteeredDensity:
     """
     if not network.start:
         raise InputError(
-            "task: nothing to draw from; got a network that sorts samples, expected task density. "
-            "Choose another run."
+            "task: no density; got the network of a classification or a regression, expected task "
+            "density. Choose another run."
         )
     steps = max(network.steps_per_layer, FEWEST_STEPS)
     start: Any = TypeAdapter(Density).validate_json(network.start)
