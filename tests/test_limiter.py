@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from mfresnet.arrays import Array
 from mfresnet.certificate import certify
 from mfresnet.coefficients import Coefficients
 from mfresnet.density import Gaussian, project
+from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.limiter import ZhangShu
 from mfresnet.mesh import CELLS, box
@@ -42,7 +44,7 @@ DEGREES = (0, 1, 2, 3)
 def positive_means(space: Space, limiter: ZhangShu) -> np.ndarray:
     """Return a field with positive means, and negative values in most cells."""
     f = limiter.by_cell(random_field(space).copy())
-    mean = limiter.values(f.ravel())[-1].copy()
+    mean = limiter.mean(f.ravel())
     f += (0.3 + 0.2 * np.sin(9.0 * np.arange(len(f))) - mean)[:, None] * limiter.one[None]
     return f.ravel()
 
@@ -53,13 +55,12 @@ def test_limiter_is_positive_and_keeps_means(cell: str, degree: int) -> None:
     space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 4, 2), "rotated"), degree)
     limiter = ZhangShu(space)
     u = positive_means(space, limiter)
-    before = limiter.values(u).copy()
-    assert before[-1].min() > 0.0
-    assert degree == 0 or (before[:-1].min(axis=0) < 0.0).mean() > 0.5
+    mean, values = limiter.mean(u), limiter.values(u)
+    assert mean.min() > 0.0
+    assert degree == 0 or (values.min(axis=0) < 0.0).mean() > 0.5
     y = limiter.limit(u)
-    after = limiter.values(y)
-    assert after[:-1].min() >= 0.0
-    np.testing.assert_allclose(after[-1], before[-1], rtol=1e-13)
+    assert limiter.values(y).min() >= 0.0
+    np.testing.assert_allclose(limiter.mean(y), mean, rtol=1e-13)
     np.testing.assert_allclose(y @ space.integral, u @ space.integral, rtol=1e-13)
     np.testing.assert_allclose(limiter.limit(3.0 * u), 3.0 * y, rtol=1e-12, atol=1e-13)
     again = limiter.linearise(u)
@@ -94,9 +95,9 @@ def test_means_stay_positive_at_the_longest_step(cell: str, order: int) -> None:
             lost = (g - after) @ space.integral
             assert lost == pytest.approx(left.sum(), abs=1e-13)
             for u in (*stages, after):
-                worst.append(limiter.values(u)[-1].min())
+                worst.append(limiter.mean(u).min())
             g = after
-            assert limiter.values(limiter.limit(g))[:-1].min() >= 0.0
+            assert limiter.least(limiter.limit(g)) >= 0.0
     assert min(worst) >= 0.0
 
 
@@ -241,18 +242,18 @@ def longest_step(transport: Transport, limiter: ZhangShu, a: Coefficients) -> fl
     space, most = transport.space, 0.0
     shape = limiter.by_cell(np.zeros(space.n_owned)).shape
     for cell in range(shape[0]):
-        flow, table = [], []
+        flow: list[float] = []
+        means: list[float] = []
         for k in range(shape[1]):
             y = np.zeros(shape)
             y[cell, k] = 1.0
-            table.append(limiter.values(y.ravel())[:, cell].copy())
+            means.append(limiter.mean(y.ravel())[cell])
             flow.append(limiter.mean(transport.apply(y.ravel(), a))[cell])
-        points = np.array(table).T
         found = linprog(
             flow,
-            A_ub=-points[:-1],
-            b_ub=np.zeros(len(points) - 1),
-            A_eq=points[-1:],
+            A_ub=-limiter.table,
+            b_ub=np.zeros(len(limiter.table)),
+            A_eq=[means],
             b_eq=[1.0],
             bounds=(None, None),
         )
@@ -428,3 +429,21 @@ def test_certificate() -> None:
     found = {c.name: c for c in certify(ReducedFunctional(case, MPI.COMM_SELF))}
     assert all(c.passed for c in found.values()), found
     assert found["undershoot over the largest density"].value == 0.0
+
+
+def test_compiled_once_or_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    space = Space(box(MPI.COMM_SELF, "interval", [2], np.zeros(1), np.ones(1)), 1)
+    u = np.array([1.0, 0.1, -0.1, 1.0])
+    # the last facet point of the first cell, the first one of the second, after two in the cells
+    assert all(list(ZhangShu(space).linearise(u).lowest) == [3, 2] for _ in range(2))
+    (made,) = (tmp_path / "mfresnet").iterdir()
+    made.unlink()
+    monkeypatch.setenv("CC", "false")
+    with pytest.raises(SolveError, match="mfresnet_limiter.* cannot be compiled.* Set CC"):
+        ZhangShu(space)
+    assert not list((tmp_path / "mfresnet").iterdir())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    with pytest.raises(SolveError, match=r"cannot be compiled.*Set CC and XDG_CACHE_HOME\."):
+        ZhangShu(space)

@@ -1,0 +1,74 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""C files of this package, compiled at their first use and kept in the user's cache directory.
+
+By cffi and the compiler that DOLFINx needs for its forms. The name in the cache is a digest of all
+that the result depends on, so that a changed file is compiled again.
+"""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import hashlib
+import importlib.util
+import os
+import platform
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import cffi
+
+from mfresnet.errors import SolveError
+from mfresnet.parallel import together
+
+FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
+"""Without the last two a choice between two values is a jump."""
+
+
+def library(comm: MPI.Intracomm, name: str, declarations: str) -> Any:
+    """Return a C file of this package as a module with ``lib`` and ``ffi``.
+
+    Args:
+        comm: who calls.
+        name: the file without its ending.
+        declarations: the types and functions that are called from Python.
+
+    Raises:
+        SolveError: it cannot be compiled or the cache cannot be written.
+
+    Parallel: collective; rank 0 compiles, the others where they do not see its cache.
+    """
+    source = Path(__file__).with_name(f"{name}.c").read_text()
+    parts = source, declarations, *FLAGS, cffi.__version__, platform.machine()
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    module = f"mfresnet_{name}_{digest}"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(cache) / "mfresnet" / (module + str(sysconfig.get_config_var("EXT_SUFFIX")))
+    for turn in (comm.rank == 0, comm.rank > 0):
+        with together(comm):
+            if turn and not path.exists():
+                _compile(module, source, declarations, path)
+    spec = importlib.util.spec_from_file_location(module, path)
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def _compile(module: str, source: str, declarations: str, path: Path) -> None:
+    """Compile beside ``path`` and move the result there, so that none is seen half written."""
+    builder = cffi.FFI()
+    builder.cdef(declarations)
+    builder.set_source(module, source, extra_compile_args=FLAGS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            os.replace(builder.compile(tmpdir=scratch), path)
+    except (OSError, cffi.VerificationError) as error:
+        raise SolveError(
+            f"{path.parent}: {module} cannot be compiled; got '{error}', expected a C compiler and "
+            "a directory that can be written. Set CC and XDG_CACHE_HOME."
+        ) from error
