@@ -9,7 +9,8 @@ With the limiter L of eq. (11), E = 1 + dt A and the convex weights alpha of the
 
 Without L it is eq. (7). The state that a sweep carries is g, whose cell means are positive; the
 density is f = L(g). So the stages u_0, ..., u_{s-1} before L are all that the transpose needs.
-What leaves at the boundary is tallied with the factors tau_i = alpha_{i+1} + ... + alpha_s.
+What leaves at the boundary is tallied with the factors tau_i = alpha_{i+1} + ... + alpha_s, which
+are ``Scheme.tally``.
 """
 
 from __future__ import annotations
@@ -20,11 +21,6 @@ from mfresnet.arrays import Array
 from mfresnet.limiter import Limited, ZhangShu
 from mfresnet.schemes import Scheme
 from mfresnet.transport import Coefficients, Transport
-
-
-def _tally(scheme: Scheme) -> Array:
-    """Return tau_0, ..., tau_{s-1}."""
-    return np.cumsum(scheme.convex[:0:-1])[::-1]
 
 
 def limited_step(
@@ -52,26 +48,27 @@ def limited_step(
 
     Parallel: collective.
     """
-    left = np.zeros(transport.n_exit)
-    for j, (alpha, tau) in enumerate(zip(scheme.convex[:-1], _tally(scheme), strict=True)):
-        y = limiter.limit(stages[j])
-        _add(out, alpha, y, first=j == 0)
+    traces = np.zeros(transport.n_exit)
+    for j, tau in enumerate(scheme.tally):
+        y, alpha = limiter.limit(stages[j]), scheme.convex[j]
         flow = transport.apply(y, a)
-        left += dt * tau * transport.last_outflow(a)
+        traces += tau * transport.exit_traces
+        flow *= dt
+        flow += y
         if j + 1 < scheme.order:
-            np.multiply(flow, dt, out=stages[j + 1])
-            stages[j + 1] += y
-    flow *= dt
-    flow += y
+            stages[j + 1] = flow
+        if j == 0:
+            np.multiply(y, alpha, out=out)
+        else:
+            _add(out, alpha, y)
     _add(out, scheme.convex[-1], flow)
-    return left
+    traces *= dt
+    return transport.outflow(a, traces)
 
 
-def _add(out: Array, alpha: float, y: Array, *, first: bool = False) -> None:
-    """Add alpha y to ``out``, or put it there."""
-    if first:
-        np.multiply(y, alpha, out=out)
-    elif alpha:
+def _add(out: Array, alpha: float, y: Array) -> None:
+    """Add alpha y to ``out``."""
+    if alpha:
         out += alpha * y
 
 
@@ -106,19 +103,23 @@ def limited_step_tangent(
 
     Parallel: collective.
     """
-    left = np.zeros(transport.n_exit)
-    for j, (alpha, tau) in enumerate(zip(scheme.convex[:-1], _tally(scheme), strict=True)):
-        at = limiter.linearise(stages[j])
+    traces, dtraces = np.zeros(transport.n_exit), np.zeros(transport.n_exit)
+    for j, tau in enumerate(scheme.tally):
+        at, alpha = limiter.linearise(stages[j]), scheme.convex[j]
         dy = at.tangent(tangents[j])
-        _add(out, alpha, dy, first=j == 0)
-        du = dy + dt * transport.apply(dy, a)
-        left += dt * tau * transport.last_outflow(a)
+        du = dt * transport.apply(dy, a)
+        dtraces += dt * tau * transport.exit_traces
+        du += dy
         du += dt * transport.apply(at.y, da)
-        left += dt * tau * transport.last_outflow(da)
+        traces += dt * tau * transport.exit_traces
         if j + 1 < scheme.order:
             tangents[j + 1] = du
+        if j == 0:
+            np.multiply(dy, alpha, out=out)
+        else:
+            _add(out, alpha, dy)
     _add(out, scheme.convex[-1], du)
-    return left
+    return transport.outflow(a, dtraces) + transport.outflow(da, traces)
 
 
 def limited_step_transpose(
@@ -157,14 +158,15 @@ def limited_step_transpose(
     Parallel: collective.
     """
     after.transpose(psi)
-    phi, tally, limiter = psi.copy(), _tally(scheme), after.limiter
+    phi, tally, limiter = psi.copy(), scheme.tally, after.limiter
     psi *= scheme.convex[-1]
     for j in reversed(range(scheme.order)):
         at, tau = limiter.linearise(stages[j]), tally[j]
         charged = None if source is None else tau * source
         y = at.y if sensitivity is not None else None
         back = transport.apply_transpose(psi, a, charged, y, weight * dt, sensitivity)
-        psi += dt * back
+        back *= dt
+        psi += back
         _add(psi, scheme.convex[j], phi)
         if j:
             at.transpose(psi)
@@ -216,7 +218,7 @@ def limited_step_transpose_tangent(
     """
     after.transpose_tangent(dafter, psi, dpsi)
     phi, dphi, star = psi.copy(), dpsi.copy(), transport.apply_transpose
-    tally, limiter = _tally(scheme), after.limiter
+    tally, limiter = scheme.tally, after.limiter
     psi *= scheme.convex[-1]
     dpsi *= scheme.convex[-1]
     for j in reversed(range(scheme.order)):

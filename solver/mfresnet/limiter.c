@@ -43,7 +43,8 @@ static double over_gap(const space *s, double theta, double mean)
   return mean > s->empty ? theta / (s->kept * mean) : 0.0;
 }
 
-/* Find theta and the lowest points, write L(u), return the number of limited cells. */
+/* Write L(u), with memory for them also theta and the lowest points; return the number of limited
+ * cells. */
 VECTORISED int limit(const space *s, const double *u, double *y, double *theta, short *lowest)
 {
   const int n = s->n;
@@ -64,10 +65,9 @@ VECTORISED int limit(const space *s, const double *u, double *y, double *theta, 
         const double entry = s->entry[e], *row = v[s->column[e]];
         for (int k = 0; k < W; k++) value[k] += entry * row[k];
       }
-      for (int k = 0; k < W; k++) {
-        low[k] = value[k] < least[k] ? point : low[k];
-        least[k] = value[k] < least[k] ? value[k] : least[k];
-      }
+      if (lowest)
+        for (int k = 0; k < W; k++) low[k] = value[k] < least[k] ? point : low[k];
+      for (int k = 0; k < W; k++) least[k] = value[k] < least[k] ? value[k] : least[k];
     }
     for (int k = 0; k < here; k++) {
       const long cell = (long)(first + k) * n;
@@ -77,8 +77,10 @@ VECTORISED int limit(const space *s, const double *u, double *y, double *theta, 
         part = mean[k] > s->empty ? s->kept * mean[k] / (mean[k] - least[k]) : 0.0;
         rest = (1.0 - part) * mean[k];
       }
-      theta[first + k] = part;
-      lowest[first + k] = (short)low[k];
+      if (lowest) {
+        theta[first + k] = part;
+        lowest[first + k] = (short)low[k];
+      }
       for (int i = 0; i < n; i++) y[cell + i] = part * u[cell + i] + rest * s->one[i];
     }
   }

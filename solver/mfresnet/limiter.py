@@ -35,14 +35,14 @@ from mfresnet.arrays import Array
 from mfresnet.compiled import library
 from mfresnet.errors import SolveError
 from mfresnet.facets import reference_points
-from mfresnet.parallel import total
+from mfresnet.parallel import together, total
 from mfresnet.space import Space
 
 KEPT = 1.0 - 1e-13
 """Factor on theta, so that rounding does not make the lowest value negative."""
 EMPTY = 1e-250
 """Mean up to which a cell counts as empty: theta is zero where it has negative values."""
-CTYPES = {"d": "double[]", "h": "short[]"}
+CTYPES = {"d": "double", "h": "short", "i": "int"}
 DECLARATIONS = """
 typedef struct {
   int cells, n, points;
@@ -56,7 +56,7 @@ void tangent(const space *, const double *, const double *, const short *, const
 void transpose(const space *, const double *, const double *, const short *, double *,
                const double *, double *);
 """
-"""What Python calls in ``limiter.c``, in the words of C."""
+"""What Python calls in ``limiter.c``, in the words of C; with the ``CTYPES`` of arrays."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,12 @@ class ZhangShu:
         n = space.basis.dim
         dofs = space.dofs[: space.n_owned_cells]
         firsts = np.arange(0, space.n_owned, n)
-        if (np.diff(dofs, axis=1) != 1).any() or (np.sort(dofs[:, 0]) != firsts).any():
-            raise SolveError(
-                "time.limiter: the degrees of freedom of a cell are not numbered one after the "
-                "other by this version of DOLFINx. Set time.limiter = 'none'."
-            )
+        with together(space.comm):
+            if (np.diff(dofs, axis=1) != 1).any() or (np.sort(dofs[:, 0]) != firsts).any():
+                raise SolveError(
+                    "time.limiter: the degrees of freedom of a cell are not numbered one after the "
+                    "other by this version of DOLFINx. Set time.limiter = 'none'."
+                )
         self._shape, self._comm = (space.n_owned_cells, n), space.comm
         # the basis of simplices is orthonormal, its first function is constant
         constant = space.tabulate(np.full((1, space.dimension), 0.25))[0, 0, 0]
@@ -140,26 +141,26 @@ class ZhangShu:
         self.relative_mass = mass / self._volume[:, None]
         points = [space.reference_rule(space.cell_degree)[0], *reference_points(space)]
         self.table = space.tabulate(np.concatenate(points))[0]
-        self._compiled = library(space.comm, "limiter", DECLARATIONS)
-        self._space = self._describe()
-
-    def _describe(self) -> Any:
-        """Return the arrays of this limiter for C, which keeps pointers into them."""
-        rows, pointer = sp.csr_array(self.table), self._compiled.ffi.from_buffer
-        self._arrays = [
-            pointer("int[]", rows.indptr.astype(np.intc)),
-            pointer("int[]", rows.indices.astype(np.intc)),
-            *(pointer("double[]", a) for a in (rows.data, self.one, self.relative_mass)),
-        ]
+        compiled = library(space.comm, "limiter", DECLARATIONS)
+        self._lib, self._ffi = compiled.lib, compiled.ffi
+        self._types = {char: compiled.ffi.typeof(f"{name}[]") for char, name in CTYPES.items()}
+        rows = sp.csr_array(self.table)
+        indices = (a.astype(np.intc) for a in (rows.indptr, rows.indices))
+        arrays = *indices, rows.data, self.one, self.relative_mass
+        # C has their addresses only
+        self._arrays = [self._pointer(a) for a in arrays]
         sizes = *self._shape, len(self.table)
-        return self._compiled.ffi.new("space *", [*sizes, *self._arrays, KEPT, EMPTY])
+        self._space = compiled.ffi.new("space *", [*sizes, *self._arrays, KEPT, EMPTY])
 
-    def run(self, name: str, *arrays: NDArray[Any] | None) -> int | None:
+    def _pointer(self, array: NDArray[Any] | None) -> Any:
+        """Return an array for C, kept alive by what is returned; NULL for None."""
+        if array is None:
+            return self._ffi.NULL
+        return self._ffi.from_buffer(self._types[array.dtype.char], array)
+
+    def run(self, name: str, *arrays: NDArray[Any] | None) -> Any:
         """Call a function of ``limiter.c``."""
-        pointer, null = self._compiled.ffi.from_buffer, self._compiled.ffi.NULL
-        pointers = [null if a is None else pointer(CTYPES[a.dtype.char], a) for a in arrays]
-        result: int | None = getattr(self._compiled.lib, name)(self._space, *pointers)
-        return result
+        return getattr(self._lib, name)(self._space, *map(self._pointer, arrays))
 
     def by_cell(self, field: Array) -> Array:
         """Return a view of a field over cells and their degrees of freedom, (cells, dofs)."""
@@ -179,7 +180,8 @@ class ZhangShu:
 
     def limit(self, u: Array) -> Array:
         """Return L(u), (n_owned,); u itself when nothing is limited."""
-        return self.linearise(u).y
+        y = np.empty_like(u)
+        return y if self.run("limit", u, y, None, None) else u
 
     def linearise(self, u: Array) -> Limited:
         """Return L(u) with what its derivatives need."""

@@ -35,6 +35,7 @@ class Scheme:
         cfl: degree p -> largest stable dt * lambda for DG(p) with the upwind flux, where
             lambda = max over cells K of (1/|K|) int_{dK} [v.n]^+; a missing degree is unstable.
         convex: alpha_0, ..., alpha_s.
+        tally: alpha_{i+1} + ... + alpha_s for i = 0, ..., s - 1.
         nodes: for particles, the part of dt up to which stage j follows stage j - 1.
         weights: for particles, the weight of each stage.
     """
@@ -43,6 +44,7 @@ class Scheme:
     coefficients: tuple[float, ...]
     cfl: dict[int, float]
     convex: tuple[float, ...]
+    tally: tuple[float, ...]
     nodes: tuple[float, ...]
     weights: tuple[float, ...]
 
@@ -55,7 +57,8 @@ def _scheme(
 ) -> Scheme:
     order = len(nodes)
     coefficients = tuple(1.0 / j for j in range(order, 0, -1))
-    return Scheme(order, coefficients, dict(enumerate(cfl)), convex, nodes, weights)
+    tally = tuple(sum(convex[i:]) for i in range(1, order + 1))
+    return Scheme(order, coefficients, dict(enumerate(cfl)), convex, tally, nodes, weights)
 
 
 SCHEMES: dict[int, Scheme] = {

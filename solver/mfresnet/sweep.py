@@ -293,7 +293,7 @@ class Sweep:
         psi, source = np.zeros_like(self.final), np.zeros_like(self.left)
         derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head = {name: derivative[name] for name in controls.head}
-        limited = self.limited(self.last)
+        limited, wanted = self.limited(self.last), loss.wanted
 
         def charge(n: int, f: Array, left: Array) -> None:
             at = Parts(f, left, controls.of_head())
@@ -316,10 +316,11 @@ class Sweep:
                         s,
                         limited[k],
                     )
-                f = kept.stages[m, :, 0]
-                if self.limiter is not None:
-                    f = np.array([at.y for at in limited if at is not None])
-                charge(number * self.steps_per_layer + m, f, kept.left[m])
+                n, f = number * self.steps_per_layer + m, kept.stages[m, :, 0]
+                if wanted[n]:
+                    if self.limiter is not None:
+                        f = np.array([at.y for at in limited if at is not None])
+                    charge(n, f, kept.left[m])
             # the memory of the layer may be that of the layer before
             limited[:] = [None if at is None else at.kept() for at in limited]
             if record is not None:

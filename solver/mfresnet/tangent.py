@@ -115,7 +115,7 @@ class Tangent:
         action = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head, dhead = ({n: np.zeros(action[n].shape) for n in controls.head} for _ in range(2))
 
-        limited = sweep.limited(sweep.last)
+        limited, wanted = sweep.limited(sweep.last), loss.wanted
         # the change of the state after the step
         after = self._final.copy()
 
@@ -155,7 +155,8 @@ class Tangent:
                     )
                 after[:] = dy[:, 0]
                 n = number * sweep.steps_per_layer + m
-                charge(n, y[:, 0], kept.left[m], dy[:, 0], change.left[m])
+                if wanted[n]:
+                    charge(n, y[:, 0], kept.left[m], dy[:, 0], change.left[m])
             # the memory of the layer may be that of the layer before
             limited[:] = [None if at is None else at.kept() for at in limited]
             for name, part in self._parameters(number, kept, change).items():

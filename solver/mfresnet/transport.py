@@ -274,9 +274,18 @@ class Transport:
         """Return v.n at the boundary points, (n_exit,), of the velocity at ``points``."""
         return np.einsum("in,in->n", self._exit_normals, v[:, self.n_cell + self.n_facet :])
 
+    @property
+    def exit_traces(self) -> Array:
+        """Values of f at the boundary points in the last ``apply``, (n_exit,); overwritten."""
+        return self._exit
+
+    def outflow(self, a: Coefficients, traces: Array) -> Array:
+        """Return [v.n]^+ f ds at the boundary points from f there, (n_exit,)."""
+        return self.exit_weights * a.exit * traces
+
     def last_outflow(self, a: Coefficients) -> Array:
         """Return [v.n]^+ f ds at the boundary points of the last ``apply``, (n_exit,)."""
-        return self.exit_weights * a.exit * self._exit
+        return self.outflow(a, self._exit)
 
     def damping(self, f: Array, a: Coefficients) -> float:
         """Return int_facets speed [f]^2: what the flux takes from the square of the L2 norm.
