@@ -54,14 +54,12 @@ def limited_step(
         flow = transport.apply(y, a)
         traces += tau * transport.exit_traces
         flow *= dt
-        flow += y
-        if j + 1 < scheme.order:
-            stages[j + 1] = flow
+        u = np.add(flow, y, out=stages[j + 1] if j + 1 < scheme.order else flow)
         if j == 0:
             np.multiply(y, alpha, out=out)
         else:
             _add(out, alpha, y)
-    _add(out, scheme.convex[-1], flow)
+    _add(out, scheme.convex[-1], u)
     traces *= dt
     return transport.outflow(a, traces)
 
