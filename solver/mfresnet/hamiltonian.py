@@ -4,7 +4,7 @@
 
 Along the sweeps of theta_0 the derivative of J in the coefficients of layer l is s_l. Then
 
-    H(theta) = sum_l s_l . a( v(.; theta_l) ) + Penalty(theta) + loss of the head           (11)
+    H(theta) = sum_l s_l . a( v(.; theta_l) ) + Penalty(theta) + loss of the head           (15)
 
 has at theta_0 the derivative of J, and Pontryagin's principle says that an optimal theta makes it
 least, layer by layer. One evaluation needs the velocity of every layer once, and no sweep.
@@ -28,7 +28,7 @@ ITERATIONS = 100
 
 
 class Hamiltonian:
-    """H of eq. (11) along the sweeps of given controls.
+    """H of eq. (15) along the sweeps of given controls.
 
     Parallel: every method is collective.
     """

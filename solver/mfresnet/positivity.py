@@ -5,7 +5,7 @@
 One Euler step changes the mean of a cell K by what flows over its facets. What flows in is not
 negative where y is not, so that the new mean is at least
 
-    mean(y) - dt (1/|K|) int_dK b y ds = (1/|K|) int_K (1 - dt g) y dx ,                      (12)
+    mean(y) - dt (1/|K|) int_dK b y ds = (1/|K|) int_K (1 - dt g) y dx ,                      (14)
 
 with b = a+ seen from K, and g in DG(p) the field with (g, y)_K = int_dK b y ds. The quadrature of
 the cells is exact for g y: with weights 1 - dt g at the cell points and dt b at the facet points
