@@ -17,8 +17,9 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.control import Controls
 from mfresnet.density import SMOOTH_DEGREE, SUBDIVISIONS, jumps
-from mfresnet.parallel import maximum, total
+from mfresnet.parallel import total
 from mfresnet.population import Population
+from mfresnet.raster import bounds
 from mfresnet.space import Space
 
 MOST = 2_000_000
@@ -111,11 +112,7 @@ class Start:
 
     def ends(self) -> Array:
         """Return the corners of the box around the mesh, (2, d). Collective."""
-        x = self.space.cell_nodes().reshape(-1, self.space.dimension)
-        low, high = -x.min(axis=0, initial=np.inf), x.max(axis=0, initial=-np.inf)
-        d = len(low)
-        ends = maximum(self.comm, np.concatenate([low, high]))
-        return np.array([-ends[:d], ends[d:]])
+        return np.array(bounds(self.space))
 
     @cached_property
     def together(self) -> Array:
