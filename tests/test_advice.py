@@ -10,6 +10,7 @@ import pytest
 from helpers import gaussian, make_case, observed_orders
 from mfresnet import sweep
 from mfresnet.advice import COARSE, NEAR, damping, warnings
+from mfresnet.balance import Balance
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import CELLS
@@ -119,3 +120,10 @@ def test_mass_near_the_boundary_is_reported() -> None:
     assert len(found) == 1
     assert found[0].startswith("mesh: class a reaches the boundary; got ")
     assert found[0].endswith("Enlarge mesh.lower and mesh.upper.")
+
+
+def test_undershoots_that_leave_are_outflow() -> None:
+    """A balance below zero is as wrong as one above."""
+    zero = np.zeros(2)
+    report = Balance(zero + 1.0, zero + 1.0, np.array([1e-9, -3e-4]), -0.1, 1.0)
+    assert report.largest_outflow == -3e-4

@@ -130,7 +130,7 @@ def warnings(
     finer = f"Raise {'mesh.cells' if case.mesh.kind == 'box' else 'the number of cells'}"
     labels = functional.population.labels
     for label, outflow, share, far in zip(labels, balance.outflow, shares, apart, strict=True):
-        if NEAR * case.mesh.outflow_tolerance < outflow <= case.mesh.outflow_tolerance:
+        if NEAR * case.mesh.outflow_tolerance < abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
                 f"mesh: class {label} reaches the boundary; got {outflow:.2e} of its mass over it, "
                 f"expected below {NEAR * case.mesh.outflow_tolerance:.2e}. {grow}"
@@ -141,7 +141,7 @@ def warnings(
                 f"its squared L2 norm lost at jumps, expected below {COARSE}. {finer} or "
                 "space.degree."
             )
-        if far > APART and outflow <= case.mesh.outflow_tolerance:
+        if far > APART and abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
                 f"mesh: class {label} does not end where the network moves its points; got "
                 f"{far:.2g} of their distance, expected below {APART}: the velocity is steeper "

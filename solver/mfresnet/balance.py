@@ -34,6 +34,11 @@ class Balance:
     max_density: float
 
     @property
+    def largest_outflow(self) -> float:
+        """The outflow of largest magnitude; below zero where undershoots have left."""
+        return float(self.outflow[np.argmax(np.abs(self.outflow))])
+
+    @property
     def error(self) -> float:
         """Largest |final + outflow - initial| over the classes."""
         return float(np.abs(self.final + self.outflow - self.initial).max())

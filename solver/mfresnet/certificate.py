@@ -202,7 +202,7 @@ def balance(functional: ReducedFunctional, theta: Array) -> list[Check]:
             f"The mesh does not hold or resolve the densities. {larger}",
         ),
         at_most(
-            "outflow", float(report.outflow.max()), tolerance, f"Mass leaves the mesh. {larger}"
+            "outflow", abs(report.largest_outflow), tolerance, f"Mass leaves the mesh. {larger}"
         ),
         at_most(
             "undershoot over the largest density",

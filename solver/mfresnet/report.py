@@ -40,10 +40,10 @@ def run_report(
     """
     case, theta = functional.case, result.theta
     balance = functional.balance(theta)
-    outflow = float(balance.outflow.max())
+    outflow = balance.largest_outflow
     status = Exit.CONVERGED if result.converged else Exit.NOT_CONVERGED
     name, message = result.status.name.lower(), result.message
-    if outflow > case.mesh.outflow_tolerance:
+    if abs(outflow) > case.mesh.outflow_tolerance:
         status, name = Exit.FAILED, "outflow"
         message = (
             f"mesh.outflow_tolerance: mass has left the mesh; got {outflow:.2e} of a class, "
@@ -126,7 +126,7 @@ def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
         for part, row in metrics["log_likelihood"].items():
             if row is not None:
                 text = f"{row['network']:.4f}  (start density {row['start']:.4f})"
-                rows.append((f"{part} log likelihood", text))
+                rows.append((f"{part} log likelihood of the coordinates", text))
     if "linear_regression" in metrics:
         for part in ("train", "test"):
             if metrics[part] is not None:
