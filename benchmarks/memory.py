@@ -8,8 +8,8 @@
 Three classes on hexahedra, a hundred layers, about 10 GB of stages. A row a process: what is held,
 the forward sweeps of one derivative against the least number that a schedule with so many
 checkpoints can have (Griewank and Walther, 2000), the predicted and the measured peak memory of the
-process, the seconds and the derivative, which is the same bit for bit. Without a limit only the
-prediction is given where the machine has not enough memory.
+process, the seconds and the derivative, which is the same bit for bit. Where the machine has not
+enough memory only the prediction is given.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 from checkpoint_schedules.multistage import optimal_steps_binomial
 
 from mfresnet.case import load
 from mfresnet.functional import ReducedFunctional
-from mfresnet.memory import in_units, peak
+from mfresnet.memory import available, in_units, peak
 
 CASE = Path(__file__).parents[1] / "cases/three_classes_3d.toml"
 SETTINGS = [
@@ -56,7 +55,7 @@ def measure(limit: str) -> dict[str, object]:
         "stages": plan.memory,
         "predicted": functional.predicted_memory,
     }
-    if functional.predicted_memory < 0.8 * psutil.virtual_memory().available:
+    if functional.predicted_memory < 0.8 * available(MPI.COMM_WORLD):
         start = time.perf_counter()
         derivative = functional.derivative(functional.theta0)
         row["seconds"] = time.perf_counter() - start
