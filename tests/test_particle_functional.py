@@ -249,6 +249,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
         (Samples(samples.x[:1], samples.y, samples.w), "wrong shape"),
         (Samples(samples.x, samples.y + 1, samples.w), "wrong classes"),
         (Samples(samples.x[:, :0], samples.y[:0], samples.w[:0]), "wrong classes"),
+        (Samples(samples.x, samples.y, 0.0 * samples.w), "wrong weights"),
+        (Samples(samples.x, samples.y, -samples.w), "wrong weights"),
     ):
         with pytest.raises(InputError, match=f"samples: {what}"):
             ParticleFunctional(case, wrong, SELF)

@@ -169,7 +169,8 @@ def test_mistakes_are_said(call: Callable[[], object], where: str) -> None:
 def test_exact_controls_start_a_case(tmp_path: Path) -> None:
     """As values, as a file with more layers, and as they are: the same J, which is almost zero."""
     constant = gaussian_control(0.0, 1 / 16, 1.0, 1 / 4)
-    file = as_initial(prolong(constant, 2), tmp_path / "exact")
+    file = as_initial(prolong(constant, 2), tmp_path / "exact.v2")
+    assert file["file"] == str(tmp_path / "exact.v2.npz")
     values = []
     for initial in (as_initial(constant), file, {"kind": "zero"}):
         case = make_case(

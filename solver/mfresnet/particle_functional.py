@@ -145,6 +145,11 @@ class ParticleFunctional:
                 f"{np.unique(given.y).tolist()}, expected some, of 0 to {n_classes - 1}. "
                 "Correct them."
             )
+        if not (np.isfinite(given.w).all() and given.w.min() >= 0.0 and given.w.sum() > 0.0):
+            raise InputError(
+                f"samples: wrong weights; got {given.w.min():.3g} to {given.w.max():.3g}, expected "
+                "finite ones that are not negative, of a positive sum. Correct them."
+            )
         mine = slice(self.comm.rank, None, self.comm.size)
         x = np.ascontiguousarray(given.x[:, mine], dtype=float)
         return Samples(x, given.y[mine], given.w[mine] / given.w.sum())

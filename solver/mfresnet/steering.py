@@ -163,7 +163,9 @@ def as_initial(controls: Controls, file: str | Path | None = None) -> dict[str, 
         InputError: the layers differ and there is no file.
     """
     if file is not None:
-        path = Path(file).with_suffix(".npz")
+        path = Path(file)
+        if path.suffix != ".npz":
+            path = path.with_name(path.name + ".npz")
         arrays: dict[str, Any] = {name: np.asarray(v) for name, v in controls.values.items()}
         np.savez(path, **arrays)
         return {"kind": "file", "file": str(path)}

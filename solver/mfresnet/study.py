@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mfresnet.arrays import Array
@@ -167,7 +168,7 @@ def _console() -> Console:
 
 def show(study: Study, console: Console) -> None:
     """Print title, sentence, table and findings."""
-    console.print(f"[bold]{study.title}[/]. {study.sentence}", highlight=False)
+    console.print(f"[bold]{escape(study.title)}[/]. {escape(study.sentence)}", highlight=False)
     table = Table(box=None, pad_edge=False)
     for name in study.columns:
         table.add_column(name, justify="right")
@@ -180,7 +181,7 @@ def show(study: Study, console: Console) -> None:
     for check in study.findings:
         word = "[green]pass[/]" if check.passed else "[bold red]FAIL[/]"
         value = "" if check.value is None else as_text(check.value)
-        table.add_row(word, check.name, value, check.expected, check.sentence)
+        table.add_row(word, escape(check.name), value, check.expected, escape(check.sentence))
     console.print(table)
 
 
