@@ -43,7 +43,7 @@ if __name__ == "__main__":
 PRESSED = ('{ kind = "zero" }', '{ kind = "values", W = [[-2.5]], b = [1.0] }')
 CASE = """# A Gaussian moves. With a target.
 title = "Moved <quickly>"
-mesh = { cell = "interval", cells = [12], lower = [-2.0], upper = [3.0] }
+mesh = { cell = "interval", cells = [16], lower = [-2.0], upper = [3.0] }
 network = { layers = 2, activation = "identity", trainable = ["b"] }
 initial = { kind = "zero" }
 output = { fields = false }
