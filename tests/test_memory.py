@@ -175,3 +175,11 @@ def test_memory_of_a_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert memory.available(MPI.COMM_SELF) == 2e6
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available(MPI.COMM_SELF) == pytest.approx(free, rel=0.5)
+
+
+def test_predicted_memory_is_that_of_the_process() -> None:
+    """Within 20 % of the measured peak, all layers held or few of them."""
+    functional = limited(2)
+    functional.derivative(functional.theta0)
+    measured = memory.peak(MPI.COMM_SELF)
+    assert functional.predicted_memory == pytest.approx(measured, rel=0.2)

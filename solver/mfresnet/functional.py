@@ -20,7 +20,7 @@ from mfresnet.layer import Layer
 from mfresnet.limiter import LIMITERS
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
-from mfresnet.memory import available, release, resident
+from mfresnet.memory import available, peak, release, resident
 from mfresnet.meshfile import create
 from mfresnet.methods import METHODS
 from mfresnet.objective import DepthLoss, depth_weights
@@ -149,7 +149,8 @@ class ReducedFunctional:
         self.__dict__.pop("sweep", None)  # its memory is free for the next one
         release()
         self.plan = self._make_plan(scheme, steps_per_layer)
-        self.predicted_memory = resident(self.comm) + self.plan.memory
+        # setting up may have taken more than the sweeps will
+        self.predicted_memory = max(peak(self.comm), resident(self.comm) + self.plan.memory)
         self.sweep = Sweep(
             self.transport,
             self.controls,
