@@ -10,7 +10,6 @@ prints the seconds of each part and the largest memory of a rank.
 
 from mpi4py import MPI
 
-import resource
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ import pyarrow.parquet as parquet
 from mfresnet.case import parse
 from mfresnet.data import load_data
 from mfresnet.functional import ReducedFunctional
+from mfresnet.memory import peak
 from mfresnet.population import from_samples
 
 PART = 1_000_000
@@ -73,7 +73,7 @@ def main() -> None:
     marks.append(("one value of J", time.perf_counter()))
     functional.derivative(functional.theta0)
     marks.append(("its derivative", time.perf_counter()))
-    memory = comm.reduce(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, op=MPI.MAX)
+    memory = comm.reduce(peak(MPI.COMM_SELF) / 1e9, op=MPI.MAX)
     if comm.rank == 0:
         print(f"{n} samples, {comm.size} rank(s), {sum(dataset.counts)} used")
         for (_, before), (name, after) in zip(marks, marks[1:], strict=False):

@@ -6,6 +6,7 @@ from mpi4py import MPI
 
 import json
 import math
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands import command
+from commands import command, execute
 from helpers import make_case
 from mfresnet import memory
 from mfresnet.arrays import Array
@@ -191,3 +192,11 @@ def test_predicted_memory_is_that_of_the_process(tmp_path: Path) -> None:
         measured.append(report["measured"])
         assert report["predicted"] == pytest.approx(report["measured"], rel=0.2)
     assert measured[0] - measured[1] > 2e8
+
+
+def test_peak_is_that_of_the_process_alone() -> None:
+    """A program that a large process starts does not count what that process has held."""
+    held = np.ones(int(1e9) // 8)
+    measure = "from mpi4py import MPI; from mfresnet.memory import peak; print(peak(MPI.COMM_SELF))"
+    of_program = int(execute([sys.executable, "-c", measure]).stdout)
+    assert 1e6 < of_program < held.nbytes < memory.peak(MPI.COMM_SELF)

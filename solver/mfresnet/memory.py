@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mfresnet.parallel import maximum, total
 
-STATUS, MEMINFO = Path("/proc/self/statm"), Path("/proc/meminfo")
+STATUS, MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
 GROUP = Path("/sys/fs/cgroup")
 
 
@@ -25,17 +25,22 @@ def release() -> None:
 
 
 def peak(comm: MPI.Intracomm) -> int:
-    """Return the largest resident memory so far, summed over the ranks, in bytes. Collective."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return int(total(comm, unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)[0])
+    """Return the largest resident memory so far, summed over the ranks, in bytes. Collective.
+
+    Read from /proc where it exists: ``getrusage`` starts a program with the peak of the process
+    that started it.
+    """
+    most = _entry(STATUS, "VmHWM")
+    if most is None:
+        unit = 1 if sys.platform == "darwin" else 1024
+        most = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(total(comm, most)[0])
 
 
 def resident(comm: MPI.Intracomm) -> int:
     """Return the resident memory now, summed over the ranks, in bytes; ``peak`` without /proc."""
-    if not STATUS.exists():
-        return peak(comm)
-    pages = int(STATUS.read_text().split()[1])
-    return int(total(comm, pages * resource.getpagesize())[0])
+    now = _entry(STATUS, "VmRSS")
+    return peak(comm) if now is None else int(total(comm, now)[0])
 
 
 def available(comm: MPI.Intracomm) -> float:
@@ -53,10 +58,16 @@ def available(comm: MPI.Intracomm) -> float:
 
 
 def _free_of_node() -> float:
-    if not MEMINFO.exists():
-        return float("inf")
-    lines = (line.split() for line in MEMINFO.read_text().splitlines())
-    return next((1024.0 * int(n) for name, n, *_ in lines if name == "MemAvailable:"), float("inf"))
+    free = _entry(MEMINFO, "MemAvailable")
+    return float("inf") if free is None else float(free)
+
+
+def _entry(file: Path, wanted: str) -> int | None:
+    """Return one entry of a file of /proc that counts in kB, in bytes; None where there is none."""
+    if not file.exists():
+        return None
+    lines = (line.split(":") for line in file.read_text().splitlines())
+    return next((1024 * int(n.split()[0]) for name, n, *_ in lines if name == wanted), None)
 
 
 def _free_of_group() -> float:
