@@ -24,7 +24,7 @@ from mfresnet.plot_samples import decision_figure, paths_figure
 from mfresnet.plot_steering import samples_figure
 from mfresnet.raster import Raster, view
 
-PIXELS, ARROWS = 400, 17
+PIXELS, ARROWS, ROWS = 400, 17, 200
 LEGEND = 9
 """Parameters above which a legend says nothing any more."""
 
@@ -54,20 +54,21 @@ def _flat_figures(
 ) -> dict[str, Figure]:
     """Return the pictures of fields in 1-D and 2-D, on rank 0; write the animation."""
     times, space = depths(functional), functional.transport.space
-    chosen = [0, len(times) // 2, len(times) - 1]
     if space.dimension == 1:
-        chosen = list(range(len(times)))
-    densities = functional.densities(theta, chosen)
-    flat = densities.reshape(-1, densities.shape[-1])
-    raster = view(space, flat, functional.population.targets, PIXELS)
-    fields = {i: raster.sample(f) for i, f in zip(chosen, densities, strict=True)}
+        frames = functional.snapshots(theta, ROWS)
+    else:
+        chosen = [0, len(times) // 2, len(times) - 1]
+        frames = list(zip(times[chosen], functional.densities(theta, chosen), strict=True))
+    everything = np.concatenate([f for _, f in frames])
+    raster = view(space, everything, functional.population.targets, PIXELS)
+    fields = [(t, raster.sample(f)) for t, f in frames]
     animate(functional, theta, raster, directory / "density.gif")
     goal = None if functional.goal is None else raster.sample(functional.goal[None])[0]
     if functional.comm.rank != 0:
         return {}
     figures = {
         "density": density_figure(functional, raster, fields),
-        "velocity": velocity_figure(functional, theta, raster, chosen),
+        "velocity": velocity_figure(functional, theta, raster),
     }
     if goal is not None:
         figures["samples"] = samples_figure(functional, theta, raster, goal)
@@ -115,25 +116,26 @@ def controls_figure(functional: ReducedFunctional, theta: Array) -> Figure:
 
 # ---------------------------------------------------------------------- fields
 def density_figure(
-    functional: ReducedFunctional, raster: Raster, fields: dict[int, Array]
+    functional: ReducedFunctional, raster: Raster, fields: Sequence[tuple[float, Array]]
 ) -> Figure:
     """Return the densities at the start, the middle and the end, or over the plane in 1-D.
 
     Args:
         functional: J.
         raster: the points.
-        fields: number of a layer -> densities at its start, (classes, *shape).
+        fields: depths and the densities there, (classes, *shape), from 0 to T.
     """
-    times, population = depths(functional), functional.population
+    population = functional.population
     n = len(population.labels)
     if len(raster.shape) == 1:
         figure = Figure(figsize=(9, 3.2 * n), layout="constrained")
         for k, (left, right) in enumerate(figure.subplots(n, 2, squeeze=False)):
-            rows = np.array([fields[i][k] for i in sorted(fields)])
+            rows = np.array([values[k] for _, values in fields])
+            edges = _edges(np.array([t for t, _ in fields]))
             label = f"density of class {population.labels[k]}"
-            _plane(left, raster, times, rows, label, "viridis", 0.0)
-            for i, colour in ((0, "0.6"), (len(times) - 1, COLOURS[k])):
-                right.plot(raster.axes[0], fields[i][k], color=colour, label=f"t = {times[i]:g}")
+            _plane(left, raster, edges, rows, label, "viridis", 0.0)
+            for (t, values), colour in ((fields[0], "0.6"), (fields[-1], COLOURS[k])):
+                right.plot(raster.axes[0], values[k], color=colour, label=f"t = {t:g}")
             if k < len(population.targets):
                 right.axvline(population.targets[k][0], color="black", ls=":", lw=1, label="target")
             right.set(xlabel="$x_1$", ylabel="density")
@@ -143,31 +145,29 @@ def density_figure(
     for k, row in enumerate(
         figure.subplots(n, len(fields), squeeze=False, sharex=True, sharey=True)
     ):
-        for axes, (i, values) in zip(row, fields.items(), strict=True):
+        for axes, (t, values) in zip(row, fields, strict=True):
             _image(axes, raster, values[k], "viridis")
             if k < len(population.targets):
                 axes.plot(*population.targets[k], "+", color="white", ms=9, mew=1.8)
-            axes.set(title=f"class {population.labels[k]}, t = {times[i]:g}")
+            axes.set(title=f"class {population.labels[k]}, t = {t:g}")
     return figure
 
 
-def velocity_figure(
-    functional: ReducedFunctional, theta: Array, raster: Raster, chosen: Sequence[int]
-) -> Figure:
+def velocity_figure(functional: ReducedFunctional, theta: Array, raster: Raster) -> Figure:
     """Return the velocity in the first, middle and last layer, or over the plane in 1-D."""
     network = functional.network(theta)
-    layers = [min(i, network.layers - 1) for i in chosen]
-    fields = [network.velocity(raster.points, layer) for layer in layers]
     if len(raster.shape) == 1:
         figure = Figure(figsize=(5, 3.2), layout="constrained")
-        rows = np.array([v[0] for v in fields])
+        rows = np.array([network.velocity(raster.points, i)[0] for i in range(network.layers)])
         _plane(figure.subplots(), raster, depths(functional), rows, "velocity v", "RdBu_r", -1.0)
         return figure
-    figure = Figure(figsize=_size(raster, 1, len(chosen)), layout="constrained")
+    layers = [0, network.layers // 2, network.layers - 1]
+    figure = Figure(figsize=_size(raster, 1, len(layers)), layout="constrained")
     steps = [np.linspace(0, n - 1, ARROWS).astype(int)[1:-1] for n in raster.shape]
-    for axes, layer, v in zip(
-        figure.subplots(1, len(chosen), sharex=True, sharey=True), layers, fields, strict=True
+    for axes, layer in zip(
+        figure.subplots(1, len(layers), sharex=True, sharey=True), layers, strict=True
     ):
+        v = network.velocity(raster.points, layer)
         speed = np.where(raster.inside, np.linalg.norm(v, axis=0), np.nan)
         _image(axes, raster, speed.reshape(raster.shape), "cividis")
         x, y = (a[s] for a, s in zip(raster.axes, steps, strict=True))
@@ -192,20 +192,18 @@ def _image(axes: Any, raster: Raster, values: Array, cmap: str) -> None:
     axes.figure.colorbar(image, ax=axes, shrink=0.8)
 
 
+def _edges(times: Array) -> Array:
+    """Return the depths between which each of ``times`` is shown, one more than those."""
+    return np.concatenate([times[:1], (times[1:] + times[:-1]) / 2.0, times[-1:]])
+
+
 def _plane(
-    axes: Any, raster: Raster, times: Array, rows: Array, label: str, cmap: str, low: float
+    axes: Any, raster: Raster, edges: Array, rows: Array, label: str, cmap: str, low: float
 ) -> None:
-    """Draw rows over depth with colours from ``low`` times the largest value to that."""
+    """Draw rows between depths with colours from ``low`` times the largest value to that."""
     top = float(np.nanmax(np.abs(rows))) or 1.0
     image = axes.pcolormesh(
-        raster.axes[0],
-        times,
-        rows,
-        shading="gouraud",
-        cmap=cmap,
-        vmin=low * top,
-        vmax=top,
-        rasterized=True,
+        raster.edges[0], edges, rows, cmap=cmap, vmin=low * top, vmax=top, rasterized=True
     )
     axes.set(xlabel="$x_1$", ylabel="depth t")
     axes.figure.colorbar(image, ax=axes, label=label)

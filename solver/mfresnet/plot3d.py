@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
     f = np.array([raster.sample(f) for f in functional.densities(theta, chosen)])
     population = functional.population
     kept = _visible(f, raster.axes, population.targets)
-    content = {
+    content: dict[str, Any] = {
         f"axes_{i}": axis[part]
         for i, (axis, part) in enumerate(zip(raster.axes, kept, strict=True))
     }

@@ -20,7 +20,8 @@ class Raster:
     """The values of fields on a regular grid of points, the same on all ranks.
 
     Attributes:
-        axes: coordinates of the points in each direction.
+        axes: coordinates of the points in each direction, the centres of pixels.
+        edges: coordinates between the pixels and at both ends, in each direction.
         points: all points as columns, the last direction fastest, (d, n).
         inside: whether a point lies on the mesh, (n,).
     """
@@ -37,10 +38,10 @@ class Raster:
         self.space = space
         size = upper - lower
         counts = np.maximum((pixels * size / size.max()).astype(int), 2)
-        self.axes = [
-            a + (b - a) * (np.arange(n) + 0.5) / n
-            for a, b, n in zip(lower, upper, counts, strict=True)
+        self.edges = [
+            np.linspace(a, b, n + 1) for a, b, n in zip(lower, upper, counts, strict=True)
         ]
+        self.axes = [(e[1:] + e[:-1]) / 2.0 for e in self.edges]
         self.shape = tuple(int(n) for n in counts)
         self.points = np.stack(np.meshgrid(*self.axes, indexing="ij")).reshape(len(lower), -1)
         cells, reference, self.inside = Locator(space).find(self.points)
@@ -50,8 +51,8 @@ class Raster:
 
     @property
     def extent(self) -> tuple[float, ...]:
-        """First and last coordinate of every direction in turn."""
-        return tuple(float(a[i]) for a in self.axes for i in (0, -1))
+        """First and last edge of every direction in turn, as images take them."""
+        return tuple(float(e[i]) for e in self.edges for i in (0, -1))
 
     def sample(self, f: Array) -> Array:
         """Return fields f, (n, n_owned), at the points, (n, *shape); NaN outside of the mesh.
