@@ -4,12 +4,14 @@
 
 from mpi4py import MPI
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from helpers import gaussian, make_case, observed_orders
+from helpers import gaussian, make_case, make_data_case, observed_orders
 from mfresnet import sweep
-from mfresnet.advice import COARSE, NEAR, damping, warnings
+from mfresnet.advice import COARSE, NEAR, damping, undershoots, warnings
 from mfresnet.balance import Balance
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
@@ -127,3 +129,23 @@ def test_undershoots_that_leave_are_outflow() -> None:
     zero = np.zeros(2)
     report = Balance(zero + 1.0, zero + 1.0, np.array([1e-9, -3e-4]), -0.1, 1.0)
     assert report.largest_outflow == -3e-4
+
+
+def test_undershoots_of_samples(tmp_path: Path) -> None:
+    """Of a kernel that is narrower than the cells and their degree resolve."""
+    found = {}
+    for degree, bandwidth, limiter in (
+        (2, 0.05, "none"), (2, 0.3, "none"), (0, 0.05, "none"), (2, 0.05, "zhang_shu")
+    ):  # fmt: skip
+        case = make_data_case(
+            tmp_path,
+            space={"degree": degree},
+            data={"bandwidth": bandwidth},
+            time={"limiter": limiter},
+        )
+        functional = ReducedFunctional(case, MPI.COMM_SELF)
+        found[degree, bandwidth, limiter] = undershoots(functional)
+    narrow = found.pop((2, 0.05, "none"))
+    assert len(narrow) == len(functional.population.labels)
+    assert narrow[0].startswith("data.bandwidth: 0.05 is too small for the cells")
+    assert not any(found.values())

@@ -17,9 +17,37 @@ NEAR = 0.1
 """Share of the tolerated outflow from which on it is worth a sentence."""
 COARSE = 0.05
 """Share of the square of the L2 norm that the flux may take before it is worth a sentence."""
+NEGATIVE = 1e-4
+"""Mass below zero of a density made from samples before it is worth a sentence."""
 APART = 0.01
 """Distance between density and points, as ``drift`` has it, before it is worth a sentence."""
 CHUNK = 50_000
+
+
+def undershoots(functional: ReducedFunctional) -> list[str]:
+    """Return a sentence for every density of samples that the cells are too wide for.
+
+    int max(-f, 0) dx says so: the kernel is positive, its polynomials on the cells need not be.
+    Where a limiter keeps the densities positive there is none.
+
+    Parallel: collective.
+    """
+    widths, space = functional.population.bandwidths, functional.transport.space
+    if widths is None or functional.sweep.limiter is not None:
+        return []
+    f = functional.f0 if functional.goal is None else functional.goal[None]
+    values = f[:, space.dofs[: space.n_owned_cells]] @ space.quadrature.basis.T
+    below = np.sum(space.quadrature.weights * np.maximum(-values, 0.0), axis=(1, 2))
+    finer = f"Raise {'mesh.cells' if functional.case.mesh.kind == 'box' else 'the number of cells'}"
+    return [
+        f"data.bandwidth: {width:.3g} is too small for the cells, so that the density of class "
+        f"{label} is negative in places; got a mass of {part:.1e} below zero, expected less than "
+        f"{NEGATIVE:.0e}. {finer}, space.degree or data.bandwidth."
+        for label, width, part in zip(
+            functional.population.labels, widths, total(functional.comm, below), strict=True
+        )
+        if part > NEGATIVE
+    ]
 
 
 def damping(functional: ReducedFunctional, theta: Array) -> Array:

@@ -29,7 +29,6 @@ from mfresnet.arrays import Array
 from mfresnet.data import Dataset, Samples
 from mfresnet.errors import InputError, SolveError
 from mfresnet.locate import Locator
-from mfresnet.parallel import maximum
 from mfresnet.space import Space
 from mfresnet.weakform import JIT
 
@@ -199,9 +198,3 @@ def _assemble(space: Space) -> Any:
     matrix = petsc.assemble_matrix(fem.form(form, jit_options=JIT))
     matrix.assemble()
     return matrix
-
-
-def cell_size(space: Space) -> float:
-    """Return the largest |K|^(1/d) over all cells. Parallel: collective."""
-    local = float(space.cell_volume.max(initial=0.0)) ** (1.0 / space.dimension)
-    return float(maximum(space.comm, local)[0])

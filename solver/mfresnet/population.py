@@ -17,7 +17,7 @@ from scipy.linalg import orthogonal_procrustes
 from mfresnet.arrays import Array
 from mfresnet.data import Dataset, load_data
 from mfresnet.density import Density, Gaussian, project
-from mfresnet.deposit import HeatEquation, bandwidth, cell_size, deposit
+from mfresnet.deposit import HeatEquation, bandwidth, deposit
 from mfresnet.errors import InputError, unknown
 from mfresnet.space import Space
 
@@ -56,20 +56,6 @@ class Population:
     bandwidths: Array | None = None
     start: Density | None = None
     goal: Callable[[Space], Array] | None = None
-
-    def warnings(self, space: Space) -> list[str]:
-        """Return a sentence for everything that the mesh does not resolve. Collective."""
-        if self.bandwidths is None:
-            return []
-        h, found = cell_size(space), []
-        for label, width in zip(self.labels, self.bandwidths, strict=True):
-            if width < h:
-                found.append(
-                    f"data.bandwidth: below the cell size, so that the density of class {label} "
-                    f"has undershoots; got {width:.3g}, expected at least {h:.3g}. Raise "
-                    "mesh.cells or data.bandwidth."
-                )
-        return found
 
 
 def populate(case: Case, comm: MPI.Intracomm, fold: tuple[int, int] | None = None) -> Population:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mfresnet.advice import undershoots
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
@@ -185,5 +186,5 @@ def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
     worst = float(abs(functional.initial_mass - 1.0).max())
     if worst > case.mesh.outflow_tolerance:
         progress.say(f"Warning: the initial mass on the mesh differs from 1 by {worst:.2e}.")
-    for sentence in population.warnings(space):
+    for sentence in undershoots(functional):
         progress.say(f"Warning: {sentence}")
