@@ -11,7 +11,7 @@ import pytest
 
 from helpers import gaussian, make_case, make_data_case, observed_orders
 from mfresnet import sweep
-from mfresnet.advice import COARSE, NEAR, damping, undershoots, warnings
+from mfresnet.advice import APART, COARSE, NEAR, damping, notes, undershoots, warnings
 from mfresnet.balance import Balance
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
@@ -74,10 +74,29 @@ def test_a_density_narrower_than_the_cells_is_reported() -> None:
         functional = narrowing(cells)
         theta = functional.theta0
         shares = damping(functional, theta)
-        messages[cells] = warnings(functional, functional.balance(theta), shares, np.zeros(1))
+        balance, apart = functional.balance(theta), np.zeros(1)
+        messages[cells] = notes(functional, shares, apart)
+        assert warnings(functional, balance, shares, apart) == []
         assert (shares[0] > COARSE) == (cells == 13), shares
     assert len(messages[13]) == 1 and messages[104] == []
     assert "class 0 becomes narrower than the cells" in messages[13][0]
+
+
+def test_a_narrow_density_is_a_warning_where_the_loss_suffers() -> None:
+    """Where its points are elsewhere, or where the loss is not a mean over points."""
+    functional = narrowing(13)
+    balance, shares = functional.balance(functional.theta0), np.array([2.0 * COARSE])
+    far = np.array([2.0 * APART])
+    assert len(warnings(functional, balance, shares, far)) == 2
+    assert notes(functional, shares, far) == []
+    case = narrowing(13).case
+    loss = {"kind": "density_l2", "target": gaussian(0.0, 0.01)}
+    steered = ReducedFunctional(
+        case.model_validate(case.model_dump() | {"loss": loss}), MPI.COMM_SELF
+    )
+    found = warnings(steered, balance, shares, np.zeros(1))
+    assert len(found) == 1 and "narrower than the cells" in found[0]
+    assert notes(steered, shares, np.zeros(1)) == []
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2])

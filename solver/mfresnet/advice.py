@@ -9,6 +9,7 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.balance import Balance
 from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
 from mfresnet.parallel import total
 from mfresnet.particles import flow
 from mfresnet.schemes import SCHEMES
@@ -38,11 +39,10 @@ def undershoots(functional: ReducedFunctional) -> list[str]:
     f = functional.f0 if functional.goal is None else functional.goal[None]
     values = f[:, space.dofs[: space.n_owned_cells]] @ space.quadrature.basis.T
     below = np.sum(space.quadrature.weights * np.maximum(-values, 0.0), axis=(1, 2))
-    finer = f"Raise {'mesh.cells' if functional.case.mesh.kind == 'box' else 'the number of cells'}"
     return [
         f"data.bandwidth: {width:.3g} is too small for the cells, so that the density of class "
         f"{label} is negative in places; got a mass of {part:.1e} below zero, expected less than "
-        f"{NEGATIVE:.0e}. {finer}, space.degree or data.bandwidth."
+        f"{NEGATIVE:.0e}. {_finer(functional)}, space.degree or data.bandwidth."
         for label, width, part in zip(
             functional.population.labels, widths, total(functional.comm, below), strict=True
         )
@@ -155,7 +155,6 @@ def warnings(
     grow = "Enlarge mesh.lower and mesh.upper."
     if case.mesh.kind == "file":
         grow = "Use a larger mesh."
-    finer = f"Raise {'mesh.cells' if case.mesh.kind == 'box' else 'the number of cells'}"
     labels = functional.population.labels
     for label, outflow, share, far in zip(labels, balance.outflow, shares, apart, strict=True):
         if NEAR * case.mesh.outflow_tolerance < abs(outflow) <= case.mesh.outflow_tolerance:
@@ -163,17 +162,45 @@ def warnings(
                 f"mesh: class {label} reaches the boundary; got {outflow:.2e} of its mass over it, "
                 f"expected below {NEAR * case.mesh.outflow_tolerance:.2e}. {grow}"
             )
-        if share > COARSE:
-            found.append(
-                f"mesh: class {label} becomes narrower than the cells resolve; got {share:.2g} of "
-                f"its squared L2 norm lost at jumps, expected below {COARSE}. {finer} or "
-                "space.degree."
-            )
+        if share > COARSE and not _loss_holds(functional, far):
+            found.append(f"{_narrow(label, share)}. {_finer(functional)} or space.degree.")
         if far > APART and abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
                 f"mesh: class {label} does not end where the network moves its points; got "
                 f"{far:.2g} of their distance, expected below {APART}: the velocity is steeper "
-                f"than cells or steps resolve. {finer} or space.degree, or keep the controls small "
-                "(penalty.tikhonov, training.lower and training.upper)."
+                f"than cells or steps resolve. {_finer(functional)} or space.degree, or keep the "
+                "controls small (penalty.tikhonov, training.lower and training.upper)."
             )
     return found
+
+
+def notes(functional: ReducedFunctional, shares: Array, apart: Array) -> list[str]:
+    """Return a sentence for everything that changes the pictures, but not the loss.
+
+    The arguments are those of ``warnings``.
+    """
+    triples = zip(functional.population.labels, shares, apart, strict=True)
+    return [
+        f"{_narrow(label, share)}. Mean and spread agree with points that the network moves to "
+        f"{far:.1e} of their distance, so that the loss holds; in the pictures the class is wider. "
+        f"{_finer(functional)} or space.degree to see it."
+        for label, share, far in triples
+        if share > COARSE and _loss_holds(functional, far)
+    ]
+
+
+def _loss_holds(functional: ReducedFunctional, far: float) -> bool:
+    """Whether the loss is a mean over the points, and the points are where they should be."""
+    return LOSSES[functional.case.loss.kind].cost is not None and far <= APART
+
+
+def _narrow(label: str, share: float) -> str:
+    return (
+        f"mesh: class {label} becomes narrower than the cells resolve; got {share:.2g} of its "
+        f"squared L2 norm lost at jumps, expected below {COARSE}"
+    )
+
+
+def _finer(functional: ReducedFunctional) -> str:
+    box = functional.case.mesh.kind == "box"
+    return f"Raise {'mesh.cells' if box else 'the number of cells'}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfresnet.advice import damping, drift, warnings
+from mfresnet.advice import damping, drift, notes, warnings
 from mfresnet.export import versions
 from mfresnet.functional import ReducedFunctional
 from mfresnet.memory import peak
@@ -80,6 +80,7 @@ def run_report(
         "damping": float(shares.max()),
         "drift": float(apart.max()) if np.isfinite(apart).all() else None,
         "warnings": warnings(functional, balance, shares, apart),
+        "notes": notes(functional, shares, apart),
         "metrics": {},
         "data": _data(functional),
         "memory": {

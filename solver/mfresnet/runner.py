@@ -127,8 +127,9 @@ def run(
             write_report(directory / "run.json", report)
     progress.say(f"Numbers: {directory / 'run.json'}")
     progress.table(summary(report))
-    for sentence in report["warnings"]:
-        progress.say(f"Warning: {sentence}")
+    for kind in ("warnings", "notes"):
+        for sentence in report[kind]:
+            progress.say(f"{kind.capitalize()[:-1]}: {sentence}")
     progress.say(report["message"])
     return RunResult(result.theta, report, directory, status)
 
