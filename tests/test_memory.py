@@ -8,6 +8,7 @@ import json
 import math
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ import numpy as np
 import pytest
 
 from commands import command, execute
-from helpers import make_case
+from helpers import make_case, shaped_mesh
 from mfresnet import memory
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
 from mfresnet.plan import Plan, choose
+from mfresnet.space import Space
+from mfresnet.transport import Transport
 
 LAYERS = 9
 PLANE = Path(__file__).parents[1] / "cases/two_classes_2d.toml"
@@ -192,6 +195,17 @@ def test_predicted_memory_is_that_of_the_process(tmp_path: Path) -> None:
         measured.append(report["measured"])
         assert report["predicted"] == pytest.approx(report["measured"], rel=0.2)
     assert measured[0] - measured[1] > 2e8
+
+
+@pytest.mark.parametrize(("cell", "n", "degree"), [("hexahedron", 5, 4), ("tetrahedron", 5, 3)])
+def test_setting_up_takes_little_more_than_the_operator(cell: str, n: int, degree: int) -> None:
+    """The matrices are made a block at a time: their dense rows are never there at once."""
+    space = Space(shaped_mesh(MPI.COMM_SELF, cell, n, "perturbed"), degree)
+    tracemalloc.start()
+    transport = Transport(space)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert transport.bytes < most < 1.8 * transport.bytes
 
 
 def test_peak_is_that_of_the_process_alone() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import basix
@@ -16,7 +17,8 @@ from mfresnet.arrays import Array, Indices
 from mfresnet.errors import SolveError
 from mfresnet.space import Space, chop
 
-CHUNK = 20_000
+CHUNK = 2_000
+"""Facets at a time where their points are made."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,10 @@ class Facets:
 
     Attributes:
         cells: the cells on the sides, (sides, facets); the normal points out of the first.
-        basis: traces of the basis from each side, (sides, facets, points, dofs per cell).
+        local: the number of the facet in those cells, (sides, facets).
+        order: the number of every point among those of the reference facet, as each side counts
+            them, (sides, facets, points).
+        tables: the basis at the points of every reference facet, (facets of a cell, points, dofs).
         x: points, (facets, points, d).
         weights: weight times the facet measure, (facets, points).
         normals: unit normals, (facets, points, d).
@@ -33,11 +38,17 @@ class Facets:
     """
 
     cells: Indices
-    basis: Array
+    local: Array
+    order: Array
+    tables: Array
     x: Array
     weights: Array
     normals: Array
     owned: NDArray[np.bool_]
+
+    def traces(self, side: int, part: slice) -> Array:
+        """Return the basis of one side at the points of some facets, (facets, points, dofs)."""
+        return self.tables[self.local[side, part, None], self.order[side, part]]
 
 
 def find_facets(space: Space) -> tuple[Facets, Facets]:
@@ -91,15 +102,18 @@ def _facets_per_cell(space: Space) -> int:
 
 
 def _tabulate(space: Space, facets: Indices, cells: Indices) -> Facets:
-    x, weights, normals, basis = _side(space, facets, cells[0])
-    bases = [basis]
-    for other in cells[1:]:
-        x_other, _, _, basis_other = _side(space, facets, other)
-        order = _match(x, x_other)
-        bases.append(np.take_along_axis(basis_other, order[:, :, None], axis=1))
+    references = reference_points(space)
+    local = np.array([_numbers(space, facets, side) for side in cells], dtype=np.int8)
+    x, weights, normals = _geometry(space, cells[0], local[0], references)
+    order = np.empty((*local.shape, len(references[0])), dtype=np.int16)
+    order[0] = np.arange(order.shape[-1])
+    for side in range(1, len(cells)):
+        _match(space, x, cells[side], local[side], references, order[side])
     return Facets(
         cells=cells,
-        basis=np.stack(bases),
+        local=local,
+        order=order,
+        tables=np.array([space.tabulate(points)[0] for points in references]),
         x=x,
         weights=weights,
         normals=normals,
@@ -107,25 +121,35 @@ def _tabulate(space: Space, facets: Indices, cells: Indices) -> Facets:
     )
 
 
-def _side(space: Space, facets: Indices, cells: Indices) -> tuple[Array, Array, Array, Array]:
-    """Return points, weights, normals and basis of the facets as seen from ``cells``."""
+def _numbers(space: Space, facets: Indices, cells: Indices) -> Array:
+    """Return the number of each facet among those of its cell, (facets,)."""
+    d, per_cell = space.dimension, _facets_per_cell(space)
+    of_cell = space.mesh.topology.connectivity(d, d - 1).array.reshape(-1, per_cell)
+    return np.argmax(of_cell[cells] == facets[:, None], axis=1)
+
+
+def _alike(local: Array) -> Iterator[tuple[int, Array]]:
+    """Yield a number of a facet in its cell and facets that have it, not too many at once."""
+    for index in range(local.max(initial=-1) + 1):
+        here = np.flatnonzero(local == index)
+        for start in range(0, len(here), CHUNK):
+            yield index, here[start : start + CHUNK]
+
+
+def _geometry(
+    space: Space, cells: Indices, local: Array, references: list[Array]
+) -> tuple[Array, Array, Array]:
+    """Return points, weights and normals of the facets as seen from ``cells``."""
     kind, d = space.basis.cell_type, space.dimension
-    of_cell = space.mesh.topology.connectivity(d, d - 1)
-    per_cell = _facets_per_cell(space)
-    local = np.argmax(of_cell.array.reshape(-1, per_cell)[cells] == facets[:, None], axis=1)
     outward = basix.cell.facet_outward_normals(kind)
     corners, vertices = basix.geometry(kind), basix.topology(kind)[d - 1]
     _, rule_weights = _facet_rule(space)
-    references = reference_points(space)
-    n = len(rule_weights)
-    x, weights = np.empty((len(facets), n, d)), np.empty((len(facets), n))
-    normals, basis = np.empty((len(facets), n, d)), np.empty((len(facets), n, space.basis.dim))
-    for index in range(per_cell):
-        here = np.flatnonzero(local == index)
+    shape = (len(cells), len(rule_weights))
+    x, weights, normals = np.empty((*shape, d)), np.empty(shape), np.empty((*shape, d))
+    for index, here in _alike(local):
         corner = corners[vertices[index]]
         tangents = corner[1:d] - corner[0]
-        reference = references[index]
-        x[here], jacobian = space.map_points(cells[here], reference)
+        x[here], jacobian = space.map_points(cells[here], references[index])
         inverse = np.linalg.inv(jacobian)
         # Nanson: n ds = |det J| J^-T n_ref ds_ref
         scaled = np.einsum("fqji,j->fqi", inverse, outward[index])
@@ -133,8 +157,7 @@ def _side(space: Space, facets: Indices, cells: Indices) -> tuple[Array, Array, 
         length = np.linalg.norm(scaled, axis=-1)
         normals[here] = chop(scaled / length[..., None])
         weights[here] = length * rule_weights * np.sqrt(np.linalg.det(tangents @ tangents.T))
-        basis[here] = space.tabulate(reference)[0]
-    return x, weights, normals, basis
+    return x, weights, normals
 
 
 def reference_points(space: Space) -> list[Array]:
@@ -153,11 +176,11 @@ def _facet_rule(space: Space) -> tuple[Array, Array]:
     return basix.make_quadrature(facet, space.facet_degree)
 
 
-def _match(x: Array, other: Array) -> NDArray[np.int64]:
-    """Return for every point of x the index of the same point in ``other``, facet by facet."""
-    order = np.empty(x.shape[:2], dtype=np.int64)
-    for start in range(0, len(x), CHUNK):
-        part = slice(start, start + CHUNK)
-        distance = np.linalg.norm(x[part, :, None] - other[part, None], axis=-1)
-        order[part] = np.argmin(distance, axis=-1)
-    return order
+def _match(
+    space: Space, x: Array, cells: Indices, local: Array, references: list[Array], order: Array
+) -> None:
+    """Set ``order`` to which point of the reference facet of ``cells`` each point of x is."""
+    for index, here in _alike(local):
+        other, _ = space.map_points(cells[here], references[index])
+        distance = np.linalg.norm(x[here][:, :, None] - other[:, None], axis=-1)
+        order[here] = np.argmin(distance, axis=-1)

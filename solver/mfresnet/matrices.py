@@ -23,14 +23,15 @@ class Matrix:
     """
 
     def __init__(self, matrix: Any, x: Array | None = None) -> None:
-        """Copy a SciPy matrix; ``x`` is memory for the argument, made when not given."""
+        """Take a SciPy matrix; ``x`` is memory for the argument, made when not given."""
         matrix = _clean(matrix)
         csr = (
-            matrix.indptr.astype(PETSc.IntType),
-            matrix.indices.astype(PETSc.IntType),
+            matrix.indptr.astype(PETSc.IntType, copy=False),
+            matrix.indices.astype(PETSc.IntType, copy=False),
             matrix.data,
         )
-        self._matrix = PETSc.Mat().createAIJ(matrix.shape, csr=csr, comm=PETSc.COMM_SELF)
+        # PETSc works on these arrays and keeps them alive
+        self._matrix = PETSc.Mat().createAIJWithArrays(matrix.shape, csr, comm=PETSc.COMM_SELF)
         self.x = np.zeros(matrix.shape[1]) if x is None else x
         self.y = np.zeros(matrix.shape[0])
         self._x = PETSc.Vec().createWithArray(self.x, comm=PETSc.COMM_SELF)

@@ -19,11 +19,10 @@ is the adjoint of A in L2. B, C are constant sparse matrices. ``weakform`` has i
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 from dolfinx import la
 
 from mfresnet.arrays import Array
-from mfresnet.assembly import assemble
+from mfresnet.assembly import assemble, transposed
 from mfresnet.coefficients import Coefficients
 from mfresnet.facets import Facets, find_facets
 from mfresnet.fluxes import FLUXES, Flux
@@ -91,11 +90,10 @@ class Transport:
         self._state = la.vector(space.function_space.dofmap.index_map, 1)
         self._owned = self._state.array[: space.n_owned]
         self._inverse_mass = 1.0 / space.mass
-        divide = sp.diags_array(self._inverse_mass)
         self._c = Matrix(c, self._state.array)
         self._b = Matrix(b, self._state.array)
-        self._p = Matrix(divide @ b[:, : space.n_owned].T)
-        self._q = Matrix(divide @ c[:, : space.n_owned].T)
+        self._p = Matrix(transposed(b, self._inverse_mass))
+        self._q = Matrix(transposed(c, self._inverse_mass))
         self._make_views()
 
     def _make_views(self) -> None:
