@@ -42,7 +42,7 @@ def undershoots(functional: ReducedFunctional) -> list[str]:
     return [
         f"data.bandwidth: {width:.3g} is too small for the cells, so that the density of class "
         f"{label} is negative in places; got a mass of {part:.1e} below zero, expected less than "
-        f"{NEGATIVE:.0e}. {_finer(functional)}, space.degree or data.bandwidth."
+        f"{NEGATIVE:.0e}. {functional.case.mesh.finer}, or raise space.degree or data.bandwidth."
         for label, width, part in zip(
             functional.population.labels, widths, total(functional.comm, below), strict=True
         )
@@ -152,23 +152,20 @@ def warnings(
         apart: what ``drift`` returns for them.
     """
     case, found = functional.case, []
-    grow = "Enlarge mesh.lower and mesh.upper."
-    if case.mesh.kind == "file":
-        grow = "Use a larger mesh."
     labels = functional.population.labels
     for label, outflow, share, far in zip(labels, balance.outflow, shares, apart, strict=True):
         if NEAR * case.mesh.outflow_tolerance < abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
                 f"mesh: class {label} reaches the boundary; got {outflow:.2e} of its mass over it, "
-                f"expected below {NEAR * case.mesh.outflow_tolerance:.2e}. {grow}"
+                f"expected below {NEAR * case.mesh.outflow_tolerance:.2e}. {case.mesh.larger}."
             )
         if share > COARSE and not _loss_holds(functional, far):
-            found.append(f"{_narrow(label, share)}. {_finer(functional)} or space.degree.")
+            found.append(f"{_narrow(label, share)}. {case.mesh.finer} or raise space.degree.")
         if far > APART and abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
                 f"mesh: class {label} does not end where the network moves its points; got "
                 f"{far:.2g} of their distance, expected below {APART}: the velocity is steeper "
-                f"than cells or steps resolve. {_finer(functional)} or space.degree, or keep the "
+                f"than cells or steps resolve. {case.mesh.finer}, raise space.degree or keep the "
                 "controls small (penalty.tikhonov, training.lower and training.upper)."
             )
     return found
@@ -183,7 +180,7 @@ def notes(functional: ReducedFunctional, shares: Array, apart: Array) -> list[st
     return [
         f"{_narrow(label, share)}. Mean and spread agree with points that the network moves to "
         f"{far:.1e} of their distance, so that the loss holds; in the pictures the class is wider. "
-        f"{_finer(functional)} or space.degree to see it."
+        f"{functional.case.mesh.finer} or raise space.degree to see it."
         for label, share, far in triples
         if share > COARSE and _loss_holds(functional, far)
     ]
@@ -199,8 +196,3 @@ def _narrow(label: str, share: float) -> str:
         f"mesh: class {label} becomes narrower than the cells resolve; got {share:.2g} of its "
         f"squared L2 norm lost at jumps, expected below {COARSE}"
     )
-
-
-def _finer(functional: ReducedFunctional) -> str:
-    box = functional.case.mesh.kind == "box"
-    return f"Raise {'mesh.cells' if box else 'the number of cells'}"

@@ -188,9 +188,6 @@ def balance(functional: ReducedFunctional, theta: Array) -> list[Check]:
     case, report = functional.case, functional.balance(theta)
     tolerance = case.mesh.outflow_tolerance
     worst = float(np.abs(functional.initial_mass - 1.0).max())
-    larger = (
-        "Enlarge mesh.lower and mesh.upper." if case.mesh.kind == "box" else "Use a larger mesh."
-    )
     return [
         at_most(
             "mass balance", report.error, 10.0 * ROUNDING, "A defect of mfresnet, please report it."
@@ -199,16 +196,19 @@ def balance(functional: ReducedFunctional, theta: Array) -> list[Check]:
             "initial mass: distance from 1",
             worst,
             max(tolerance, ACCURACY * UNDERSHOOT),
-            f"The mesh does not hold or resolve the densities. {larger}",
+            f"The mesh does not hold or resolve the densities. {case.mesh.larger}.",
         ),
         at_most(
-            "outflow", abs(report.largest_outflow), tolerance, f"Mass leaves the mesh. {larger}"
+            "outflow",
+            abs(report.largest_outflow),
+            tolerance,
+            f"Mass leaves the mesh. {case.mesh.larger}.",
         ),
         at_most(
             "undershoot over the largest density",
             max(0.0, -report.min_density / report.max_density),
             UNDERSHOOT,
-            "The densities are not resolved. Raise mesh.cells or space.degree.",
+            f"The densities are not resolved. {case.mesh.finer} or raise space.degree.",
         ),
     ]
 
@@ -249,7 +249,7 @@ def next_degree(functional: ReducedFunctional, theta: Array) -> list[Check]:
     refined = ReducedFunctional(finer, functional.comm)
     with_steps(refined, theta)
     value = refined.loss(theta)
-    text = "The mesh is too coarse. Raise mesh.cells or space.degree."
+    text = f"The mesh is too coarse. {case.mesh.finer} or raise space.degree."
     return [_changed(f"loss against degree {other}", functional, theta, value, text)]
 
 
@@ -277,7 +277,8 @@ def particles(functional: ReducedFunctional, theta: Array) -> list[Check]:
         value = pathwise_loss(functional, theta)
     except SolveError as error:
         return [Check(name, None, ACCURACY, True, str(error))]
-    text = "Density and network disagree. Raise mesh.cells, space.degree or the box."
+    finer = functional.case.mesh.finer
+    text = f"Density and network disagree. {finer}, raise space.degree or enlarge the mesh."
     return [_changed(name, functional, theta, value, text)]
 
 
@@ -292,7 +293,10 @@ def reachable(functional: ReducedFunctional, theta: Array) -> list[Check]:
     if bound is None:
         return [Check(name, None, ACCURACY, True, "Does not apply: no argument bounds this loss.")]
     below = max(0.0, 1.0 - functional.loss(theta) / bound.value)
-    text = f"No network can do that ({bound.name}). Raise mesh.cells, space.degree or the box."
+    finer = functional.case.mesh.finer
+    text = (
+        f"No network can do that ({bound.name}). {finer}, raise space.degree or enlarge the mesh."
+    )
     return [at_most(name, below, ACCURACY, text)]
 
 

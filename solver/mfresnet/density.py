@@ -247,7 +247,7 @@ def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
     if abs(1.0 - mass) > LARGEST_LOSS:
         raise InputError(
             f"{where}: the mesh does not hold or resolve the density; got mass {mass:.3g} on it, "
-            "expected 1. Enlarge mesh.lower and mesh.upper or raise mesh.cells."
+            "expected 1. Make the mesh larger or finer."
         )
     return (f / mass if jumping else f), mass
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mfresnet.arrays import Array, Indices
 from mfresnet.errors import SolveError
-from mfresnet.space import Space, chop
+from mfresnet.space import Space, chop, refuse_places
 
 CHUNK = 2_000
 """Facets at a time where their points are made."""
@@ -59,6 +59,7 @@ def find_facets(space: Space) -> tuple[Facets, Facets]:
 
     Raises:
         SolveError: cells across a facet are missing on this rank (mesh without ghost cells).
+        InputError: the cells on the sides of a facet overlap.
 
     Parallel: collective.
     """
@@ -80,7 +81,9 @@ def find_facets(space: Space) -> tuple[Facets, Facets]:
     swap = to_global[first[interior]] > to_global[last[interior]]
     one, two = first[interior], last[interior]
     sides = np.stack([np.where(swap, two, one), np.where(swap, one, two)])
-    return _tabulate(space, interior, sides), _tabulate(space, exterior, first[None, exterior])
+    inside = _tabulate(space, interior, sides)
+    _check_sides(space, inside)
+    return inside, _tabulate(space, exterior, first[None, exterior])
 
 
 def _check_exterior(space: Space, exterior: Indices) -> None:
@@ -95,6 +98,19 @@ def _check_exterior(space: Space, exterior: Indices) -> None:
             f"mesh: cells across facets between ranks are missing; got {found} boundary facets, "
             f"expected {expected}. Create the mesh with ghost_mode=GhostMode.shared_facet."
         )
+
+
+def _check_sides(space: Space, facets: Facets) -> None:
+    """Refuse facets whose second cell does not lie where the normal points to."""
+    outward = basix.cell.facet_outward_normals(space.basis.cell_type)
+    inside = np.zeros(len(facets.owned), dtype=bool)
+    for index, here in _alike(facets.local[1]):
+        middle = reference_points(space)[index].mean(axis=0)
+        _, jacobian = space.map_points(facets.cells[1, here], middle[None])
+        leaving = jacobian[:, 0] @ outward[index]
+        inside[here] = np.sum(leaving * facets.normals[here].mean(axis=1), axis=1) >= 0.0
+    middles = facets.x[inside & facets.owned].mean(axis=1)
+    refuse_places(space.comm, middles, "facets whose cells overlap")
 
 
 def _facets_per_cell(space: Space) -> int:

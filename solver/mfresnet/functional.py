@@ -269,9 +269,9 @@ class ReducedFunctional:
             )
         if self._loss_value < LOSSES[self.case.loss.kind].least:
             raise SolveError(
-                f"mesh.cells: the loss of a positive density cannot be {self._loss_value:.3g}; the "
-                "densities have undershoots that pay. Raise mesh.cells, mesh.lower and mesh.upper "
-                "or penalty.tikhonov."
+                f"mesh: the loss of a positive density cannot be {self._loss_value:.3g}; the "
+                f"densities have undershoots that pay. {self.case.mesh.finer}, enlarge the mesh or "
+                "raise penalty.tikhonov."
             )
         self._theta = theta.copy()
 

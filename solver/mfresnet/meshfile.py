@@ -11,9 +11,11 @@ import io
 from pathlib import Path
 from typing import Any
 
+import basix
 import basix.ufl
 import numpy as np
 from dolfinx import mesh as dmesh
+from scipy.spatial import cKDTree
 
 from mfresnet import compat
 from mfresnet.arrays import Array
@@ -32,6 +34,7 @@ NAMES = {
 TENSOR = {"quadrilateral": [0, 1, 3, 2], "hexahedron": [0, 1, 3, 2, 4, 5, 7, 6]}
 """Vertices of files, around a face, in the order of the reference cell, along the axes."""
 FLAT = 1e-12
+"""Share of the size of the mesh that counts as nothing."""
 
 
 def read(comm: MPI.Intracomm, path: Path, cell: str) -> dmesh.Mesh:
@@ -46,7 +49,7 @@ def read(comm: MPI.Intracomm, path: Path, cell: str) -> dmesh.Mesh:
 
     Raises:
         InputError: the file cannot be read, or its cells are mixed, curved, of another type than
-            ``cell``, or lie in a space of a higher dimension.
+            ``cell``, or lie in a space of a higher dimension, or do not fit together.
 
     Parallel: collective; rank 0 reads, facets between ranks have ghost cells.
     """
@@ -75,6 +78,11 @@ def _load(path: Path, cell: str) -> tuple[Array, Array]:
             f"expected {cell} only. {hint if len(known) == 1 else 'Mesh with one type of cell.'}"
         )
     cells = np.concatenate([block.data for block in blocks])
+    if cells.min() < 0 or cells.max() >= len(content.points):
+        raise InputError(
+            f"mesh.file: cells of vertices that are not there; got numbers up to {cells.max()} in "
+            f"{path.name}, expected below {len(content.points)}. Write the file again."
+        )
     # vertices that no cell has, such as the centres of circles, are left out
     used, cells = np.unique(cells, return_inverse=True)
     cells = cells.reshape(-1, len(blocks[0].data[0])).astype(np.int64)
@@ -84,9 +92,41 @@ def _load(path: Path, cell: str) -> tuple[Array, Array]:
             f"mesh.file: {cell} cells that are not flat; got coordinates in {x.shape[1]} directions"
             f" in {path.name}, expected {d}. Mesh a domain of dimension {d}."
         )
+    if not np.isfinite(x).all():
+        raise InputError(
+            f"mesh.file: coordinates that are not finite; got {np.sum(~np.isfinite(x))} in "
+            f"{path.name}, expected none. Write the file again."
+        )
     if cell in TENSOR:
         cells = cells[:, TENSOR[cell]]
-    return np.ascontiguousarray(x[:, :d]), cells
+    x = np.ascontiguousarray(x[:, :d])
+    _check_neighbours(path.name, cell, x, cells)
+    return x, cells
+
+
+def _check_neighbours(name: str, cell: str, x: Array, cells: Array) -> None:
+    """Refuse cells that are there twice, facets of three cells, and vertices in one place."""
+    # a sum of random numbers, one for each vertex, is the same for the same vertices only
+    number = np.random.default_rng(0).integers(2**63, size=len(x), dtype=np.uint64)[cells]
+    facets = basix.topology(getattr(basix.CellType, cell))[-2]
+    twice = len(cells) - len(np.unique(number.sum(axis=1)))
+    _, shared = np.unique([number[:, f].sum(axis=1) for f in facets], return_counts=True)
+    if twice:
+        raise InputError(
+            f"mesh.file: cells that are there twice; got {twice} in {name}, expected every cell "
+            "once. Put each into one physical group only."
+        )
+    if shared.max() > 2:
+        raise InputError(
+            f"mesh.file: facets of more than two cells; got {np.sum(shared > 2)} in {name}, "
+            "expected none. Mesh a domain whose parts do not overlap."
+        )
+    near = cKDTree(x).query_pairs(FLAT * float(np.ptp(x, axis=0).max()), output_type="ndarray")
+    if len(near):
+        raise InputError(
+            f"mesh.file: two vertices in one place; got {len(near)} such places in {name}, "
+            "expected none: no mass would pass between their cells. Merge them."
+        )
 
 
 def _parse(path: Path) -> Any:
@@ -100,13 +140,14 @@ def _parse(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"mesh.file: no such file; got {path}, expected a mesh. Check the path.")
     try:
-        # meshio writes warnings about tags to stdout
-        with contextlib.redirect_stdout(io.StringIO()):
+        # meshio writes warnings about tags to stdout, and why it ends the program to stderr
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             content = meshio.read(path, FORMATS[path.suffix])
     except (Exception, SystemExit) as error:
+        why = "" if isinstance(error, SystemExit) else f" ({type(error).__name__}: {error})"
         raise InputError(
-            f"mesh.file: cannot be read; got {path} ({error or type(error).__name__}), expected "
-            f"a {FORMATS[path.suffix]} file. Write it again."
+            f"mesh.file: cannot be read; got {path}{why}, expected the format of its ending, "
+            f"{FORMATS[path.suffix]}. Write it again."
         ) from None
     if _dimension(content) == 0:
         raise InputError(f"mesh.file: no cells in {path}, expected a mesh. Mesh the domain first.")

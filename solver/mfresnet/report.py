@@ -47,8 +47,8 @@ def run_report(
         status, name = Exit.FAILED, "outflow"
         message = (
             f"mesh.outflow_tolerance: mass has left the mesh; got {outflow:.2e} of a class, "
-            f"expected at most {case.mesh.outflow_tolerance:.2e}. Enlarge mesh.lower and "
-            "mesh.upper or raise the tolerance."
+            f"expected at most {case.mesh.outflow_tolerance:.2e}. {case.mesh.larger} or raise the "
+            "tolerance."
         )
     shares = damping(functional, theta)
     with np.errstate(over="ignore", invalid="ignore"):  # points may leave the mesh for good

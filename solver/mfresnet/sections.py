@@ -51,6 +51,16 @@ class MeshSection(Model):
     upper: Vector | None = None
     outflow_tolerance: NonNegativeFloat = 1e-6
 
+    @property
+    def larger(self) -> str:
+        """What to do when the mesh does not hold the mass."""
+        return "Enlarge mesh.lower and mesh.upper" if self.kind == "box" else "Use a larger mesh"
+
+    @property
+    def finer(self) -> str:
+        """What to do when the mesh does not resolve something."""
+        return "Raise mesh.cells" if self.kind == "box" else "Use a finer mesh"
+
 
 class SpaceSection(Model):
     """[space]: the discontinuous Galerkin space."""

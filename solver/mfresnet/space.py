@@ -9,6 +9,8 @@ Triangles and tetrahedra have the orthonormal Legendre basis: diagonal on straig
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,8 @@ from mfresnet.errors import InputError
 
 SIMPLICES = ("triangle", "tetrahedron")
 CHOP = 1e-13
+FLAT = 1e-10
+"""Least |det J| over the product of the lengths of the columns of J, the sine of an angle."""
 
 
 def chop(table: Array) -> Array:
@@ -38,6 +42,17 @@ def _tabulate(element: Any, points: Array, derivatives: int) -> Array:
         return element.tabulate(derivatives, points)[..., 0]
     rows = 1 + points.shape[1] * derivatives
     return np.zeros((rows, 0, element.dim))
+
+
+def refuse_places(comm: MPI.Intracomm, middles: Array, what: str) -> None:
+    """Raise InputError on all ranks where there are any ``middles`` (n, d). Collective."""
+    places = [middle for part in comm.allgather(middles) for middle in part]
+    if places:
+        near = ", ".join(f"{x:.4g}" for x in places[0])
+        raise InputError(
+            f"mesh: {what}; got {len(places)}, one around ({near}), expected none. Mend the mesh "
+            "there."
+        )
 
 
 BLOCK = 1 << 17
@@ -116,6 +131,7 @@ class Space:
         self.cell_degree = max(2 * degree, 1) if simplex else 2 * degree + 1
         self.facet_degree = 2 * degree + 1
         self._nodes = mesh.geometry.x[:, : self.dimension][compat.geometry_dofmap(mesh)]
+        self._refuse_folded_cells()
 
         self.quadrature = self.cell_quadrature(self.cell_degree)
         self.cell_volume = self.quadrature.weights.sum(axis=1)
@@ -123,6 +139,25 @@ class Space:
         self.collocation = self._collocation()
         squared = np.einsum("cq,qi->ci", self.quadrature.weights, self.quadrature.basis**2)
         self.mass = self._to_dofs(squared)
+
+    def _refuse_folded_cells(self) -> None:
+        """Raise where det J vanishes or changes its sign inside a cell: no map x -> X is there."""
+        corners = basix.geometry(self.basis.cell_type)
+        points = np.concatenate([corners, self.reference_rule(self.cell_degree)[0]])
+        step = max(1, BLOCK // len(points))
+        bad: list[Array] = [np.empty(0, dtype=np.int64)]
+        for start in range(0, self.n_owned_cells, step):
+            _, jacobian = self.map_points(
+                slice(start, min(start + step, self.n_owned_cells)), points
+            )
+            size = np.prod(np.linalg.norm(jacobian, axis=-2), axis=-1)
+            with np.errstate(invalid="ignore"):
+                sine = np.linalg.det(jacobian) / np.where(size > 0.0, size, 1.0)
+                one_sided = np.abs(np.sign(sine).sum(axis=1)) == len(points)
+                good = one_sided & (np.abs(sine).min(axis=1) > FLAT)
+            bad.append(start + np.flatnonzero(~good))
+        middles = self._nodes[np.concatenate(bad)].mean(axis=1)
+        refuse_places(self.comm, middles, f"folded or flat {self.cell} cells")
 
     def _collocation(self) -> Array | None:
         basis = self.quadrature.basis

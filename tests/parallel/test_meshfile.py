@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import basix.ufl
 import meshio
 import numpy as np
 import pytest
 
 from helpers import bend, corners_and_cells, few, inner, moments, shaped_mesh
+from mfresnet import compat
 from mfresnet.case import load
 from mfresnet.density import Gaussian, project
 from mfresnet.errors import InputError
@@ -78,6 +80,7 @@ def test_mesh_of_a_file_is_the_mesh(cell: str, kind: str, folder: Path) -> None:
     np.testing.assert_allclose(found[0], found[1], rtol=1e-11, atol=1e-13)
 
 
+QUAD = [[0, 1, 2, 3]]
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no file": (lambda folder: folder / "none.msh", "no such file"),
@@ -106,6 +109,34 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
         ),
         "cells that are not flat",
     ),
+    "twice": (
+        lambda folder: write(folder / "a.msh", SQUARE, [("quad", [[0, 1, 2, 3], [1, 2, 3, 0]])]),
+        r"cells that are there twice; got 1 in a\.msh.*one physical group",
+    ),
+    "overlap": (
+        lambda folder: write(
+            folder / "a.msh",
+            [*SQUARE, [2.0, 0.0], [2.0, 1.0], [3.0, 0.0], [3.0, 1.0]],
+            [("quad", [[0, 1, 2, 3], [1, 4, 5, 2], [1, 6, 7, 2]])],
+        ),
+        "facets of more than two cells; got 1 in",
+    ),
+    "crack": (
+        lambda folder: write(
+            folder / "a.msh",
+            [*SQUARE, *(SQUARE + [1.0, 1e-14])],
+            [("quad", [[0, 1, 2, 3], [4, 5, 6, 7]])],
+        ),
+        "two vertices in one place; got 2 such places in .*Merge them",
+    ),
+    "no number": (
+        lambda folder: write(folder / "a.xdmf", [*SQUARE[:3], [0, np.nan]], [("quad", QUAD)]),
+        "coordinates that are not finite; got 1 in",
+    ),
+    "no vertex": (
+        lambda folder: write(folder / "a.xdmf", SQUARE[:3], [("quad", QUAD)]),
+        r"vertices that are not there; got numbers up to 3 in a\.xdmf, expected below 3\.",
+    ),
     "points only": (
         lambda folder: write(folder / "a.xdmf", SQUARE, [("vertex", [[0], [1]])]),
         "no cells in",
@@ -120,6 +151,25 @@ def test_mistakes_in_files(name: str, folder: Path) -> None:
     with pytest.raises(InputError, match=f"^mesh.file: .*{text}") as caught:
         read(COMM, make(folder), "quadrilateral")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_folded_cells_are_an_error(cell: str) -> None:
+    """A vertex that is moved along an edge of length 1/2: not far, onto another one, beyond it."""
+    element = basix.ufl.element("Lagrange", cell, 1, shape=(CELLS[cell],))
+    for moved in (0.1, 0.5, 0.9):
+        x, cells = corners_and_cells(cell, 4)
+        x[np.argmin(np.linalg.norm(x, axis=1)), 0] += moved
+        given = (x, cells) if COMM.rank == 0 else (x[:0], cells[:0])
+        mesh = compat.create_mesh(COMM, given[1].astype(np.int64), given[0], element)
+        if moved == 0.1:
+            assert Transport(Space(mesh, 1)).space.cell == cell
+            continue
+        overlap = "facets whose cells overlap"
+        with pytest.raises(
+            InputError, match=rf"^mesh: (folded or flat {cell} cells|{overlap}); got \d+, one"
+        ):
+            Transport(Space(mesh, 1))
 
 
 def test_file_that_is_no_mesh(folder: Path) -> None:
