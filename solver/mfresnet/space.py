@@ -147,14 +147,14 @@ class Space:
         step = max(1, BLOCK // len(points))
         bad: list[Array] = [np.empty(0, dtype=np.int64)]
         for start in range(0, self.n_owned_cells, step):
-            _, jacobian = self.map_points(
-                slice(start, min(start + step, self.n_owned_cells)), points
-            )
-            size = np.prod(np.linalg.norm(jacobian, axis=-2), axis=-1)
-            with np.errstate(invalid="ignore"):
-                sine = np.linalg.det(jacobian) / np.where(size > 0.0, size, 1.0)
-                one_sided = np.abs(np.sign(sine).sum(axis=1)) == len(points)
-                good = one_sided & (np.abs(sine).min(axis=1) > FLAT)
+            cells = slice(start, min(start + step, self.n_owned_cells))
+            _, jacobian = self.map_points(cells, points)
+            lengths = np.linalg.norm(jacobian, axis=-2)
+            rounding = CHOP * np.abs(self._nodes[cells]).max(axis=(1, 2))
+            long = lengths.min(axis=(1, 2)) > rounding
+            sine = np.linalg.det(jacobian) / np.where(long[:, None], lengths.prod(axis=-1), np.inf)
+            one_sided = np.abs(np.sign(sine).sum(axis=1)) == len(points)
+            good = one_sided & (np.abs(sine).min(axis=1) > FLAT)
             bad.append(start + np.flatnonzero(~good))
         middles = self._nodes[np.concatenate(bad)].mean(axis=1)
         refuse_places(self.comm, middles, f"folded or flat {self.cell} cells")
