@@ -4,7 +4,6 @@
 
 from mpi4py import MPI
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from helpers import gaussian, make_case
 from mfresnet.case import Case, load, parse
 from mfresnet.errors import InputError
 from mfresnet.population import populate
-from mfresnet.refusals import NOT_YET
 
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*.toml"))
 CLASS = {"density": gaussian([0.0, 0.0], [[0.1, 0.0], [0.0, 0.1]]), "target": [1.0, 0.0]}
@@ -243,22 +241,6 @@ def test_all_mistakes_at_once() -> None:
         "classes": [CLASS | {"weight": 0.5}], "time": {"order": 1}, "initial": {"kind": "values"}
     })  # fmt: skip
     assert len(found) == 4
-
-
-@pytest.mark.parametrize("place", NOT_YET)
-def test_what_comes_later_is_refused_by_name(place: str) -> None:
-    """And by one sentence only."""
-    for value in NOT_YET[place] or ("anything",):
-        data: dict[str, Any] = {"classes": [copy.deepcopy(CLASS)]}
-        here: Any = data
-        *parents, last = place.split(".")
-        for name in parents:
-            here = here[0] if name == "*" else here.setdefault(name, {})
-        here[last] = value
-        found = messages(data)
-        shown = place.replace("*", "0")
-        assert found[0].startswith(f"{shown}: not available yet"), found
-        assert len(found) == 1, found
 
 
 def test_plain_numbers_on_the_line() -> None:

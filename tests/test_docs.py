@@ -17,6 +17,7 @@ from mfresnet.control import INITIALS
 from mfresnet.data import DataSection
 from mfresnet.density import KINDS
 from mfresnet.fluxes import FLUXES
+from mfresnet.formula import FUNCTIONS
 from mfresnet.limiter import LIMITERS
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
@@ -35,6 +36,7 @@ TABLES = {
     "densities": KINDS,
     "fluxes": FLUXES,
     "formats": FORMATS,
+    "functions": FUNCTIONS,
     "initials": INITIALS,
     "lower bounds": LOWER_BOUNDS,
     "limiters": LIMITERS,

@@ -19,6 +19,7 @@ from mfresnet.case import Case
 from mfresnet.data import Samples
 from mfresnet.density import Gaussian, Mixture, TruncatedGaussian, UniformBall, UniformBox
 from mfresnet.errors import InputError
+from mfresnet.expression import Expression
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import LOSSES
 from mfresnet.methods import METHODS
@@ -225,6 +226,7 @@ def test_drawn_and_midpoints() -> None:
     TruncatedGaussian(mean=0.3, std=0.5, radius=0.8),
     UniformBox(lower=-1.0, upper=2.0),
     UniformBall(mean=0.3, radius=0.5),
+    Expression(expression="(1 + cos(4 * x[0])) * (x[0] < 0.7)", lower=-1.0, upper=1.0),
     Mixture(components=[
         {"weight": 1.0, "density": Gaussian(mean=-1.0, covariance=0.2)},
         {"weight": 3.0, "density": UniformBox(lower=0.0, upper=2.0)},

@@ -35,6 +35,10 @@ MODELS: dict[str, dict[str, Any]] = {
                            "radius": 0.9},
     "uniform_box": {"kind": "uniform_box", "lower": [-0.5, 0.1], "upper": [0.7, 1.1]},
     "uniform_ball": {"kind": "uniform_ball", "mean": [0.2, -0.3], "radius": 0.8},
+    "expression": {
+        "kind": "expression", "lower": [-2.0, -1.0], "upper": [2.0, 2.0],
+        "expression": "exp(-(x[0]**2 + (2 * x[1] - x[0]**2)**2) / 0.4) * (x[0] < 0.7)",
+    },
     "mixture": {
         "kind": "mixture",
         "components": [

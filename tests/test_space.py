@@ -30,6 +30,10 @@ DENSITIES = {
     "truncated_gaussian": {"mean": [0.2, -0.1], "std": 0.4, "radius": 0.7},
     "uniform_box": {"lower": [-0.5, -0.3], "upper": [0.6, 0.7]},
     "uniform_ball": {"mean": [0.2, -0.1], "radius": 0.8},
+    "expression": {
+        "lower": [-1.5, -1.6], "upper": [1.5, 1.4],
+        "expression": "exp(-(x[0]**2 + (2 * x[1] - x[0]**2)**2) / 0.15)",
+    },
     "mixture": {
         "components": [
             {"weight": 1, "density": {"kind": "uniform_ball", "mean": [0.5, 0.5], "radius": 0.4}},

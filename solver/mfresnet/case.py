@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,11 +26,12 @@ from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_con
 from mfresnet.data import DataSection
 from mfresnet.density import Density
 from mfresnet.errors import InputError
+from mfresnet.expression import boxed
 from mfresnet.losses import LOSSES, TASKS, loss_section
 from mfresnet.mesh import CELLS
 from mfresnet.models import Chosen, Model, Name
 from mfresnet.penalties import penalty_section
-from mfresnet.refusals import available, sentences, without_consequences
+from mfresnet.refusals import sentences
 from mfresnet.sections import (
     ClassSection,
     InitialSection,
@@ -81,9 +83,13 @@ class Case(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _choose_loss(cls, data: Any) -> Any:
-        """Give the loss of the task where none is given."""
-        if not isinstance(data, dict) or not isinstance(data.get("loss", {}), dict):
+    def _choose(cls, data: Any) -> Any:
+        """Give formulas the corners of the mesh, and the loss of the task where none is given."""
+        if not isinstance(data, dict):
+            return data
+        mesh = data.get("mesh")
+        data = boxed(data, dict(mesh) if isinstance(mesh, dict | MeshSection) else {})
+        if not isinstance(data.get("loss", {}), dict):
             return data
         default = TASKS.get(str(data.get("task")), TASKS["classification"])
         return data | {"loss": {"kind": default} | data.get("loss", {})}
@@ -255,19 +261,15 @@ def parse(data: dict[str, Any], directory: str | Path = ".") -> Case:
     Raises:
         InputError: with all mistakes at once.
     """
-    remaining, found = available(data)
+    data = copy.deepcopy(data)
     for section, key in PATHS:
-        place = remaining.get(section)
+        place = data.get(section)
         if isinstance(place, dict) and isinstance(place.get(key), str):
             place[key] = str((Path(directory) / place[key]).resolve())
     try:
-        case = Case.model_validate(remaining)
+        return Case.model_validate(data)
     except PydanticError as error:
-        others = without_consequences(sentences(error, Case), found)
-        raise InputError(found + others) from None
-    if found:
-        raise InputError(found)
-    return case
+        raise InputError(sentences(error, Case)) from None
 
 
 def _assign(data: dict[str, Any], assignment: str) -> None:

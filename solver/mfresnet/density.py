@@ -19,8 +19,9 @@ from scipy.stats import chi2
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.expression import Expression
 from mfresnet.models import FiniteFloat, Model, Vector
-from mfresnet.parallel import total
+from mfresnet.parallel import together, total
 from mfresnet.space import Space
 
 REACH = 6.0
@@ -169,7 +170,8 @@ class UniformBall(Model):
 
 
 Simple = Annotated[
-    Gaussian | TruncatedGaussian | UniformBox | UniformBall, Field(discriminator="kind")
+    Gaussian | TruncatedGaussian | UniformBox | UniformBall | Expression,
+    Field(discriminator="kind"),
 ]
 
 
@@ -214,9 +216,14 @@ class Mixture(Model):
 
 
 Density = Annotated[
-    Gaussian | TruncatedGaussian | UniformBox | UniformBall | Mixture, Field(discriminator="kind")
+    Gaussian | TruncatedGaussian | UniformBox | UniformBall | Expression | Mixture,
+    Field(discriminator="kind"),
 ]
-KINDS = ("gaussian", "truncated_gaussian", "uniform_box", "uniform_ball", "mixture")
+KINDS: dict[str, type[Model]] = {
+    model.model_fields["kind"].default: model
+    for model in (Gaussian, TruncatedGaussian, UniformBox, UniformBall, Expression, Mixture)
+}
+"""Kind -> model."""
 
 
 def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
@@ -235,14 +242,18 @@ def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
         f, (n_owned,), and the mass of the projection before any division.
 
     Raises:
-        InputError: more than 5 % of the mass lies outside of the mesh.
+        InputError: more than 5 % of the mass lies outside of the mesh, or a formula is no density.
 
     Parallel: collective.
     """
     jumping = jumps(density)
     degree = 2 * space.degree + SMOOTH_DEGREE
     subdivisions = SUBDIVISIONS if jumping else 1
-    f = space.integrate(density.density, degree, subdivisions) / space.mass
+    with together(space.comm):
+        try:
+            f = space.integrate(density.density, degree, subdivisions) / space.mass
+        except InputError as error:
+            raise InputError(f"{where}.{error}") from None
     mass = float(total(space.comm, space.integral @ f)[0])
     if abs(1.0 - mass) > LARGEST_LOSS:
         raise InputError(
@@ -256,4 +267,6 @@ def jumps(density: Any) -> bool:
     """Return whether a density has jumps, so that it needs many quadrature points."""
     if isinstance(density, Mixture):
         return any(jumps(c.density) for c in density.components)
+    if isinstance(density, Expression):
+        return not density.smooth
     return not isinstance(density, Gaussian)

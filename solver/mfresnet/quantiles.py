@@ -11,6 +11,7 @@ from scipy import stats
 
 from mfresnet.arrays import Array
 from mfresnet.density import Gaussian, Mixture, TruncatedGaussian, UniformBall, UniformBox
+from mfresnet.expression import Expression
 
 HALVINGS = 60
 
@@ -21,15 +22,20 @@ def distribution(density: Any, x: Array) -> Array:
         weights = np.array([c.weight for c in density.components])
         parts = [distribution(c.density, x) for c in density.components]
         return weights / weights.sum() @ np.array(parts)
+    if isinstance(density, Expression):
+        return density.below(x)
     return _law(density).cdf(x)
 
 
 def quantile(density: Any, s: Array) -> Array:
     """Return where a density on the line has the mass s below, 0 < s < 1, (n,) -> (n,)."""
-    if not isinstance(density, Mixture):
+    if isinstance(density, Mixture):
+        ends = np.array([quantile(c.density, s) for c in density.components])
+        low, high = ends.min(axis=0), ends.max(axis=0)
+    elif isinstance(density, Expression):
+        low, high = (np.full_like(s, end) for end in density.extent())
+    else:
         return _law(density).ppf(s)
-    ends = np.array([quantile(c.density, s) for c in density.components])
-    low, high = ends.min(axis=0), ends.max(axis=0)
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         below = distribution(density, middle) < s
@@ -38,7 +44,7 @@ def quantile(density: Any, s: Array) -> Array:
 
 
 def _law(density: Any) -> Any:
-    """Return the distribution of scipy with the density of a row that is no mixture."""
+    """Return the distribution of scipy with the density of a row in closed form."""
     if isinstance(density, Gaussian):
         return stats.norm(density.mean[0], np.sqrt(density.covariance[0][0]))
     if isinstance(density, TruncatedGaussian):
