@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from helpers import write_table
-from mfresnet import data, splits, survey, tables
+from mfresnet import data, splits, survey, tables, text_table
 from mfresnet.data import DataSection, Dataset, load_data
 from mfresnet.errors import InputError
 
@@ -243,7 +243,7 @@ def test_blocks_of_a_text_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = write_table(tmp_path / "a.csv", good())
     whole = read(path, test_fraction=0.0)
     for size in (40, 97, 1000):
-        monkeypatch.setattr(tables, "BYTES", size)
+        monkeypatch.setattr(text_table, "BYTES", size)
         cut = read(path, test_fraction=0.0)
         np.testing.assert_array_equal(cut.train.y, whole.train.y)
         np.testing.assert_allclose(cut.train.x, whole.train.x, rtol=1e-9, atol=1e-12)

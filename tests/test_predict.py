@@ -17,7 +17,7 @@ from sklearn.metrics import r2_score
 
 from commands import command
 from helpers import make_data_case, random_network, write_table
-from mfresnet import tables
+from mfresnet import tables, text_table
 from mfresnet.case import parse
 from mfresnet.errors import InputError
 from mfresnet.loading import load_network
@@ -52,7 +52,7 @@ def test_rows_in_order_with_all_digits(
     data: str, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when the table is read in several blocks."""
-    monkeypatch.setattr(tables, "BYTES", 1500)
+    monkeypatch.setattr(text_table, "BYTES", 1500)
     monkeypatch.setattr(tables, "ROWS", 20)
     path = write_table(tmp_path / f"data{data}", table())
     found = predict(NETWORK, path, tmp_path / f"out{out}", MPI.COMM_SELF)
@@ -81,7 +81,7 @@ def test_rows_with_missing_values_keep_their_place(
     data: str, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a training that drops them: their columns are empty, also in a block of them alone."""
-    monkeypatch.setattr(tables, "BYTES", 1500)
+    monkeypatch.setattr(text_table, "BYTES", 1500)
     monkeypatch.setattr(tables, "ROWS", 20)
     holes = table(kind=["left"] * 90)
     holes["b"] = [np.nan if i in (3, *range(20, 60)) else v for i, v in enumerate(holes["b"])]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, StrictInt
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
@@ -33,13 +33,16 @@ KEPT = 200_000
 """Most samples of a part that are kept as a whole: for pictures, measures and the baseline."""
 
 
+Column = Annotated[str | StrictInt, Either("the name of a column, or its number from 0")]
+
+
 class DataSection(Model):
     """[data]: the samples, their label, and what is done to the features."""
 
     file: Path
-    label: str | int | None = None
-    features: Annotated[list[str | int], Field(min_length=1)] | None = None
-    weights: str | int | None = None
+    label: Column | None = None
+    features: Annotated[list[Column], Field(min_length=1)] | None = None
+    weights: Column | None = None
     missing: Literal["refuse", "drop"] = "refuse"
     scale: Annotated[str, Name(SCALERS)] = "standard"
     reduce: ReduceSection | None = None
@@ -206,11 +209,12 @@ def _check_counts(raw: Moments, blocks: Blocks, section: DataSection) -> None:
             f"class '{blocks.labels[rare]}', expected at least {FEWEST}. Lower it or set "
             "data.stratify = true."
         )
-    light = int(np.argmin(raw.weight))
-    if raw.weight[light] <= 0.0:
+    light = int(np.argmin(raw.squares))
+    if raw.squares[light] <= 0.0:
         raise InputError(
-            f"data.weights: no weight in a class; got 0 for '{blocks.labels[light]}', expected a "
-            f"positive sum. Correct the column '{section.weights}'."
+            f"data.weights: no weight in a class; got {raw.weight[light]:g} for "
+            f"'{blocks.labels[light]}', expected a sum that is larger. Correct the column "
+            f"'{section.weights}'."
         )
 
 

@@ -20,9 +20,9 @@ from mfresnet.errors import InputError
 from mfresnet.export import write_atomically
 from mfresnet.parallel import ordered, together
 from mfresnet.sampling import log_density, steered_by
-from mfresnet.survey import to_names, to_numbers
 from mfresnet.tables import Table, open_table
 from mfresnet.trained import TrainedNetwork
+from mfresnet.values import to_names, to_numbers
 from mfresnet.writers import writer_of
 
 ROWS, MISSING, LABELLED, RIGHT, FIRST, SECOND, ERROR = range(7)

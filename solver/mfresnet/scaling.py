@@ -19,6 +19,8 @@ from mfresnet.models import Model
 from mfresnet.moments import Moments
 
 LARGEST_DIMENSION = 3
+SMALLEST = 1e-150
+"""Smallest spread whose square is a number."""
 RANK = 1e-10
 """A principal direction with less than this part of the largest spread counts as none."""
 
@@ -73,8 +75,9 @@ def fit(
     if constant.size:
         i = int(constant[0])
         raise InputError(
-            f"data.features: a constant column; got {moments.mean[0, i]:g} in every training row "
-            f"of '{features[i]}', expected values that differ. Leave it out of data.features."
+            f"data.features: a constant column; got {moments.mean[0, i]:g} up to rounding in "
+            f"every training row of '{features[i]}', expected values that differ. Leave it out of "
+            "data.features."
         )
     m, n = len(spread), int(moments.count[0])
     dimension = m if reduce is None else reduce.dimension
@@ -109,7 +112,7 @@ def fit(
 def _constant(moments: Moments) -> Array:
     """Return which columns do not change, (m,), bool."""
     spread = np.sqrt(np.diagonal(moments.covariance()[0]))
-    constant: Array = spread <= 1e-12 * np.abs(moments.mean[0])
+    constant: Array = spread <= 1e-12 * np.abs(moments.mean[0]) + SMALLEST
     return constant
 
 
@@ -132,8 +135,8 @@ def fit_beside_label(
         )
     if _constant(label).any():
         raise InputError(
-            f"data.label: a constant column; got {mean[0, -1]:g} in every training row of "
-            f"'{features[-1]}', expected values that differ. Choose another column."
+            f"data.label: a constant column; got {mean[0, -1]:g} up to rounding in every "
+            f"training row of '{features[-1]}', expected values that differ. Choose another column."
         )
     middle, size = fit(scale, None, label, x[:, -1:], features[-1:])
     return np.concatenate([shift, middle]), block_diag(matrix, size)

@@ -6,18 +6,19 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, suggestion
 from mfresnet.parallel import together
 from mfresnet.tables import Table
+from mfresnet.values import in_order, small_integers, to_names, to_numbers
 
 if TYPE_CHECKING:
     from mfresnet.data import DataSection
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 CACHE = 2.5e8
 """Bytes of features, over all ranks, up to which a table is kept in memory."""
 MOST_LABELS = 1000
+NAMELESS = re.compile(r"|Unnamed: \d+")
+"""Names of columns without one, in a file and as pandas calls them."""
 ONE_CLASS = "samples"
 """Name of the class of all rows where there is no label."""
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
-"""Texts, in small letters, that stand for a missing value."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ class Columns:
         weight = None if weights is None else _column("data.weights", weights, names)
         if section.features is None:
             features = [name for name in names if name not in (label, weight)]
+            nameless = next((f for f in features if NAMELESS.fullmatch(f)), None)
+            if nameless is not None:
+                raise InputError(
+                    f"data.features: a column without a name; got number {names.index(nameless)}, "
+                    "expected a name (numbers of the rows are no feature). Name it, or list "
+                    "data.features."
+                )
             if not features:
                 raise InputError(
                     "data.features: no columns; got a file with the label alone, expected at least "
@@ -70,6 +78,11 @@ class Columns:
         if label in features:
             raise InputError(
                 f"data.features: holds the label; got '{label}', expected features only. Remove it."
+            )
+        if weight is not None and weight in (label, *features):
+            raise InputError(
+                f"data.weights: also the label or a feature; got '{weight}', expected a column of "
+                "its own. Choose another one."
             )
         if len(set(features)) < len(features):
             raise InputError(
@@ -138,7 +151,10 @@ class Blocks:
             bad = names == ""
             if bad.any() and not self._drop:
                 where = self._where(number, int(np.argmax(bad)), str(columns.label))
-                raise InputError(f"{where}: missing label; expected the class of the row. Add it.")
+                raise InputError(
+                    f"{where}: missing label, expected the class of the row. Add it, remove the "
+                    'row, or set data.missing = "drop".'
+                )
             values = []
             for column in columns.numbers():
                 place = partial(self._where, number, column=column)
@@ -176,7 +192,7 @@ class Blocks:
         with together(comm):
             for number, x, labels, w in self.read():
                 unique, inverse = np.unique(labels, return_inverse=True)
-                names[number] = (unique, inverse.astype(small(len(unique))))
+                names[number] = (unique, inverse.astype(small_integers(len(unique))))
                 rows += len(x)
                 size += x.nbytes + w.nbytes
                 if size <= limit:
@@ -189,7 +205,7 @@ class Blocks:
                     )
         found = {str(n) for unique, _ in names.values() for n in unique}
         everything = set().union(*comm.allgather(found))
-        self.labels = tuple(sorted(everything, key=_order(everything)))
+        self.labels = in_order(everything)
         total, self.dropped = comm.allreduce(rows), comm.allreduce(self._skipped)
         if total == 0:
             raise InputError(
@@ -202,79 +218,13 @@ class Blocks:
                 "at least two classes. Check data.label or the file."
             )
         numbers = {name: k for k, name in enumerate(self.labels)}
-        kind = small(len(self.labels))
+        kind = small_integers(len(self.labels))
         for number in list(names):
             unique, inverse = names.pop(number)
             order: Array = np.array([numbers[str(n)] for n in unique], dtype=kind)
             self.classes[number] = order[inverse] if len(order) else np.zeros(0, dtype=kind)
         if comm.allreduce(size, op=MPI.MAX) <= limit:
             self._cache = cache
-
-
-def to_numbers(
-    values: Array, where: Callable[[int], str], advice: str | None
-) -> tuple[Array, Array]:
-    """Return a column as float64, and which of its values are missing or not finite.
-
-    Args:
-        values: the column as a table gives it.
-        where: number of a row -> its place, for messages.
-        advice: what to do about a missing value instead of correcting it; None: it is allowed.
-
-    Raises:
-        InputError: a value is no number, or is missing or not finite and that is not allowed.
-    """
-    if values.dtype.kind not in "fiub":
-        texts = pd.Series(values).fillna("").astype(str).str.strip()
-        missing = texts.str.lower().isin(MISSING).to_numpy()
-        numbers = pd.to_numeric(texts.where(~missing, "0"), errors="coerce").to_numpy(float)
-        wrong = np.isnan(numbers)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise InputError(
-                f"{where(row)}: not a finite number; got '{texts.iloc[row]}', expected a number. "
-                "Correct or remove the row."
-            )
-        good = ~missing
-        numbers[good] = texts[good].to_numpy(dtype=str).astype(np.float64)
-        numbers[missing] = np.nan
-        values = numbers
-    result = np.asarray(values, dtype=np.float64)
-    bad = ~np.isfinite(result)
-    if bad.any() and advice is not None:
-        row = int(np.argmax(bad))
-        given = result[row]
-        what = "missing value" if np.isnan(given) else f"not a finite number; got {given}"
-        more = f" {bad.sum() - 1} more in this part of the column." if bad.sum() > 1 else ""
-        raise InputError(f"{where(row)}: {what}, expected a number. Correct or {advice}.{more}")
-    return result, bad
-
-
-def small(n: int) -> type[np.signedinteger[Any]]:
-    """Return the integers that number n classes with the least memory."""
-    return np.int8 if n < 128 else np.int16
-
-
-def to_names(values: Array) -> Array:
-    """Return labels as texts without blanks around them, an empty text for a missing one."""
-    if values.dtype.kind in "iub":
-        return values.astype(str)
-    if values.dtype.kind == "f":
-        whole = np.isfinite(values) & (values == np.round(values))
-        texts = np.where(whole, np.where(whole, values, 0.0).astype(np.int64).astype(str),
-                         values.astype(str))  # fmt: skip
-        return np.where(np.isnan(values), "", texts)
-    series = pd.Series(values)
-    return series.where(series.notna(), "").astype(str).str.strip().to_numpy(dtype=str)
-
-
-def _order(labels: set[str]) -> Any:
-    """Return the key by which labels are sorted: as numbers when all of them are."""
-    try:
-        numbers = {label: float(label) for label in labels}
-    except ValueError:
-        return str
-    return numbers.__getitem__
 
 
 def survey(table: Table, columns: Columns, drop: bool, name: str, comm: MPI.Intracomm) -> Blocks:

@@ -8,23 +8,22 @@ row of ``FORMATS``.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.text_table import TextTable
 
 ROWS = 200_000
-"""Rows of a block."""
-BYTES = 1 << 23
-"""Bytes of a block of a text file."""
+"""Rows of a block, but of a text file."""
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""Names under which pandas stores the numbers of the rows in Parquet."""
 
 Columns = dict[str, Array]
 
@@ -54,111 +53,18 @@ class Table(Protocol):
         """Return where a row of a block stands in the file, for messages."""
 
 
-class TextTable:
-    """CSV or TSV in UTF-8, with a header. A line end inside quotes is not supported."""
-
-    def __init__(self, path: Path, separator: str) -> None:
-        """Read the header."""
-        self._path, self._separator = path, separator
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline()
-        try:
-            self.names = next(csv.reader([first], delimiter=separator), [])
-        except csv.Error as error:
-            raise _not_a_table(path, str(error)) from None
-        with path.open("rb") as raw:
-            self._start = len(raw.readline())
-        self._end = path.stat().st_size
-        self._count = max(-(-(self._end - self._start) // BYTES), 0)
-
-    def blocks(
-        self, numbers: Sequence[str], texts: Sequence[str], rank: int, size: int
-    ) -> Iterator[tuple[int, Columns]]:
-        """Yield the blocks, cut at line ends."""
-        for block in range(rank, self._count, size):
-            with self._path.open("rb") as stream:
-                start, stop = (self._line_after(stream, block + i) for i in (0, 1))
-                stream.seek(start)
-                data = stream.read(stop - start).rstrip(b"\r\n")
-            if data:
-                yield block, self._parse(block, data, numbers, texts)
-
-    def _line_after(self, stream: Any, block: int) -> int:
-        """Return where the first line starts that starts in or after a block."""
-        place = self._start + block * BYTES
-        if block == 0 or place >= self._end:
-            return min(place, self._end)
-        stream.seek(place - 1)
-        stream.readline()
-        return int(stream.tell())
-
-    def _parse(
-        self, block: int, data: bytes, numbers: Sequence[str], texts: Sequence[str]
-    ) -> Columns:
-        row = data[: data.find(b"\n")] if b"\n" in data else data
-        found = next(csv.reader([row.decode("utf-8", "replace")], delimiter=self._separator))
-        if len(found) > len(self.names):
-            raise self._ragged(block, 0, len(found))
-        wanted = [*numbers, *texts]
-        options: dict[str, Any] = {
-            "sep": self._separator,
-            "header": None,
-            "names": self.names,
-            "keep_default_na": False,
-            "skip_blank_lines": False,
-            "encoding": "utf-8",
-        }
-        try:
-            try:
-                frame = pd.read_csv(
-                    io.BytesIO(data),
-                    # all columns are read: with usecols pandas passes over rows that are too long
-                    dtype={n: np.float64 if n in numbers else str for n in self.names},
-                    na_values={n: [""] for n in numbers},
-                    float_precision="round_trip",
-                    **options,
-                )
-            except ValueError as error:
-                if isinstance(error, UnicodeDecodeError | pd.errors.ParserError):
-                    raise
-                frame = pd.read_csv(io.BytesIO(data), dtype=str, **options)
-        except UnicodeDecodeError as error:
-            bad = error.object[error.start]
-            raise InputError(
-                f"data.file: not UTF-8 text; got byte {bad:#04x} in {self.place(block, 0)} or "
-                "after it, expected UTF-8. Convert the file."
-            ) from None
-        except pd.errors.ParserError as error:
-            match = re.search(r"line (\d+), saw (\d+)", str(error))
-            if match is None:
-                raise _not_a_table(self._path, str(error)) from None
-            raise self._ragged(block, int(match[1]) - 1, int(match[2])) from None
-        return {n: frame[n].fillna("").to_numpy() if n in texts or frame[n].dtype == object
-                else frame[n].to_numpy() for n in wanted}  # fmt: skip
-
-    def _ragged(self, block: int, row: int, found: int) -> InputError:
-        return InputError(
-            f"data.file: not a table; got {found} values in {self.place(block, row)}, expected "
-            f"{len(self.names)}, one for each name of the header. Correct this row."
-        )
-
-    def place(self, block: int, row: int) -> str:
-        """Return the line, counted from 1 for the header."""
-        with self._path.open("rb") as stream:
-            start, before = self._line_after(stream, block), 0
-            stream.seek(0)
-            while (left := start - stream.tell()) > 0:
-                before += stream.read(min(left, BYTES)).count(b"\n")
-        return f"line {before + row + 1}"
-
-
 class ArrayTable:
     """Columns that can be sliced: arrays in memory, or the datasets of a file."""
 
     def __init__(self, columns: dict[str, Any]) -> None:
-        """Take 1-D columns; a 2-D one with the name x gives the columns x[0], x[1], ..."""
+        """Take 1-D columns; a 2-D one with the name x gives the columns x[0], x[1], ...
+
+        Arrays of another shape, and those with fields, are passed over.
+        """
         self._columns: dict[str, tuple[Any, int | None]] = {}
         for name, array in columns.items():
+            if array.dtype.kind == "V":
+                continue
             if array.ndim == 2:
                 for i in range(array.shape[1]):
                     self._columns[f"{name}[{i}]"] = (array, i)
@@ -186,8 +92,17 @@ class ArrayTable:
         array, column = self._columns[name]
         values = np.asarray(array[rows] if column is None else array[rows, column])
         if values.dtype.kind == "S" or (values.dtype == object and isinstance(values[0], bytes)):
-            return np.char.decode(values.astype("S"), "utf-8")
-        return values
+            values = values.astype("S")
+            try:
+                return np.char.decode(values, "utf-8")
+            except UnicodeDecodeError as error:
+                row = rows.start + int(np.argmax(values == error.object))
+                raise InputError(
+                    f"data.file: not UTF-8 text; got byte {error.object[error.start]:#04x} in "
+                    f"{self.place(0, row)} of '{name}', expected UTF-8. Convert the file."
+                ) from None
+        # pandas knows the byte order of this machine alone
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
 
     def place(self, block: int, row: int) -> str:
         """Return the row, counted from 1."""
@@ -202,7 +117,8 @@ class ParquetTable:
         import pyarrow.parquet as parquet
 
         self._file = parquet.ParquetFile(path)
-        self.names = [str(name) for name in self._file.schema_arrow.names]
+        names = map(str, self._file.schema_arrow.names)
+        self.names = [name for name in names if not PANDAS_INDEX.fullmatch(name)]
         rows = [self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups)]
         self._counts = [-(-n // ROWS) for n in rows]
         self._rows = np.concatenate([[0], np.cumsum(rows)])
@@ -221,8 +137,10 @@ class ParquetTable:
             )
             for i, batch in enumerate(batches):
                 if by_group or i % size == rank:
-                    frame = batch.to_pandas()
-                    columns = {name: frame[name].to_numpy() for name in [*numbers, *texts]}
+                    # one by one: a whole batch would hide the columns that are pandas' index
+                    columns = {
+                        n: batch.column(n).to_pandas().to_numpy() for n in batch.schema.names
+                    }
                     yield int(self._blocks[group]) + i, columns
 
     def place(self, block: int, row: int) -> str:
@@ -239,14 +157,30 @@ def _hdf5(path: Path) -> Table:
 
 
 def _npz(path: Path) -> Table:
-    with np.load(path, allow_pickle=False) as archive:
-        return ArrayTable(dict(archive))
+    with path.open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ValueError("one array without a name, of numpy.save")
+        return ArrayTable({name: _array(archive, name) for name in archive.files})
+
+
+def _array(archive: Any, name: str) -> Array:
+    try:
+        array: Array = archive[name]
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise
+        raise InputError(
+            f"data.file: Python objects; got an array of them, '{name}', expected numbers or "
+            "texts. Store it with .astype(str) or .astype(float)."
+        ) from None
+    return array
 
 
 def _not_a_table(path: Path, why: str) -> InputError:
     return InputError(
-        f"data.file: not a table; got '{path.name}' ({why.strip().rstrip('.')}), expected rows of "
-        "as many values as the header has names. Correct the file."
+        f"data.file: not a table; got '{path.name}' ({why.strip().rstrip('.')}), expected named "
+        "columns of numbers or texts. Correct the file."
     )
 
 
@@ -288,8 +222,8 @@ def open_table(path: Path) -> Table:
         ) from None
     except InputError:
         raise
-    except (OSError, ValueError) as error:
-        # pyarrow's, h5py's and numpy's errors about the content are of these two kinds
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        # pyarrow's, h5py's and numpy's errors about the content are of these kinds
         raise _not_a_table(path, str(error).splitlines()[0]) from None
     twice = sorted({name for name in table.names if table.names.count(name) > 1})
     if twice:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from helpers import moments, shaped_mesh, write_table
-from mfresnet import tables
+from mfresnet import tables, text_table
 from mfresnet.arrays import Array
 from mfresnet.data import DataSection, Dataset, Samples, load_data
 from mfresnet.deposit import BANDWIDTHS, HeatEquation, bandwidth, deposit
@@ -174,7 +174,7 @@ def test_samples_do_not_depend_on_the_ranks(
 ) -> None:
     """Labels, split, scaling, extent and density; every rank reads its part of the file."""
     monkeypatch.setattr(tables, "ROWS", 23)
-    monkeypatch.setattr(tables, "BYTES", 1500)
+    monkeypatch.setattr(text_table, "BYTES", 1500)
     path = Path(COMM.bcast(str(tmp_path / f"a.{ending}"), root=0))
     if COMM.rank == 0:
         columns = dict(zip("ab", samples(2, 400), strict=True)) | {"y": np.arange(400) % 3 + 8}

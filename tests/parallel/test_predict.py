@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from helpers import random_network, write_table
-from mfresnet import tables
+from mfresnet import tables, text_table
 from mfresnet.errors import InputError
 from mfresnet.parallel import ordered
 from mfresnet.predict import predict
@@ -31,7 +31,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_same_file_on_all_ranks(
     data: str, out: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BYTES", 800)
+    monkeypatch.setattr(text_table, "BYTES", 800)
     monkeypatch.setattr(tables, "ROWS", 7)
     samples = np.random.default_rng(2).standard_normal((101, 4))
     network, path = random_network("wide", "sin"), directory / f"data{data}"
@@ -49,7 +49,7 @@ def test_missing_values_and_measures(
     task: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows without a prediction keep their place; all ranks know the measures of all rows."""
-    monkeypatch.setattr(tables, "BYTES", 800)
+    monkeypatch.setattr(text_table, "BYTES", 800)
     samples = np.random.default_rng(4).standard_normal((101, 5))
     samples[[0, 17, 100], 2] = np.nan
     network = replace(random_network("square", "tanh"), task=task, missing="drop", label="e")
@@ -75,7 +75,7 @@ def test_missing_values_and_measures(
 
 
 def test_mistake_in_the_last_block(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "BYTES", 40)
+    monkeypatch.setattr(text_table, "BYTES", 40)
     if COMM.rank == 0:
         rows = "1,2,3,4\n" * 60 + "1,2,3,x\n"
         (directory / "data.csv").write_text("a,b,c,d\n" + rows)
