@@ -144,7 +144,8 @@ MISTAKES: dict[str, tuple[Any, dict[str, Any], str]] = {
         r"^data\.file: too few samples; got 3 of class 'b', expected at least 4",
     ),
     "constant column": (
-        changed(x2=[7.0] * N), {}, r"^data\.features: a constant column; got 7 .* of 'x2'"
+        changed(x2=[7.0] * N), {"features": ["x0", "x2"], "reduce": None},
+        r"^data\.features: a constant column; got 7 .* of 'x2'",
     ),
     "too many features": (
         changed(), {"reduce": None}, r"^data\.reduce: missing; got 4 features, expected at most 3"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_wine, make_blobs, make_moons
+from sklearn.datasets import load_diabetes, load_digits, load_wine, make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.mixture import GaussianMixture
@@ -109,9 +109,10 @@ def test_probabilities_and_scores() -> None:
     p = model.predict_proba(X)
     np.testing.assert_allclose(p.sum(axis=1), 1.0)
     np.testing.assert_array_equal(p.argmax(axis=1), model.predict(X))
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), p, rtol=1e-12)
     np.testing.assert_allclose(model.decision_function(X), np.log(p[:, 1] / p[:, 0]))
     nearest = quick(loss="quadratic").fit(X, Y)
-    assert not hasattr(nearest, "predict_proba")
+    assert not hasattr(nearest, "predict_proba") and not hasattr(nearest, "predict_log_proba")
     assert nearest.score(X, Y) > 0.8
     assert not hasattr(MeanFieldClassifier(loss="unknown"), "predict_proba")
 
@@ -135,6 +136,23 @@ def test_weights() -> None:
     weighted = quick(bandwidth=0.5).fit(X, Y, sample_weight=times)
     repeated = quick(bandwidth=0.5).fit(X.repeat(times, axis=0), Y.repeat(times))
     np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-3)
+    scaled = quick(bandwidth=0.5).fit(X, Y, sample_weight=times * 1e200)
+    np.testing.assert_allclose(scaled.predict_proba(X), weighted.predict_proba(X), rtol=1e-9)
+
+
+def test_constant_features_have_no_part_in_the_components() -> None:
+    """Images of digits: pixels at the edge are always white, and are not when one predicts."""
+    pixels, y = load_digits(return_X_y=True)
+    model = quick().fit(pixels[:400], y[:400])
+    edge = np.flatnonzero(np.ptp(pixels[:400], axis=0) == 0.0)
+    assert edge.size and not model.network_.matrix[edge].any()
+    used = np.setdiff1d(np.arange(64), edge)
+    again = quick().fit(pixels[:400, used], y[:400])
+    given = pixels[400:500].copy()
+    given[:, edge] = 7.0
+    np.testing.assert_allclose(
+        model.predict_proba(given), again.predict_proba(given[:, used]), atol=1e-9
+    )
 
 
 def test_unbounded_velocity() -> None:
@@ -160,6 +178,18 @@ def test_what_is_said() -> None:
         quick(block="wide").fit(X, Y)
     with pytest.raises(InputError, match=r"^y: too few classes; got one"):
         quick().fit(X, Y, sample_weight=(Y == 1).astype(float))
+    rare = np.array(["usual"] * 199 + ["rare"])
+    with pytest.raises(InputError, match=r"^y: too few samples; got 1 of class rare, expected at"):
+        quick().fit(X, rare)
+    with pytest.raises(InputError, match=r"^n_samples: negative; got -1"):
+        density().fit(X).sample(-1)
+
+
+@pytest.mark.parametrize("estimator", [MeanFieldClassifier, MeanFieldRegressor, MeanFieldDensity])
+@pytest.mark.parametrize("weights", [np.where(Y == 1, 1.0, -1.0), np.zeros(200)])
+def test_weights_that_are_not_usable(estimator: Any, weights: Any) -> None:
+    with pytest.raises(InputError, match=r"^sample_weight: not usable; got weights from -?\d to"):
+        estimator(**QUICK).fit(X, Y, sample_weight=weights)
 
 
 # ---------------------------------------------------------------------- regression

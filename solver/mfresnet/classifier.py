@@ -22,8 +22,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import validation
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -32,6 +32,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.estimators import MeanFieldEstimator
 from mfresnet.losses import LOSSES
+from mfresnet.splits import FEWEST
 
 
 def _probabilistic(estimator: MeanFieldEstimator) -> bool:
@@ -77,13 +78,20 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         """
         x, y = self._validated(X, y)
         check_classification_targets(y)
-        weights = validation._check_sample_weight(sample_weight, x, dtype=float)
+        weights = self._weights(sample_weight, x)
         used = weights > 0.0
         self.classes_, numbers = np.unique(y[used], return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(
                 f"y: too few classes; got one class in {int(used.sum())} samples, expected at "
                 "least two. Add samples of another class."
+            )
+        counts = np.bincount(numbers)
+        if counts.min() < FEWEST:
+            raise InputError(
+                f"y: too few samples; got {counts.min()} of class "
+                f"{self.classes_[counts.argmin()]}, expected at least {FEWEST}. Add samples or "
+                "leave the class out."
             )
         self._train(x[used].astype(float), weights[used], numbers)
         self.network_ = replace(self.network_, labels=tuple(map(str, self.classes_)))
@@ -98,6 +106,11 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     def predict_proba(self, X: Any) -> Array:  # noqa: N803
         """Return the probability of every class, (n, m) -> (n, classes)."""
         return heads.probabilities(self._carried(X), self.network_.head).T
+
+    @available_if(_probabilistic)  # type: ignore[misc]
+    def predict_log_proba(self, X: Any) -> Array:  # noqa: N803
+        """Return the logarithm of the probability of every class, (n, m) -> (n, classes)."""
+        return log_softmax(heads.scores(self._carried(X), self.network_.head).T, axis=1)
 
     def decision_function(self, X: Any) -> Array:  # noqa: N803
         """Return the scores, (n, m) -> (n, classes), their difference (n,) for two classes."""

@@ -23,6 +23,7 @@ from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state, validation
 
 from mfresnet.arrays import Array
+from mfresnet.errors import InputError
 from mfresnet.estimators import MeanFieldEstimator
 from mfresnet.sampling import SteeredDensity, log_density, sample, steered
 
@@ -75,7 +76,7 @@ class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
             SolveError: the computation cannot go on.
         """
         x = self._validated(X, ensure_min_samples=2)
-        weights = validation._check_sample_weight(sample_weight, x, dtype=float)
+        weights = self._weights(sample_weight, x)
         used = weights > 0.0
         functional, theta = self._train(x[used].astype(float), weights[used])
         self.density_: SteeredDensity = steered(functional, theta)
@@ -89,6 +90,10 @@ class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
             random_state: a number, or a generator of scikit-learn's kind.
         """
         validation.check_is_fitted(self, "density_")
+        if n_samples < 0:
+            raise InputError(
+                f"n_samples: negative; got {n_samples}, expected a number of samples. Correct it."
+            )
         seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
         return sample(self.density_, n_samples, seed)
 

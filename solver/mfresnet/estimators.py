@@ -215,6 +215,21 @@ class MeanFieldEstimator(BaseEstimator):
         self.objective_, self.n_iter_ = result.value, result.iterations
         return functional, result.theta
 
+    @staticmethod
+    def _weights(sample_weight: Any, x: Array) -> Array:
+        """Return the weights of samples x, (n, m), the largest being one; zero: not used.
+
+        Raises:
+            InputError: one is negative, or none is positive.
+        """
+        weights: Array = validation._check_sample_weight(sample_weight, x, dtype=float)
+        if weights.min() < 0.0 or weights.max() == 0.0:
+            raise InputError(
+                f"sample_weight: not usable; got weights from {weights.min():g} to "
+                f"{weights.max():g}, expected none below 0 and one above. Correct them."
+            )
+        return weights / weights.max()
+
     def _validated(self, *arrays: Any, **options: Any) -> Any:
         """Return arrays that scikit-learn has checked, as its version does it."""
         if hasattr(validation, "validate_data"):

@@ -20,7 +20,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import validation
 
 from mfresnet.arrays import Array
 from mfresnet.estimators import MeanFieldEstimator
@@ -72,7 +71,7 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
             SolveError: the computation cannot go on.
         """
         x, y = self._validated(X, y, y_numeric=True, ensure_min_samples=2)
-        weights = validation._check_sample_weight(sample_weight, x, dtype=float)
+        weights = self._weights(sample_weight, x)
         used = weights > 0.0
         self._train(x[used].astype(float), weights[used], np.asarray(y[used], dtype=float))
         return self

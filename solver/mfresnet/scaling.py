@@ -58,7 +58,8 @@ def fit(
 
     The principal components are the eigenvectors of the covariance of the scaled features, each
     with its largest entry positive; whitening divides by the standard deviations along them. From
-    moments they need no second reading of a table that does not fit into memory.
+    moments they need no second reading of a table that does not fit into memory. A constant column
+    has no part in them.
 
     Args:
         scale: a name in ``SCALERS``.
@@ -68,18 +69,17 @@ def fit(
         features: names of the features.
 
     Raises:
-        InputError: a column is constant, or there are too many or too few directions.
+        InputError: a coordinate is constant, or there are too many or too few directions.
     """
-    spread = np.sqrt(np.diagonal(moments.covariance()[0]))
-    constant = np.flatnonzero(_constant(moments))
-    if constant.size:
-        i = int(constant[0])
+    constant = _constant(moments)
+    if constant.any() and reduce is None:
+        i = int(np.argmax(constant))
         raise InputError(
             f"data.features: a constant column; got {moments.mean[0, i]:g} up to rounding in "
             f"every training row of '{features[i]}', expected values that differ. Leave it out of "
             "data.features."
         )
-    m, n = len(spread), int(moments.count[0])
+    m, n = len(constant), int(moments.count[0])
     dimension = m if reduce is None else reduce.dimension
     if dimension > LARGEST_DIMENSION:
         raise InputError(
@@ -92,7 +92,7 @@ def fit(
             f"training samples, expected at most {min(m, n - 1)}. Lower it."
         )
     shift, size = SCALERS[scale](moments, x)
-    matrix = np.diag(1.0 / size)
+    matrix = np.diag(np.divide(1.0, size, out=np.zeros(m), where=~constant))
     if reduce is None:
         return shift, matrix
     values, vectors = np.linalg.eigh(matrix @ moments.covariance(bias=False)[0] @ matrix)
