@@ -71,8 +71,10 @@ def test_accuracy_counts_labels(tmp_path: Path) -> None:
     kinds[:9], kinds[9:19], kinds[19] = "other", "", "nowhere"
     path = write_table(tmp_path / "a.csv", table(kind=kinds))
     found = predict(NETWORK, path, tmp_path / "b.csv", MPI.COMM_SELF)
-    assert (found.rows, found.labelled, found.accuracy) == (90, 80, 0.875)
-    assert found.sentence() == "90 rows, accuracy 0.8750 of the 80 with a label."
+    assert (found.rows, found.labelled, found.unknown, found.accuracy) == (90, 80, 10, 0.875)
+    assert found.sentence() == (
+        "90 rows, accuracy 0.8750 of the 80 with a label, 10 labels are no class of the network."
+    )
 
 
 @pytest.mark.parametrize("out", WRITERS)
@@ -205,6 +207,16 @@ def test_mistake(name: str, tmp_path: Path) -> None:
     assert "\n" not in message and message.endswith("."), message
     assert (tmp_path / "b.csv").read_text() == "old"
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_samples_are_not_replaced_by_their_prediction(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "a.csv", table())
+    before = path.read_bytes()
+    (tmp_path / "b.csv").symlink_to(path)
+    for out in ("a.csv", "b.csv"):
+        with pytest.raises(InputError, match=r"^--out: DATA itself; got .*[ab]\.csv"):
+            predict(NETWORK, path, tmp_path / out, MPI.COMM_SELF)
+    assert path.read_bytes() == before
 
 
 def test_commands(tmp_path: Path) -> None:

@@ -25,10 +25,11 @@ from mfresnet.trained import TrainedNetwork
 from mfresnet.values import to_names, to_numbers
 from mfresnet.writers import writer_of
 
-ROWS, MISSING, LABELLED, RIGHT, FIRST, SECOND, ERROR = range(7)
-"""What is counted: rows, those with missing values, those with a label; those of them whose class
-is right; in a regression sums over them of y - h, of its square, of the squared error, h being the
-constant of the head, which is close to the mean of y; in a density the sum of the log density."""
+ROWS, MISSING, LABELLED, UNKNOWN, RIGHT, FIRST, SECOND, ERROR = range(8)
+"""What is counted: rows, those with missing values, those with a label; of them those whose label is
+no class of the network and those whose class is right; in a regression sums over those with a label
+of y - h, of its square, of the squared error, h being the constant of the head, which is close to
+the mean of y; in a density the sum of the log density."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Prediction:
         rows: number of samples.
         missing: number of those without a prediction, as values of theirs are missing.
         labelled: number of the others that have a label.
+        unknown: number of those whose label is no class of the network.
         accuracy: share of those whose class is their label, where there are classes.
         r2: of those, in a regression.
         rmse: root of their mean squared error, in a regression.
@@ -48,6 +50,7 @@ class Prediction:
     rows: int
     missing: int
     labelled: int
+    unknown: int = 0
     accuracy: float | None = None
     r2: float | None = None
     rmse: float | None = None
@@ -56,7 +59,7 @@ class Prediction:
     @staticmethod
     def of(task: str, counts: Array) -> Prediction:
         """Return it from the sums over all rows."""
-        rows, missing, labelled = (int(n) for n in counts[:RIGHT])
+        rows, missing, labelled, unknown = (int(n) for n in counts[:RIGHT])
         n = max(labelled, 1)
         measures: dict[str, float] = {}
         if task == "density" and rows > missing:
@@ -68,7 +71,7 @@ class Prediction:
                 measures["r2"] = 1.0 - counts[ERROR] / spread
         elif labelled:
             measures["accuracy"] = counts[RIGHT] / n
-        return Prediction(rows, missing, labelled, **measures)
+        return Prediction(rows, missing, labelled, unknown, **measures)
 
     def sentence(self) -> str:
         """Return one line for the user."""
@@ -84,7 +87,10 @@ class Prediction:
         if self.accuracy is not None:
             parts.append(f"accuracy {self.accuracy:.4f}")
         given = 0 < self.labelled < self.rows - self.missing
-        return ", ".join(parts) + f" of the {self.labelled} with a label" * given + "."
+        text = ", ".join(parts) + f" of the {self.labelled} with a label" * given
+        return (
+            text + f", {self.unknown} labels are no class of the network" * (self.unknown > 0) + "."
+        )
 
 
 def predict(
@@ -115,6 +121,8 @@ def predict(
         make = writer_of(out)
         table = _open(data)
         _check(network, table, data)
+        if out.exists() and out.samefile(data):
+            raise InputError(f"--out: DATA itself; got {out}, expected another file. Rename it.")
     counts = np.zeros(ERROR + 1)
     blocks = _predictions(network, table, data, comm, counts)
 
@@ -191,7 +199,12 @@ def _predictions(
             _compare(y[known], given["prediction"][known[usable]], network, counts)
         elif texts:
             true = to_names(block[network.label])[usable]
-            counts[[LABELLED, RIGHT]] += [np.sum(true != ""), np.sum(true == given["class"])]
+            known = np.isin(true, network.labels)
+            counts[[LABELLED, UNKNOWN, RIGHT]] += [
+                np.sum(true != ""),
+                np.sum((true != "") & ~known),
+                np.sum(true == given["class"]),
+            ]
         yield number, {n: _in_place(v, usable) for n, v in given.items()}
 
 
