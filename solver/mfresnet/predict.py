@@ -27,9 +27,9 @@ from mfresnet.writers import writer_of
 
 ROWS, MISSING, LABELLED, UNKNOWN, RIGHT, FIRST, SECOND, ERROR = range(8)
 """What is counted: rows, those with missing values, those with a label; of them those whose label
-is no class of the network and those whose class is right; in a regression sums over those with a label
-of y - h, of its square, of the squared error, h being the constant of the head, which is close to
-the mean of y; in a density the sum of the log density."""
+is no class of the network and those whose class is right; in a regression sums over those with a
+label of y - h, of its square, of the squared error, h being the constant of the head, which is
+close to the mean of y; in a density the sum of the log density."""
 
 
 @dataclass(frozen=True)
