@@ -125,6 +125,10 @@ def test_memory_for_less_than_a_layer_is_an_error() -> None:
     with pytest.raises(InputError, match=r"at least 2 kB"):
         choose(4, 2000, 1000, memory=1500.0, disk=1e6)
     assert choose(4, 2000, 1000, memory=2000.0, disk=1e6).held == 1
+    # the sentence counts what else the memory holds, as the case file does
+    with pytest.raises(InputError, match=r"got 4 kB, expected at least 5 kB"):
+        choose(4, 2000, 1000, memory=4000.0, reserved=2000)
+    assert choose(4, 2000, 1000, memory=5000.0, reserved=2000) == choose(4, 2000, 1000, 3000.0)
 
 
 def binomial(segments: int, checkpoints: int) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.case import Case
-from mfresnet.errors import SolveError
+from mfresnet.errors import InputError, SolveError
 from mfresnet.findings import Check, at_most
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
@@ -245,12 +245,20 @@ def next_degree(functional: ReducedFunctional, theta: Array) -> list[Check]:
     case, degree = functional.case, functional.case.space.degree
     other = degree + 1 if degree < 6 else degree - 1
     order = min(s for s in SCHEMES if s >= case.time.order and other in SCHEMES[s].cfl)
-    finer = _with_settings(case, degree=other, order=order)
-    refined = ReducedFunctional(finer, functional.comm)
-    with_steps(refined, theta)
+    name, finer = f"loss against degree {other}", _with_settings(case, degree=other, order=order)
+    try:
+        refined = ReducedFunctional(finer, functional.comm)
+        with_steps(refined, theta)
+    except InputError as error:
+        return [_left_out(name, error)]
     value = refined.loss(theta)
     text = f"The mesh is too coarse. {case.mesh.finer} or raise space.degree."
-    return [_changed(f"loss against degree {other}", functional, theta, value, text)]
+    return [_changed(name, functional, theta, value, text)]
+
+
+def _left_out(name: str, error: InputError) -> Check:
+    """Return the line of a comparison for which the memory of the case, say, is too little."""
+    return Check(name, None, ACCURACY, True, f"Not compared: {error}")
 
 
 def _with_settings(case: Case, degree: int, order: int) -> Case:
@@ -262,12 +270,16 @@ def _with_settings(case: Case, degree: int, order: int) -> Case:
 
 def half_step(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Compare the loss with that of half the time step."""
-    steps = functional.steps_per_layer
-    functional.set_steps(2 * steps)
-    value = functional.loss(theta)
-    functional.set_steps(steps)
+    name, steps = "loss against half the time step", functional.steps_per_layer
+    try:
+        functional.set_steps(2 * steps)
+        value = functional.loss(theta)
+    except InputError as error:
+        return [_left_out(name, error)]
+    finally:
+        functional.set_steps(steps)
     text = "The time step is too long. Raise time.steps_per_layer or time.order."
-    return [_changed("loss against half the time step", functional, theta, value, text)]
+    return [_changed(name, functional, theta, value, text)]
 
 
 def particles(functional: ReducedFunctional, theta: Array) -> list[Check]:

@@ -175,8 +175,9 @@ class ReducedFunctional:
         sums = total(self.comm, [layer, state, frozen])
         layer, state, frozen = (int(n) for n in sums * (1 + method.hessian))
         given = case.resources.bytes()
-        memory = max(0.0, (SHARE * available(self.comm) if given is None else given) - frozen)
-        return choose(self.controls.layers, layer, state, memory, case.resources.disk_bytes())
+        memory = SHARE * available(self.comm) if given is None else given
+        disk = case.resources.disk_bytes()
+        return choose(self.controls.layers, layer, state, memory, disk, reserved=frozen)
 
     def steps_for(self, theta: Array) -> int:
         """Return how many time steps a layer needs with theta. Parallel: collective."""

@@ -105,7 +105,12 @@ class Plan:
 
 
 def choose(
-    layers: int, layer_bytes: int, state_bytes: int, memory: float, disk: float = 0.0
+    layers: int,
+    layer_bytes: int,
+    state_bytes: int,
+    memory: float,
+    disk: float = 0.0,
+    reserved: int = 0,
 ) -> Plan:
     """Return the plan that carries the fewest layers forward again.
 
@@ -115,16 +120,18 @@ def choose(
         state_bytes: memory for the densities at one depth, over all ranks.
         memory: bytes that may be used.
         disk: bytes that may be used on disk besides.
+        reserved: bytes of ``memory`` that something else takes.
 
     Raises:
         InputError: one layer and one checkpoint do not fit.
     """
-    if layers * layer_bytes <= memory:
+    room = memory - reserved
+    if layers * layer_bytes <= room:
         return Plan(layers, layers, 0, 0, layer_bytes, state_bytes)
     best: tuple[tuple[float, int], Plan] | None = None
-    for held in range(1, min(layers - 1, int(memory // layer_bytes)) + 1):
+    for held in range(1, min(layers - 1, int(room // layer_bytes)) + 1):
         segments = -(-layers // held)
-        in_memory = min(int((memory - held * layer_bytes) // state_bytes), segments - 1)
+        in_memory = min(int((room - held * layer_bytes) // state_bytes), segments - 1)
         on_disk = min(int(disk // state_bytes), segments - 1 - in_memory)
         if in_memory + on_disk == 0:
             continue
@@ -133,7 +140,7 @@ def choose(
         if best is None or (carried, on_disk) < best[0]:
             best = (carried, on_disk), plan
     if best is None:
-        least = layer_bytes + (state_bytes if disk < state_bytes else 0)
+        least = reserved + layer_bytes + (state_bytes if disk < state_bytes else 0)
         raise InputError(
             f"resources.memory: too little for one layer; got {in_units(memory)}, expected at "
             f"least {in_units(least)}. Raise it, or use more layers with "

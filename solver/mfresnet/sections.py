@@ -59,7 +59,7 @@ class MeshSection(Model):
     @property
     def finer(self) -> str:
         """What to do when the mesh does not resolve something."""
-        return "Raise mesh.cells" if self.kind == "box" else "Use a finer mesh"
+        return "Use more mesh.cells" if self.kind == "box" else "Use a finer mesh"
 
 
 class SpaceSection(Model):
