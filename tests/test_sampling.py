@@ -156,6 +156,8 @@ def test_from_a_table_to_new_samples(tmp_path: Path) -> None:
     for part in ("train", "test"):
         row = metrics["log_likelihood"][part]
         assert row["network"] > row["start"] + 0.15
+    # per volume of the feature, whose variance is about 1.5: that of one Gaussian
+    assert row["gaussian"] == pytest.approx(-0.5 * np.log(2 * np.pi * np.e * 1.5), abs=0.15)
     ours, goal = metrics["moments"]["samples"], metrics["moments"]["goal"]
     np.testing.assert_allclose(ours["mean"], goal["mean"], atol=0.03)
     np.testing.assert_allclose(ours["covariance"], goal["covariance"], rtol=0.05)

@@ -14,7 +14,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case
-from mfresnet.data import DataSection, Dataset
+from mfresnet.data import DataSection
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
@@ -25,20 +25,18 @@ PARTS = ("train", "test")
 Metrics = Mapping[str, Any]
 
 
-def _accuracy(metrics: Metrics, dataset: Dataset, owner: str, part: str) -> list[float]:
+def _accuracy(metrics: Metrics, owner: str, part: str) -> list[float]:
     return [(metrics[owner] if owner else metrics)[f"{part}_accuracy"]]
 
 
-def _errors(metrics: Metrics, dataset: Dataset, owner: str, part: str) -> list[float]:
+def _errors(metrics: Metrics, owner: str, part: str) -> list[float]:
     row = (metrics[owner] if owner else metrics)[part]
     return [row["r2"], row["rmse"]]
 
 
-def _log_density(metrics: Metrics, dataset: Dataset, owner: str, part: str) -> list[float]:
-    """Per volume of the features: the scaling, and with it the mesh's volume, is of each split."""
-    volume = np.linalg.slogdet(dataset.matrix.T @ dataset.matrix)[1]
+def _log_density(metrics: Metrics, owner: str, part: str) -> list[float]:
     found = metrics["log_likelihood"][part][owner or "network"]
-    return [np.nan if found is None else found + 0.5 * float(volume)]
+    return [np.nan if found is None else found]
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,13 @@ class Comparison:
     Attributes:
         quantities: names of the measures.
         baselines: what stands beside the network.
-        read: (metrics of run.json, dataset, baseline or "" for the network, "train" or "test") ->
-            the values of the quantities.
+        read: (metrics of run.json, baseline or "" for the network, "train" or "test") -> the
+            values of the quantities.
     """
 
     quantities: tuple[str, ...]
     baselines: tuple[str, ...]
-    read: Callable[[Metrics, Dataset, str, str], list[float]]
+    read: Callable[[Metrics, str, str], list[float]]
 
     def columns(self) -> list[tuple[str, str, str, str]]:
         """Return name, quantity, owner ("" for the network) and part of every column."""
@@ -65,10 +63,10 @@ class Comparison:
             for part in PARTS
         ]
 
-    def row(self, metrics: Metrics, dataset: Dataset) -> dict[str, float]:
+    def row(self, metrics: Metrics) -> dict[str, float]:
         """Return the values of the columns by name."""
         return {
-            column: self.read(metrics, dataset, owner, part)[self.quantities.index(name)]
+            column: self.read(metrics, owner, part)[self.quantities.index(name)]
             for column, name, owner, part in self.columns()
         }
 
@@ -120,10 +118,8 @@ def cross_validate(
     for name, split, fold in _splits(case, case.data, seeds, folds):
         functional = ReducedFunctional(split, comm, populate(split, comm, fold))
         result, _ = train(functional)
-        dataset = functional.population.dataset
-        assert dataset is not None
         row = {"split": name, "status": result.status.name.lower(), "iterations": result.iterations}
-        row |= comparison.row(measure(functional, result.theta), dataset)
+        row |= comparison.row(measure(functional, result.theta))
         rows.append(row)
         if on_split is not None:
             on_split(row)

@@ -130,29 +130,24 @@ class KullbackLeibler:
         self._dofs = self._space.dofs[: self._space.n_owned_cells]
         rule = self._space.quadrature
         self._basis, self._weights = rule.basis, rule.weights
-        self._b = self._positive(self._at_points(target_of(setting)))[0]
+        self._b = smooth_positive(self._at_points(target_of(setting)), self._eps)[0]
 
     def value(self, f: Array) -> Array:
         """Return the divergence."""
-        a, b = self._positive(self._at_points(f))[0], self._b
+        a, b = smooth_positive(self._at_points(f), self._eps)[0], self._b
         integrand = a * np.log(a / b) - a + b
         return total(self._space.comm, np.sum(self._weights * integrand, axis=(1, 2)))
 
     def slope(self, f: Array) -> Array:
         """Return log(a/b) a', a' = a / r."""
-        a, r = self._positive(self._at_points(f))
+        a, r = smooth_positive(self._at_points(f), self._eps)
         return self._project(np.log(a / self._b) * a / r)
 
     def curvature(self, f: Array, df: Array) -> Array:
         """Return (log(a/b) a'' + a'^2 / a) df, a'' = eps^2 / (2 r^3)."""
-        a, r = self._positive(self._at_points(f))
+        a, r = smooth_positive(self._at_points(f), self._eps)
         second = np.log(a / self._b) * 0.5 * self._eps**2 / r**3 + a / r**2
         return self._project(second * self._at_points(df))
-
-    def _positive(self, f: Array) -> tuple[Array, Array]:
-        """Return a and r; for f < 0 in the form without cancellation."""
-        r = np.sqrt(f**2 + self._eps**2)
-        return np.where(f > 0.0, 0.5 * (f + r), 0.5 * self._eps**2 / (r + np.abs(f))), r
 
     def _at_points(self, f: Array) -> Array:
         return f[..., self._dofs] @ self._basis.T
@@ -161,6 +156,12 @@ class KullbackLeibler:
         result = np.empty((len(values), self._space.n_owned))
         result[:, self._dofs] = (self._weights * values) @ self._basis
         return result / self._space.mass
+
+
+def smooth_positive(f: Array, eps: float) -> tuple[Array, Array]:
+    """Return (f + r)/2 > 0 and r = sqrt(f^2 + eps^2); without cancellation for f < 0."""
+    r = np.sqrt(f**2 + eps**2)
+    return np.where(f > 0.0, 0.5 * (f + r), 0.5 * eps**2 / (r + np.abs(f))), r
 
 
 class MomentsSection(LossSection):

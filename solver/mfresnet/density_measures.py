@@ -23,14 +23,17 @@ MOST = 30_000_000
 
 
 def density_measures(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
-    """Return the metrics of run.json for task density, all in the coordinates of the mesh.
+    """Return the metrics of run.json for task density.
 
     ``log_likelihood`` has for training and test samples the mean of log f(T, .) by eq. (12), and of
-    log f0, the start density; the baselines are the Gaussian with mean and covariance of the
-    training samples, and the kernel density estimate with the same bandwidth (None where it would
-    take more than ``MOST`` kernels; at a training sample it counts that one's own). ``integral`` is
-    that of f(T, .) by eq. (12) over the mesh, 1 but for what lies outside. ``moments`` has mean and
-    covariance of new samples and of the density that was to be reached.
+    log f0, the start density, per volume of the features (of the plane of the components where
+    there are fewer): log f + log det(A^T A) / 2 with the matrix A of the scaling, so that it can be
+    compared with any other estimate and does not depend on the scaling. The baselines are the
+    Gaussian with mean and covariance of the training samples, and the kernel density estimate with
+    the same bandwidth (None where it would take more than ``MOST`` kernels; at a training sample it
+    counts that one's own). ``integral`` is that of f(T, .) by eq. (12) over the mesh, 1 but for
+    what lies outside. ``moments`` has mean and covariance of new samples and of the density
+    that was to be reached, in the coordinates of the mesh.
 
     Parallel: collective.
     """
@@ -62,6 +65,8 @@ def _likelihood(
     if not part.y.size or population.dataset is None or population.bandwidths is None:
         return None
     train, width = population.dataset.train, float(population.bandwidths[0])
+    matrix = population.dataset.matrix
+    volume = 0.5 * float(np.linalg.slogdet(matrix.T @ matrix)[1])
     covariance = np.cov(train.x, aweights=train.w, bias=True)
     gaussian = multivariate_normal(np.average(train.x, axis=1, weights=train.w), covariance)
     found: dict[str, Array | None] = {
@@ -74,7 +79,7 @@ def _likelihood(
         kernels = KernelDensity(bandwidth=width).fit(train.x.T, sample_weight=train.w)
         found["kernel"] = kernels.score_samples(part.x.T)
     return {
-        name: None if values is None else float(np.average(values, weights=part.w))
+        name: None if values is None else volume + float(np.average(values, weights=part.w))
         for name, values in found.items()
     }
 

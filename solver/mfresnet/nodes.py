@@ -65,10 +65,16 @@ def initial_nodes(case: Case, space: Space, f0: Array, classes: Sequence[int]) -
     return _heavy(x, mass)
 
 
-def density_nodes(space: Space, density: Any) -> Nodes:
-    """Return the nodes of a quadrature rule with the mass of one analytic density."""
-    x, weights, _ = _rule(space, jumps(density))
-    return _heavy(x, (weights * density.density(x))[None])
+def density_points(space: Space, density: Any) -> tuple[Array, Array, Array]:
+    """Return all points of a quadrature rule, (d, n), its weights and an analytic density there.
+
+    A density that jumps has the mass one on the mesh, as its projection has. Parallel: collective.
+    """
+    jumping = jumps(density)
+    x, weights, _ = _rule(space, jumping)
+    values: Array = density.density(x)
+    mass = float(total(space.comm, weights @ values)[0]) if jumping else 1.0
+    return x, weights, values / mass
 
 
 def _rule(space: Space, jumping: bool) -> tuple[Array, Array, Array]:

@@ -3,8 +3,8 @@
 """Arguments why a loss cannot be lower, whatever the controls: each proved in its docstring.
 
 X is the flow of the network, x(0) -> x(T). Mass may leave the mesh and pay where it leaves, which
-stops its path there, in all arguments but the affine ones and that for ``density_l2``, which need a
-run without outflow. A running loss is at least zero, so that the loss at T alone is bounded.
+stops its path there, in all arguments but the affine ones and those of ``density_bounds``, which
+need a run without outflow. A running loss is at least zero, so that the loss at T alone is bounded.
 
 Parallel: every function is collective.
 """

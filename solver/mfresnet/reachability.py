@@ -17,7 +17,11 @@ from dataclasses import dataclass
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.control import Controls
-from mfresnet.envelopes import displacement_density_l2
+from mfresnet.density_bounds import (
+    displacement_density_l2,
+    displacement_dual_h1,
+    displacement_kullback_leibler,
+)
 from mfresnet.functional import ReducedFunctional
 from mfresnet.meshfile import create
 from mfresnet.nodes import Start
@@ -71,6 +75,8 @@ LOWER_BOUNDS: dict[str, Argument] = {
             "quadratic": displacement_quadratic,
             "moments": displacement_moments,
             "density_l2": displacement_density_l2,
+            "density_dual_h1": displacement_dual_h1,
+            "kullback_leibler": displacement_kullback_leibler,
         },
     ),
     "monotone": Argument(

@@ -127,7 +127,7 @@ def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
         for part, row in metrics["log_likelihood"].items():
             if row is not None:
                 text = f"{row['network']:.4f}  (start density {row['start']:.4f})"
-                rows.append((f"{part} log likelihood of the coordinates", text))
+                rows.append((f"{part} log likelihood of the features", text))
     if "linear_regression" in metrics:
         for part in ("train", "test"):
             if metrics[part] is not None:

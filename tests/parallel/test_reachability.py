@@ -19,6 +19,8 @@ LOSSES: dict[str, dict[str, Any]] = {
     "moments": {"mean": 3.0, "covariance": 2.0},
     "squared_error": {},
     "density_l2": {"target": gaussian(2.2, 0.05)},
+    "density_dual_h1": {"target": gaussian(2.2, 0.05)},
+    "kullback_leibler": {"target": gaussian(2.2, 0.05)},
 }
 
 
