@@ -2,144 +2,108 @@
 # SPDX-License-Identifier: MIT
 """Fields for ParaView: densities, adjoints and velocity over depth.
 
-In 2-D one .pvd file a field, a time step a layer boundary. Values are interpolated to the
-equispaced discontinuous Lagrange basis, which ParaView draws as it is; the cell means beside them
-are right for integrals. In 1-D one file holds the fields over the space-depth plane.
+One file a field and format, a time step a layer boundary, see ``paraview``. In 1-D the .pvd file
+holds all fields over the space-depth plane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-import basix.ufl
 import numpy as np
-from dolfinx import fem, io
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import collect, together
+from mfresnet.paraview import FORMATS, Bp, Pvd
 from mfresnet.reversal import States
-from mfresnet.space import Space
 
 
-class Plotted:
-    """Equispaced DG and DG0 functions that fields of a space are written through."""
-
-    def __init__(self, space: Space) -> None:
-        """Make the spaces. Parallel: collective."""
-        self.space = space
-        self._element = basix.ufl.element(
-            "Lagrange",
-            space.cell,
-            max(space.degree, 1),
-            lagrange_variant=basix.LagrangeVariant.equispaced,
-            discontinuous=True,
-        )
-        self._points = self._element.basix_element.points
-        self._table = space.tabulate(self._points)[0]
-        self._nodal = fem.functionspace(space.mesh, self._element)
-        self._means = fem.functionspace(space.mesh, ("DG", 0))
-        shape = (space.dimension,)
-        vector = basix.ufl.blocked_element(self._element, shape=shape)
-        self._vector = fem.functionspace(space.mesh, vector)
-
-    def scalar(self, name: str) -> tuple[fem.Function, fem.Function]:
-        """Return the functions for a field and for its cell means."""
-        return fem.Function(self._nodal, name=name), fem.Function(self._means, name=f"{name}_mean")
-
-    def set_scalar(self, functions: tuple[fem.Function, fem.Function], f: Array) -> None:
-        """Fill both functions from the degrees of freedom f, (n_owned,)."""
-        space, (nodal, means) = self.space, functions
-        cells = slice(0, space.n_owned_cells)
-        local = f[space.dofs[cells]]
-        nodal.x.array[self._nodal.dofmap.list[cells]] = local @ self._table.T
-        integrals = np.einsum("ci,ci->c", local, space.integral[space.dofs[cells]])
-        means.x.array[self._means.dofmap.list[cells, 0]] = integrals / space.cell_volume
-        nodal.x.scatter_forward()
-        means.x.scatter_forward()
-
-    def vector(self, name: str) -> fem.Function:
-        """Return the function for a vector field."""
-        return fem.Function(self._vector, name=name)
-
-    def nodes(self) -> Array:
-        """Return the points where a vector field is given, (d, owned cells * points)."""
-        x, _ = self.space.map_points(slice(0, self.space.n_owned_cells), self._points)
-        return np.ascontiguousarray(x.reshape(-1, self.space.dimension).T)
-
-    def set_vector(self, function: fem.Function, v: Array) -> None:
-        """Fill a vector function from its values at ``nodes``, (d, n)."""
-        d, cells = len(v), slice(0, self.space.n_owned_cells)
-        dofs = self._vector.dofmap.list[cells].ravel()
-        function.x.array.reshape(-1, d)[dofs] = v.T
-        function.x.scatter_forward()
-
-
-def write_fields(functional: ReducedFunctional, theta: Array, directory: Path) -> None:
+def write_fields(
+    functional: ReducedFunctional, theta: Array, directory: Path, endings: Sequence[str] = (".pvd",)
+) -> None:
     """Write densities, adjoints and velocity at theta into ``directory``, which exists.
+
+    Args:
+        functional: J.
+        theta: the controls.
+        directory: where the files go.
+        endings: of the files that are wanted, rows of ``FORMATS``.
 
     Parallel: collective.
     """
     labels = [identifier(name) for name in functional.population.labels]
-    if functional.transport.space.dimension == 1:
+    chosen = list(endings)
+    if functional.transport.space.dimension == 1 and ".pvd" in chosen:
         _write_plane(functional, theta, labels, directory)
+        chosen.remove(".pvd")
+    formats = [FORMATS[ending](functional.transport.space) for ending in chosen]
+    if not formats:
         return
-    plotted, times = Plotted(functional.transport.space), depths(functional)
-    per_layer, n_layers = functional.steps_per_layer, functional.controls.layers
+    times, per_layer = depths(functional), functional.steps_per_layer
+    n_layers = functional.controls.layers
 
-    with _Series(functional, plotted, "density", labels, directory) as series:
+    with _series(formats, "density", labels, directory) as write:
         functional.visit(
             theta,
-            lambda n, f, left: series.write(f, times[n // per_layer]),
+            lambda n, f, left: write(f, times[n // per_layer]),
             functional.sweep.boundaries,
         )
     # psi comes from T to 0; where memory is short it waits on disk
     kept, disk = States(functional.comm), not functional.plan.whole
     functional.derivative(theta, lambda layer, psi: kept.put(layer, (psi,), disk))
-    with _Series(functional, plotted, "adjoint", labels, directory) as series:
+    with _series(formats, "adjoint", labels, directory) as write:
         psi = np.empty_like(functional.f0)
         for layer in range(n_layers + 1):
             kept.get(layer, (psi,), forget=True)
-            series.write(psi, times[layer])
-    velocity, nodes, network = (
-        plotted.vector("velocity"),
-        plotted.nodes(),
-        functional.network(theta),
-    )
-    with io.VTKFile(functional.comm, str(directory / "velocity.pvd"), "w") as file:
-        for layer in range(n_layers):
-            plotted.set_vector(velocity, network.velocity(nodes, layer))
-            file.write_function(velocity, times[layer])
+            write(psi, times[layer])
+    _write_velocity(functional, theta, formats, directory)
 
 
-class _Series:
-    """A .pvd file of one field a class over depth. Parallel: every method is collective."""
+def _write_velocity(
+    functional: ReducedFunctional, theta: Array, formats: Sequence[Pvd | Bp], directory: Path
+) -> None:
+    network, nodes = functional.network(theta), formats[0].nodes()
+    with ExitStack() as stack:
+        functions = [form.vector("velocity") for form in formats]
+        files = [
+            stack.enter_context(closing(form.open(directory / "velocity", [function])))
+            for form, function in zip(formats, functions, strict=True)
+        ]
+        for layer, t in enumerate(depths(functional)[:-1]):
+            v = network.velocity(nodes, layer)
+            for form, function, file in zip(formats, functions, files, strict=True):
+                form.set_vector(function, v)
+                file.write(t)
 
-    def __init__(
-        self,
-        functional: ReducedFunctional,
-        plotted: Plotted,
-        name: str,
-        labels: Sequence[str],
-        directory: Path,
-    ) -> None:
-        self._plotted = plotted
-        self._functions = [plotted.scalar(f"{name}_{label}") for label in labels]
-        self._file = io.VTKFile(functional.comm, str(directory / f"{name}.pvd"), "w")
 
-    def __enter__(self) -> _Series:
-        return self
+@contextmanager
+def _series(
+    formats: Sequence[Pvd | Bp], name: str, labels: Sequence[str], directory: Path
+) -> Iterator[Callable[[Array, float], None]]:
+    """Open the files of one field a class; what is given adds the fields, (classes, n_owned), at t.
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    Parallel: collective.
+    """
+    with ExitStack() as stack:
+        functions = [[form.scalar(f"{name}_{label}") for label in labels] for form in formats]
+        files = [
+            stack.enter_context(
+                closing(form.open(directory / name, [f for pair in pairs for f in pair]))
+            )
+            for form, pairs in zip(formats, functions, strict=True)
+        ]
 
-    def write(self, fields: Array, t: float) -> None:
-        """Add the fields, (classes, n_owned), at depth t."""
-        for functions, field in zip(self._functions, fields, strict=True):
-            self._plotted.set_scalar(functions, field)
-        self._file.write_function([f for pair in self._functions for f in pair], t)
+        def write(fields: Array, t: float) -> None:
+            for form, pairs, file in zip(formats, functions, files, strict=True):
+                for pair, field in zip(pairs, fields, strict=True):
+                    form.set_scalar(pair, field)
+                file.write(t)
+
+        yield write
 
 
 def depths(functional: ReducedFunctional) -> Array:

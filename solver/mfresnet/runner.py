@@ -115,9 +115,9 @@ def run(
         if comm.rank == 0:
             write_history(directory / "history.csv", result.history)
             write_controls(directory / "controls.npz", functional.controls, result.theta)
-    if case.output.fields:
+    if endings := case.output.endings():
         progress.say(f"Fields for ParaView: {directory / 'fields'}")
-        write_fields(functional, result.theta, directory / "fields")
+        write_fields(functional, result.theta, directory / "fields", endings)
     if case.output.pictures:
         progress.say(f"Pictures: {directory / 'pictures'}")
         draw(functional, result.theta, result.history, directory / "pictures")

@@ -189,4 +189,9 @@ class OutputSection(Model):
     """[output]: what the run directory holds besides the numbers."""
 
     fields: bool = True
+    bp: bool = False
     pictures: bool = True
+
+    def endings(self) -> list[str]:
+        """Return the endings of the files with fields."""
+        return [".pvd"] * self.fields + [".bp"] * self.bp
