@@ -262,12 +262,14 @@ def random_network(
 ) -> TrainedNetwork:
     """Return a network of three layers with random controls, for four features, three classes."""
     rng = np.random.default_rng(5)
-    shapes = BLOCKS[block].shapes(d, 5)
+    shapes, sizes = BLOCKS[block].shapes(d, 5), np.array([[1.0], [2.0], [0.5], [3.0]])
+    shift, matrix = rng.standard_normal(4), rng.standard_normal((4, d))
     return TrainedNetwork(
         features=("a", "b", "c", "d"),
         labels=("left", "middle", "right"),
-        shift=rng.standard_normal(4),
-        matrix=rng.standard_normal((4, d)),
+        shift=shift,
+        matrix=matrix,
+        back=sizes * np.linalg.pinv((sizes * matrix).T),
         block=block,
         activation=activation,
         parameters={n: 0.6 * rng.standard_normal((3, *s)) for n, s in shapes.items()},

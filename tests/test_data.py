@@ -76,6 +76,11 @@ def test_scaling_and_reduction(scale: str, maker: Any, whiten: bool, tmp_path: P
     np.testing.assert_allclose(dataset.train.x.T, expected[rows], atol=1e-11)
     others = np.setdiff1d(np.arange(N), rows)
     np.testing.assert_allclose(dataset.test.x.T, expected[others], atol=1e-11)
+    pca = PCA(3, whiten=whiten, svd_solver="full").fit(scaled[rows])
+    given = pca.inverse_transform(pca.transform(scaled[others]))
+    given = given if maker is None else maker().fit(x[rows]).inverse_transform(given)
+    restored = dataset.shift + dataset.test.x.T @ dataset.back.T
+    np.testing.assert_allclose(restored, given, rtol=1e-10, atol=1e-10)
     if whiten:
         np.testing.assert_allclose(np.cov(dataset.train.x), np.eye(3), atol=1e-10)
 

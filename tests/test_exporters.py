@@ -311,7 +311,7 @@ def test_weights_of_a_torch_network(block: str, tmp_path: Path) -> None:
     )
     controls = case.initial_controls(2)
     network = TrainedNetwork(
-        ("a", "b"), ("0", "1"), np.zeros(2), np.eye(2), block, "tanh",
+        ("a", "b"), ("0", "1"), np.zeros(2), np.eye(2), np.eye(2), block, "tanh",
         {n: v for n, v in controls.values.items() if n not in controls.head}, 3.0, 1, 1,
         controls.of_head(), True,
     )  # fmt: skip

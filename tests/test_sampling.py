@@ -20,12 +20,14 @@ from commands import command
 from helpers import gaussian, make_data_case, random_network, write_table
 from mfresnet.case import Case, parse
 from mfresnet.crossval import cross_validate, table
+from mfresnet.data import DataSection, load_data
 from mfresnet.density import KINDS, Density, Gaussian
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
-from mfresnet.population import populate
+from mfresnet.population import fitted_gaussian, populate
 from mfresnet.runner import run
 from mfresnet.sampling import SteeredDensity, load_steered, log_density, log_density_at, sample
+from mfresnet.scaling import ReduceSection
 from mfresnet.trained import TrainedNetwork
 
 START = Gaussian(mean=[0.2, -0.1], covariance=[[0.3, 0.1], [0.1, 0.4]])
@@ -52,9 +54,10 @@ MODELS: dict[str, dict[str, Any]] = {
 def line(w: float, b: float, start: Gaussian) -> SteeredDensity:
     """Return v = tanh(w x + b) over T = 1 with the start density."""
     network = TrainedNetwork(
-        features=("x",), labels=("samples",), shift=np.zeros(1), matrix=np.eye(1), block="square",
-        activation="tanh", parameters={"W": np.full((2, 1, 1), w), "b": np.full((2, 1), b)},
-        final_time=1.0, order=4, steps_per_layer=40,
+        features=("x",), labels=("samples",), shift=np.zeros(1), matrix=np.eye(1),
+        back=np.eye(1), block="square", activation="tanh",
+        parameters={"W": np.full((2, 1, 1), w), "b": np.full((2, 1), b)}, final_time=1.0,
+        order=4, steps_per_layer=40,
     )  # fmt: skip
     return SteeredDensity(network, start)
 
@@ -78,9 +81,10 @@ def test_log_density_of_a_linear_network() -> None:
     rng = np.random.default_rng(3)
     w, b = rng.standard_normal((2, 2, 2)), rng.standard_normal((2, 2))
     matrix, shift = np.array([[0.5, 0.2], [0.0, 2.0]]), np.array([3.0, -1.0])
+    back = np.linalg.inv(matrix.T)
     network = TrainedNetwork(
-        features=("x", "y"), labels=("samples",), shift=shift, matrix=matrix, block="square",
-        activation="identity", parameters={"W": w, "b": b}, final_time=1.0, order=4,
+        features=("x", "y"), labels=("samples",), shift=shift, matrix=matrix, back=back,
+        block="square", activation="identity", parameters={"W": w, "b": b}, final_time=1.0, order=4,
         steps_per_layer=60,
     )  # fmt: skip
     mean, covariance = np.array(START.mean), np.array(START.covariance)
@@ -90,7 +94,6 @@ def test_log_density_of_a_linear_network() -> None:
         flow = expm(0.5 * lifted)
         mean = flow[:2, :2] @ mean + flow[:2, 2]
         covariance = flow[:2, :2] @ covariance @ flow[:2, :2].T
-    back = np.linalg.inv(matrix.T)
     law = multivariate_normal(shift + back @ mean, back @ covariance @ back.T)
     model = SteeredDensity(network, START)
     x = law.rvs(50, random_state=0)
@@ -125,6 +128,37 @@ def test_points_of_a_density(kind: str) -> None:
     f = density.density(np.stack(np.meshgrid(fine, fine, indexing="ij")).reshape(2, -1))
     exact = f.reshape(8, 100, 8, 100).sum(axis=(1, 3)) * (4.8 / 800) ** 2
     np.testing.assert_allclose(share, exact, atol=6e-3)
+
+
+def test_samples_on_the_plane_of_the_components(tmp_path: Path) -> None:
+    """Features of unlike sizes: new samples have their moments, and their density is a Gaussian's.
+
+    The network stands still, so that the density is the start density: the Gaussian with the
+    moments of the samples, of two coordinates on the plane that holds nearly all of three features.
+    """
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((2000, 2)) @ [[3.0, 0.4, 0.0], [0.0, 0.3, 200.0]] + [0.0, 7.0, 1e4]
+    x += 1e-3 * rng.standard_normal(x.shape) * [3.0, 0.5, 200.0]
+    write_table(tmp_path / "a.csv", dict(zip("abc", x.T, strict=True)))
+    section = DataSection(file=tmp_path / "a.csv", test_fraction=0.0, reduce=ReduceSection())
+    dataset = load_data(section, MPI.COMM_SELF)
+    network = TrainedNetwork(
+        features=dataset.features, labels=("samples",), shift=dataset.shift, matrix=dataset.matrix,
+        back=dataset.back, block="square", activation="identity",
+        parameters={"W": np.zeros((1, 2, 2)), "b": np.zeros((1, 2))}, final_time=1.0, order=4,
+        steps_per_layer=1,
+    )  # fmt: skip
+    model = SteeredDensity(network, fitted_gaussian(dataset, 0.0))
+    drawn = sample(model, 200_000, 0)
+    size = x.std(axis=0)
+    np.testing.assert_allclose(drawn.mean(axis=0), x.mean(axis=0), atol=0.01 * size.max())
+    given, ours = np.cov((x / size).T), np.cov((drawn / size).T)
+    np.testing.assert_allclose(ours, given, atol=0.01)
+    axes = np.linalg.qr(dataset.back)[0]  # an orthonormal basis of the plane
+    law = multivariate_normal((x.mean(axis=0)) @ axes, np.cov((drawn @ axes).T))
+    np.testing.assert_allclose(
+        log_density(model, drawn[:50]), law.logpdf(drawn[:50] @ axes), atol=0.03
+    )
 
 
 def two_modes(directory: Path, **sections: Any) -> Case:

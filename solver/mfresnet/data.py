@@ -89,6 +89,7 @@ class Dataset:
         shift: see ``matrix``, (m,).
         matrix: scaling and reduction of m features, x = matrix^T (features - shift), (m, d). A
             numeric label is the last of these m and of the coordinates, and scaled by itself.
+        back: the way back, features = shift + back x, (m, d); see ``scaling.Coordinates``.
         train: samples that the densities are made of, all or a random part of ``KEPT``, the same
             on all ranks.
         test: samples that are held out, likewise.
@@ -105,6 +106,7 @@ class Dataset:
     features: tuple[str, ...]
     shift: Array
     matrix: Array
+    back: Array
     train: Samples
     test: Samples
     moments: Moments
@@ -158,9 +160,11 @@ def load_data(
     _check_counts(raw, blocks, section)
     kept = [_keep(blocks, split, test, comm) for test in (False, True)]
     scaling = fit_beside_label if numeric_label else fit
-    shift, matrix = scaling(
+    coordinates = scaling(
         section.scale, section.reduce, raw.together(), kept[0][0], columns.features
     )
+
+    shift, matrix = coordinates.shift, coordinates.matrix
 
     def transform(x: Array) -> Array:
         return np.ascontiguousarray(((x - shift) @ matrix).T)
@@ -185,6 +189,7 @@ def load_data(
         features=columns.features[:-1] if numeric_label else columns.features,
         shift=shift,
         matrix=matrix,
+        back=coordinates.back,
         train=parts[0],
         test=parts[1],
         moments=inside,

@@ -14,7 +14,7 @@ from mfresnet.arrays import Array
 from mfresnet.data import Samples
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
-from mfresnet.sampling import SteeredDensity, log_density_at, log_start, steered
+from mfresnet.sampling import SteeredDensity, log_density_at, log_start, log_volume, steered
 
 DRAWN = 100_000
 """Samples that are drawn for the comparison of moments."""
@@ -65,8 +65,7 @@ def _likelihood(
     if not part.y.size or population.dataset is None or population.bandwidths is None:
         return None
     train, width = population.dataset.train, float(population.bandwidths[0])
-    matrix = population.dataset.matrix
-    volume = 0.5 * float(np.linalg.slogdet(matrix.T @ matrix)[1])
+    volume = log_volume(population.dataset.back)
     covariance = np.cov(train.x, aweights=train.w, bias=True)
     gaussian = multivariate_normal(np.average(train.x, axis=1, weights=train.w), covariance)
     found: dict[str, Array | None] = {
@@ -79,7 +78,7 @@ def _likelihood(
         kernels = KernelDensity(bandwidth=width).fit(train.x.T, sample_weight=train.w)
         found["kernel"] = kernels.score_samples(part.x.T)
     return {
-        name: None if values is None else volume + float(np.average(values, weights=part.w))
+        name: None if values is None else float(np.average(values, weights=part.w)) - volume
         for name, values in found.items()
     }
 

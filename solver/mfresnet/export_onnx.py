@@ -240,8 +240,7 @@ def _drawn(network: TrainedNetwork, normal: Any, graph: Graph) -> Outputs:
     model = steered_by(network)
     mean, factor = model.normal()
     x = _at_end(model.network, mean[:, None] + factor @ normal.T, graph)
-    back = np.linalg.pinv(network.matrix)
-    samples: Any = network.shift[:, None] + back.T @ x
+    samples: Any = network.shift[:, None] + network.back @ x
     return {"samples": (samples.T.name, TensorProto.DOUBLE, [len(network.features)])}
 
 

@@ -161,8 +161,8 @@ DENSITY = Part(
                 x = x + DT * increment
         z = torch.linalg.solve_triangular(self.factor, (x - self.mean).T, upper=False)
         constant = torch.logdet(2.0 * torch.pi * self.factor @ self.factor.T)
-        volume = torch.logdet(self.matrix.T @ self.matrix)
-        return total - 0.5 * (z * z).sum(dim=0) + 0.5 * (volume - constant)
+        volume = torch.logdet(self.back @ self.back.T)
+        return total - 0.5 * (z * z).sum(dim=0) - 0.5 * (volume + constant)
 
 
 def backward(x, {names}):
@@ -222,7 +222,7 @@ def _of_task(network: TrainedNetwork) -> tuple[Part, TrainedNetwork, Arrays, Arr
     if network.task == "density":
         model = steered_by(network)
         mean, factor = model.normal()
-        more = {"back": np.linalg.pinv(network.matrix), "mean": mean, "factor": factor}
+        more = {"back": network.back.T, "mean": mean, "factor": factor}
         return DENSITY, model.network, buffers | more, {}
     if network.task == "regression":
         # other names than H and h, which are in the units of the mesh where a training starts

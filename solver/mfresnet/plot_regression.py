@@ -22,7 +22,7 @@ def prediction_figures(functional: ReducedFunctional, theta: Array) -> dict[str,
     if dataset is None:
         return {}
     network = trained_network(functional, theta)
-    size, middle = 1.0 / dataset.matrix[-1, -1], dataset.shift[-1]
+    size, middle = dataset.back[-1, -1], dataset.shift[-1]
     one = functional.case.moving == 1
     figure = Figure(figsize=(10 if one else 5, 4.4), layout="constrained")
     panels: list[Any] = list(figure.subplots(1, 2 if one else 1, squeeze=False)[0])

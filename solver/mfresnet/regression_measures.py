@@ -25,7 +25,7 @@ def regression_measures(functional: ReducedFunctional, theta: Array) -> dict[str
     """
     network, dataset = trained_network(functional, theta), functional.population.dataset
     assert dataset is not None
-    size, middle = 1.0 / dataset.matrix[-1, -1], dataset.shift[-1]
+    size, middle = dataset.back[-1, -1], dataset.shift[-1]
     train = dataset.train
     line = LinearRegression().fit(train.x[:-1].T, middle + size * train.x[-1], train.w)
     found: dict[str, Any] = {"linear_regression": {}}

@@ -95,7 +95,7 @@ def run_report(
 
 
 def _data(functional: ReducedFunctional) -> dict[str, Any] | None:
-    """Return what prediction needs to know of the data: x = matrix^T (features - shift)."""
+    """Return what prediction needs to know of the data, see ``scaling.Coordinates``."""
     population, dataset = functional.population, functional.population.dataset
     if dataset is None or population.bandwidths is None:
         return None
@@ -104,6 +104,7 @@ def _data(functional: ReducedFunctional) -> dict[str, Any] | None:
         "features": list(dataset.features),
         "shift": dataset.shift.tolist(),
         "matrix": dataset.matrix.tolist(),
+        "back": dataset.back.tolist(),
         "train_samples": int(dataset.train.y.size),
         "test_samples": int(dataset.test.y.size),
         "bandwidths": population.bandwidths.tolist(),

@@ -42,7 +42,7 @@ class SteeredDensity:
     """A network with the density that it steers.
 
     Attributes:
-        network: the network, with shift and matrix of the features.
+        network: the network, with the map of the features to coordinates.
         start: the density at 0 of the points x = matrix^T (features - shift), a model of
             ``density``.
     """
@@ -87,7 +87,7 @@ def sample(model: SteeredDensity, n: int, seed: int = 0) -> Array:
     """
     network = model.network
     x = network.carry(model.start.sample(n, np.random.default_rng(seed)))
-    return network.shift + x.T @ np.linalg.pinv(network.matrix)
+    return network.restore(x)
 
 
 def log_density(model: SteeredDensity, features: Array) -> Array:
@@ -101,8 +101,12 @@ def log_density(model: SteeredDensity, features: Array) -> Array:
         features: the samples, (n, m).
     """
     network = model.network
-    volume = np.linalg.slogdet(network.matrix.T @ network.matrix)[1]
-    return log_density_at(model, network.reduce(features)) + 0.5 * volume
+    return log_density_at(model, network.reduce(features)) - log_volume(network.back)
+
+
+def log_volume(back: Array) -> float:
+    """Return the logarithm of the volume of features that a unit of the coordinates spans."""
+    return 0.5 * float(np.linalg.slogdet(back.T @ back)[1])
 
 
 def log_density_at(model: SteeredDensity, x: Array) -> Array:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -33,6 +33,22 @@ class ReduceSection(Model):
     whiten: bool = True
 
 
+@dataclass(frozen=True)
+class Coordinates:
+    """The map from m features to d coordinates, x = matrix^T (features - shift), and back.
+
+    Attributes:
+        shift: see above, (m,).
+        matrix: see above, (m, d).
+        back: features = shift + back x, (m, d): the plane of the principal components, on which
+            the scaled features are nearest to given ones. matrix^T back is the identity.
+    """
+
+    shift: Array
+    matrix: Array
+    back: Array
+
+
 def _standard(moments: Moments, x: Array) -> tuple[Array, Array]:
     return moments.mean[0], np.sqrt(np.diagonal(moments.covariance()[0]))
 
@@ -53,8 +69,8 @@ feature: mean and standard deviation; median and distance of the quartiles; 0 an
 
 def fit(
     scale: str, reduce: ReduceSection | None, moments: Moments, x: Array, features: Sequence[str]
-) -> tuple[Array, Array]:
-    """Return shift (m,) and matrix (m, d) of the map x -> matrix^T (x - shift).
+) -> Coordinates:
+    """Return the map of a case to coordinates.
 
     The principal components are the eigenvectors of the covariance of the scaled features, each
     with its largest entry positive; whitening divides by the standard deviations along them. From
@@ -94,7 +110,7 @@ def fit(
     shift, size = SCALERS[scale](moments, x)
     matrix = np.diag(np.divide(1.0, size, out=np.zeros(m), where=~constant))
     if reduce is None:
-        return shift, matrix
+        return Coordinates(shift, matrix, np.diag(size))
     values, vectors = np.linalg.eigh(matrix @ moments.covariance(bias=False)[0] @ matrix)
     order = np.argsort(values)[::-1]
     along = np.sqrt(np.maximum(values[order], 0.0))
@@ -106,7 +122,9 @@ def fit(
     components = vectors[:, order[:dimension]]
     largest = components[np.argmax(np.abs(components), axis=0), np.arange(dimension)]
     components = components * np.sign(largest)
-    return moments.mean[0], matrix @ components / (along[:dimension] if reduce.whiten else 1.0)
+    widths = along[:dimension] if reduce.whiten else np.ones(dimension)
+    back = size[:, None] * components * widths
+    return Coordinates(moments.mean[0], matrix @ components / widths, back)
 
 
 def _constant(moments: Moments) -> Array:
@@ -118,25 +136,30 @@ def _constant(moments: Moments) -> Array:
 
 def fit_beside_label(
     scale: str, reduce: ReduceSection | None, moments: Moments, x: Array, features: Sequence[str]
-) -> tuple[Array, Array]:
-    """Return shift and matrix as ``fit`` does, the last column being a label scaled by itself.
+) -> Coordinates:
+    """Return the map as ``fit`` does, the last column being a label scaled by itself.
 
     Raises:
         InputError: as in ``fit``, or there are too many coordinates beside the label.
     """
     mean, spread = moments.mean, moments.spread
     ours = replace(moments, mean=mean[:, :-1], spread=spread[:, :-1, :-1])
-    label = replace(moments, mean=mean[:, -1:], spread=spread[:, -1:, -1:])
-    shift, matrix = fit(scale, reduce, ours, x[:, :-1], features[:-1])
-    if matrix.shape[1] >= LARGEST_DIMENSION:
+    of_label = replace(moments, mean=mean[:, -1:], spread=spread[:, -1:, -1:])
+    inside = fit(scale, reduce, ours, x[:, :-1], features[:-1])
+    if inside.matrix.shape[1] >= LARGEST_DIMENSION:
         raise InputError(
-            f"data.reduce: too many coordinates beside the label; got {matrix.shape[1]}, expected "
-            f"at most {LARGEST_DIMENSION - 1}. Lower data.reduce.dimension."
+            "data.reduce: too many coordinates beside the label; got "
+            f"{inside.matrix.shape[1]}, expected at most {LARGEST_DIMENSION - 1}. Lower "
+            "data.reduce.dimension."
         )
-    if _constant(label).any():
+    if _constant(of_label).any():
         raise InputError(
             f"data.label: a constant column; got {mean[0, -1]:g} up to rounding in every "
             f"training row of '{features[-1]}', expected values that differ. Choose another column."
         )
-    middle, size = fit(scale, None, label, x[:, -1:], features[-1:])
-    return np.concatenate([shift, middle]), block_diag(matrix, size)
+    beside = fit(scale, None, of_label, x[:, -1:], features[-1:])
+    return Coordinates(
+        np.concatenate([inside.shift, beside.shift]),
+        block_diag(inside.matrix, beside.matrix),
+        block_diag(inside.back, beside.back),
+    )

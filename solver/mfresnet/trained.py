@@ -6,7 +6,7 @@
 >>> from mfresnet.trained import TrainedNetwork
 >>> network = TrainedNetwork(
 ...     features=("width", "height"), labels=("left", "right"),
-...     shift=np.zeros(2), matrix=np.eye(2), block="square", activation="tanh",
+...     shift=np.zeros(2), matrix=np.eye(2), back=np.eye(2), block="square", activation="tanh",
 ...     parameters={"W": np.array([2 * np.eye(2)]), "b": np.zeros((1, 2))},
 ...     final_time=1.0, order=1, steps_per_layer=1,
 ...     head={"H": np.array([[-1.0, 0.0], [1.0, 0.0]]), "h": np.zeros(2)},
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mfresnet.case import Case
     from mfresnet.functional import ReducedFunctional
 
-ARRAYS = ("features", "labels", "shift", "matrix")
+ARRAYS = ("features", "labels", "shift", "matrix", "back")
 SCALARS: dict[str, type] = {
     "block": str,
     "activation": str,
@@ -69,6 +69,7 @@ class TrainedNetwork:
         labels: names of the classes.
         shift: see above, (m,).
         matrix: see above, (m, d).
+        back: points to features, features = shift + back x, (m, d), see ``scaling.Coordinates``.
         block: a name in ``BLOCKS``.
         activation: a name in ``ACTIVATIONS``.
         parameters: name -> the parameters of all layers, (layers, ...).
@@ -90,6 +91,7 @@ class TrainedNetwork:
     labels: tuple[str, ...]
     shift: Array
     matrix: Array
+    back: Array
     block: str
     activation: str
     parameters: Mapping[str, Array]
@@ -136,6 +138,10 @@ class TrainedNetwork:
     def reduce(self, features: Array) -> Array:
         """Return the points of samples at 0, x = matrix^T (features - shift), (n, m) -> (d, n)."""
         return ((features - self.shift) @ self.matrix).T
+
+    def restore(self, x: Array) -> Array:
+        """Return the samples that points stand for, shift + back x, (d, n) -> (n, m)."""
+        return self.shift + x.T @ self.back.T
 
     # ------------------------------------------------------------------ points as columns
     @property
@@ -191,6 +197,7 @@ class TrainedNetwork:
             labels=tuple(map(str, arrays["labels"])),
             shift=arrays["shift"],
             matrix=arrays["matrix"],
+            back=arrays["back"],
             parameters={n: v for n, v in rest.items() if n not in ("H", "h")},
             head={n: v for n, v in rest.items() if n in ("H", "h")},
             **scalars,
@@ -239,7 +246,7 @@ def assemble(
         case: the case.
         labels: names of the classes.
         targets: the points that they should reach, (classes, d), any other shape without.
-        data: features, shift and matrix of ``Dataset``, None without samples.
+        data: features, shift, matrix and back of ``Dataset``, None without samples.
         controls: the trained controls.
         steps_per_layer: steps of the density in a layer.
     """
@@ -249,13 +256,13 @@ def assemble(
     label = None if case.data is None else case.data.label
     if data is None:
         names = [f"x{i + 1}" for i in range(d)]
-        data = {"features": names, "shift": np.zeros(d), "matrix": np.eye(d)}
-    shift, matrix = (np.asarray(data[n], dtype=float) for n in ("shift", "matrix"))
+        data = {"features": names, "shift": np.zeros(d), "matrix": np.eye(d), "back": np.eye(d)}
+    shift, matrix, back = (np.asarray(data[n], dtype=float) for n in ("shift", "matrix", "back"))
     if regression and len(shift) > len(data["features"]):
         # the last row and column are those of the label
-        size, middle = 1.0 / matrix[-1, -1], shift[-1]
+        size, middle = back[-1, -1], shift[-1]
         head = {"H": size * head["H"], "h": size * head["h"] + middle}
-        shift, matrix = shift[:-1], matrix[:-1, :-1]
+        shift, matrix, back = shift[:-1], matrix[:-1, :-1], back[:-1, :-1]
     if not head and len(labels) > 1 and targets.shape == (len(labels), d):
         head = heads.of_targets(targets)
     network = TrainedNetwork(
@@ -263,6 +270,7 @@ def assemble(
         labels=tuple(labels),
         shift=shift,
         matrix=matrix,
+        back=back,
         block=case.network.block,
         activation=case.network.activation,
         parameters={n: np.array(v) for n, v in controls.values.items() if n not in controls.head},
