@@ -71,7 +71,7 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
     except MemoryError:
         return Exit.FAILED, "mfresnet: out of memory. Use fewer cells, layers or classes."
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
+        place = f"{error.filename}: " if error.filename else "mfresnet: "
         return Exit.FAILED, f"{place}{error.strerror or error}. Check the path and the disk."
     except Exception:
         text = traceback.format_exc().rstrip()

@@ -9,17 +9,23 @@ holds all fields over the space-depth plane.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+from dolfinx import fem
 
 from mfresnet.arrays import Array
+from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import collect, together
-from mfresnet.paraview import FORMATS, Bp, Pvd
+from mfresnet.paraview import FORMATS, Format, Pair
 from mfresnet.reversal import States
+
+END = b"</VTKFile>"
+Write = Callable[[float], None]
 
 
 def write_fields(
@@ -33,6 +39,9 @@ def write_fields(
         directory: where the files go.
         endings: of the files that are wanted, rows of ``FORMATS``.
 
+    Raises:
+        SolveError: the disk is full.
+
     Parallel: collective.
     """
     labels = [identifier(name) for name in functional.population.labels]
@@ -41,67 +50,112 @@ def write_fields(
         _write_plane(functional, theta, labels, directory)
         chosen.remove(".pvd")
     formats = [FORMATS[ending](functional.transport.space) for ending in chosen]
-    if not formats:
-        return
-    times, per_layer = depths(functional), functional.steps_per_layer
-    n_layers = functional.controls.layers
-
-    with _series(formats, "density", labels, directory) as write:
-        functional.visit(
-            theta,
-            lambda n, f, left: write(f, times[n // per_layer]),
-            functional.sweep.boundaries,
-        )
-    # psi comes from T to 0; where memory is short it waits on disk
-    kept, disk = States(functional.comm), not functional.plan.whole
-    functional.derivative(theta, lambda layer, psi: kept.put(layer, (psi,), disk))
-    with _series(formats, "adjoint", labels, directory) as write:
-        psi = np.empty_like(functional.f0)
-        for layer in range(n_layers + 1):
-            kept.get(layer, (psi,), forget=True)
-            write(psi, times[layer])
-    _write_velocity(functional, theta, formats, directory)
-
-
-def _write_velocity(
-    functional: ReducedFunctional, theta: Array, formats: Sequence[Pvd | Bp], directory: Path
-) -> None:
-    network, nodes = functional.network(theta), formats[0].nodes()
-    with ExitStack() as stack:
-        functions = [form.vector("velocity") for form in formats]
-        files = [
-            stack.enter_context(closing(form.open(directory / "velocity", [function])))
-            for form, function in zip(formats, functions, strict=True)
-        ]
-        for layer, t in enumerate(depths(functional)[:-1]):
-            v = network.velocity(nodes, layer)
-            for form, function, file in zip(formats, functions, files, strict=True):
-                form.set_vector(function, v)
-                file.write(t)
+    if formats:
+        _write_series(functional, theta, labels, formats, directory)
+    with _on_disk(functional, directory):
+        if functional.comm.rank == 0:
+            cut = [file.name for file in sorted(directory.glob("*.*vtu")) if not _whole(file)]
+            if cut:
+                raise OSError(f"{cut[0]} is cut off")
 
 
 @contextmanager
-def _series(
-    formats: Sequence[Pvd | Bp], name: str, labels: Sequence[str], directory: Path
-) -> Iterator[Callable[[Array, float], None]]:
-    """Open the files of one field a class; what is given adds the fields, (classes, n_owned), at t.
+def _on_disk(functional: ReducedFunctional, directory: Path) -> Iterator[None]:
+    """Raise SolveError on all ranks where one cannot write. Collective on leaving the block."""
+    with together(functional.comm):
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            raise SolveError(
+                f"output.fields: the fields cannot be written; got '{error}', expected room in "
+                f"{directory}. Free the disk or set output.fields to false."
+            ) from error
+
+
+def _whole(file: Path) -> bool:
+    """Return whether a file of VTK has its end; DOLFINx does not say when the disk was full."""
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - len(END) - 2))
+        return stream.read().strip().endswith(END)
+
+
+def _write_series(
+    functional: ReducedFunctional,
+    theta: Array,
+    labels: Sequence[str],
+    formats: Sequence[Format],
+    directory: Path,
+) -> None:
+    times, per_layer = depths(functional), functional.steps_per_layer
+    n_layers = functional.controls.layers
+
+    def scalars(name: str) -> list[list[Pair]]:
+        return [[form.scalar(f"{name}_{label}") for label in labels] for form in formats]
+
+    def set_scalars(pairs: list[list[Pair]], fields: Array) -> None:
+        for form, of_form in zip(formats, pairs, strict=True):
+            for pair, field in zip(of_form, fields, strict=True):
+                form.set_scalar(pair, field)
+
+    def opened(stem: str, pairs: list[list[Pair]]) -> AbstractContextManager[Write]:
+        functions = [[f for pair in of_form for f in pair] for of_form in pairs]
+        return _opened(functional, formats, functions, directory / stem)
+
+    density = scalars("density")
+    with opened("density", density) as write:
+
+        def add(n: int, f: Array, left: Array) -> None:
+            set_scalars(density, f)
+            write(times[n // per_layer])
+
+        functional.visit(theta, add, functional.sweep.boundaries)
+    # psi comes from T to 0; where memory is short it waits on disk
+    kept, disk = States(functional.comm), not functional.plan.whole
+    functional.derivative(theta, lambda layer, psi: kept.put(layer, (psi,), disk))
+    adjoint = scalars("adjoint")
+    with opened("adjoint", adjoint) as write:
+        psi = np.empty_like(functional.f0)
+        for layer in range(n_layers + 1):
+            kept.get(layer, (psi,), forget=True)
+            set_scalars(adjoint, psi)
+            write(times[layer])
+    velocity = [form.vector("velocity") for form in formats]
+    network, nodes = functional.network(theta), formats[0].nodes()
+    with _opened(functional, formats, [[f] for f in velocity], directory / "velocity") as write:
+        for layer in range(n_layers):
+            v = network.velocity(nodes, layer)
+            for form, function in zip(formats, velocity, strict=True):
+                form.set_vector(function, v)
+            write(times[layer])
+
+
+@contextmanager
+def _opened(
+    functional: ReducedFunctional,
+    formats: Sequence[Format],
+    functions: Sequence[list[fem.Function]],
+    stem: Path,
+) -> Iterator[Write]:
+    """Open a file of functions in each format; what is given adds them at a depth t.
 
     Parallel: collective.
     """
-    with ExitStack() as stack:
-        functions = [[form.scalar(f"{name}_{label}") for label in labels] for form in formats]
-        files = [
-            stack.enter_context(
-                closing(form.open(directory / name, [f for pair in pairs for f in pair]))
-            )
-            for form, pairs in zip(formats, functions, strict=True)
-        ]
 
-        def write(fields: Array, t: float) -> None:
-            for form, pairs, file in zip(formats, functions, files, strict=True):
-                for pair, field in zip(pairs, fields, strict=True):
-                    form.set_scalar(pair, field)
-                file.write(t)
+    def close(file: Any) -> None:
+        with _on_disk(functional, stem.parent):
+            file.close()
+
+    with ExitStack() as stack:
+        files = []
+        for form, of_form in zip(formats, functions, strict=True):
+            with _on_disk(functional, stem.parent):
+                files.append(form.open(stem, of_form))
+            stack.callback(close, files[-1])
+
+        def write(t: float) -> None:
+            for file in files:
+                with _on_disk(functional, stem.parent):
+                    file.write(t)
 
         yield write
 
@@ -137,13 +191,14 @@ def _write_plane(
     layers = [network.velocity(nodes, k) for k in range(len(times) - 1)]
     velocity = np.stack([*layers, layers[-1]], axis=-1).reshape(len(x), n, -1)
     gathered = {k: collect(comm, v) for k, v in (sampled | {"velocity": velocity}).items()}
-    with together(comm):
+    with _on_disk(functional, directory):
         if comm.rank == 0:
             _save_plane(gathered, times, directory)
 
 
 def _save_plane(gathered: dict[str, Array], times: Array, directory: Path) -> None:
     import pyvista
+    from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
 
     x = gathered.pop("x")
     cells, n = x.shape
@@ -156,7 +211,12 @@ def _save_plane(gathered: dict[str, Array], times: Array, directory: Path) -> No
     mesh = pyvista.UnstructuredGrid({pyvista.CellType.QUAD: quads}, grid.reshape(-1, 3))
     for name, values in gathered.items():
         mesh.point_data[name] = values.ravel()
-    mesh.save(directory / "plane.vtu")
+    # into memory first: VTK crashes where the disk is full
+    writer = vtkXMLUnstructuredGridWriter()
+    writer.SetInputData(mesh)
+    writer.WriteToOutputStringOn()
+    writer.Write()
+    (directory / "plane.vtu").write_text(writer.GetOutputString())
     text = (
         '<?xml version="1.0"?>\n<VTKFile type="Collection" version="0.1">\n  <Collection>\n'
         f'    <DataSet timestep="0" file={quoteattr("plane.vtu")}/>\n'

@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,22 @@ def test_fields_integrate_right_in_vtk(cell: str, tmp_path: Path) -> None:
     else:
         peak(functional, f)
     COMM.Barrier()
+
+
+@pytest.mark.parametrize("cell", ["interval", "quadrilateral"])
+@pytest.mark.parametrize("room", [100, 6000])
+def test_fields_without_room_are_one_sentence(cell: str, room: int, tmp_path: Path) -> None:
+    """On all ranks, and no file is left that is cut off in silence."""
+    functional = ReducedFunctional(make_case(cell, mesh={"cells": [30] * CELLS[cell]}), COMM)
+    directory = Path(COMM.bcast(str(tmp_path), root=0))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(SolveError, match=r"^output\.fields: the fields cannot be written; got"):
+            write_fields(functional, functional.theta0, directory)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    write_fields(functional, functional.theta0, directory)
 
 
 def peak(functional: ReducedFunctional, f: Array) -> float:
