@@ -6,6 +6,7 @@ from mpi4py import MPI
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -254,6 +255,12 @@ def test_check(tmp_path: Path) -> None:
     done = command("check", PLANE, settings=["network.layers=4"])
     assert done.returncode == 0 and done.stderr == ""
     assert "# Before training: no controls make the loss smaller than 0.05" in done.stdout
+    assert re.search(r"# Memory: about \d+ MB; all layers held in [\d.]+ MB\.\n", done.stdout)
+    steps = ReducedFunctional(load(PLANE, ["network.layers=4"]), MPI.COMM_SELF).steps_per_layer
+    assert f"# Steps: {steps} in each of 4 layers.\n" in done.stdout
+    little = command("check", PLANE, settings=["resources.memory=2 kB"])
+    assert little.returncode == 2
+    assert little.stderr.startswith("resources.memory: too little for one layer; got 2 kB")
     (tmp_path / "case.toml").write_text(done.stdout)
     assert load(tmp_path / "case.toml") == filled(PLANE, ["network.layers=4"])
     assert command("check", tmp_path / "none.toml").returncode == 2

@@ -77,19 +77,24 @@ def run(
 def check(case: CaseFile, settings: Settings = None) -> None:
     """Check a case file and its data without running it, and show it with all filled in.
 
-    The lower bound of the loss stands below it as a comment.
+    Memory, steps and the lower bound of the loss stand below it as comments; all is set up as for a
+    run.
     """
     from mfresnet.case import load
+    from mfresnet.functional import ReducedFunctional
     from mfresnet.population import populate
-    from mfresnet.reachability import lower_bound_of_case
+    from mfresnet.reachability import lower_bound
 
     given = load(case, settings or ())
     population = populate(given, MPI.COMM_WORLD)
     resolved = given.resolve(population)
     say(resolved.to_toml().rstrip())
-    bound = lower_bound_of_case(resolved, population)
+    functional = ReducedFunctional(resolved, MPI.COMM_WORLD, population)
+    bound = lower_bound(functional)
     why = "no argument bounds the loss from below." if bound is None else bound.sentence()
-    say(f"\n# Before training: {why}")
+    say(f"\n# {functional.memory_sentence()}.")
+    say(f"# Steps: {functional.steps_per_layer} in each of {functional.controls.layers} layers.")
+    say(f"# Before training: {why}")
 
 
 @app.command()

@@ -13,33 +13,25 @@ import numpy as np
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.balance import Balance, balance
+from mfresnet.budget import initial_steps, make_plan
 from mfresnet.case import Case
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import SolveError
-from mfresnet.layer import Layer
 from mfresnet.limiter import LIMITERS
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
-from mfresnet.memory import available, peak, release, resident
+from mfresnet.memory import in_units, peak, release, resident
 from mfresnet.meshfile import create
-from mfresnet.methods import METHODS
 from mfresnet.objective import DepthLoss, depth_weights
 from mfresnet.parallel import maximum, total
 from mfresnet.particles import Network
 from mfresnet.penalties import Penalties
-from mfresnet.plan import Plan, choose
 from mfresnet.population import Population, populate
-from mfresnet.positivity import mean_rate, mean_rate_bound
-from mfresnet.schemes import SCHEMES, Scheme, cfl_constant
+from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep, Visit, steps_needed
 from mfresnet.tangent import Tangent
 from mfresnet.transport import Transport
-
-SHARE = 0.8
-"""Share of the available memory that may be used where the case file does not say."""
-MARGIN = 1.5
-"""Factor on the rate of the initial controls where the velocity has no bound of its own."""
 
 
 class ReducedFunctional:
@@ -115,26 +107,11 @@ class ReducedFunctional:
         self._penalties = Penalties(case.penalty, self.controls)
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
-        self.set_steps(case.time.steps_per_layer or self._choose_steps())
-
-    def _choose_steps(self) -> int:
-        """Return the steps per layer from the velocity bound, or from the initial controls."""
-        transport, network = self.transport, self.network(self.theta0)
-        bound, positive = self._block.bound(self._activation), self.limiter is not None
-        cfl = cfl_constant(self.case.time.order, self.case.space.degree)
-        if np.isfinite(bound):
-            rate = transport.rates.bound(bound) / cfl
-            if positive:
-                rate = max(rate, mean_rate_bound(transport, bound))
-        else:
-            a, rate = transport.new_coefficients(), 0.0
-            for layer in range(self.controls.layers):
-                v = network.velocity(transport.points, layer)
-                rate = max(rate, MARGIN * transport.rates.rate(transport.coefficients(v, a)) / cfl)
-                if positive:
-                    rate = max(rate, MARGIN * mean_rate(transport, v, a))
-        rate = float(maximum(self.comm, rate)[0])
-        return steps_needed(rate, self.controls.layer_time)
+        steps = case.time.steps_per_layer
+        if steps is None:
+            start = self.network(self.theta0)
+            steps = initial_steps(case, self.transport, start, positive=self.limiter is not None)
+        self.set_steps(steps)
 
     def set_steps(self, steps_per_layer: int) -> None:
         """Set the number of time steps in a layer; J changes by the error of the time stepping.
@@ -142,42 +119,28 @@ class ReducedFunctional:
         Raises:
             InputError: resources.memory is too little for one layer.
         """
-        case, scheme = self.case, SCHEMES[self.case.time.order]
+        case, transport, n_classes = self.case, self.transport, len(self.f0)
         self.steps_per_layer = steps_per_layer
         self._tangent: Tangent | None = None
         self._theta: Array | None = None
         self.__dict__.pop("sweep", None)  # its memory is free for the next one
         release()
-        self.plan = self._make_plan(scheme, steps_per_layer)
+        self.plan = make_plan(case, transport, steps_per_layer, n_classes)
         # setting up may have taken more than the sweeps will
         self.predicted_memory = max(peak(self.comm), resident(self.comm) + self.plan.memory)
+        scheme, plan = SCHEMES[case.time.order], self.plan
         self.sweep = Sweep(
-            self.transport,
-            self.controls,
-            scheme,
-            steps_per_layer,
-            len(self.f0),
-            self.plan,
-            self.limiter,
+            transport, self.controls, scheme, steps_per_layer, n_classes, plan, self.limiter
         )
         self.depth_loss = DepthLoss(
             self._loss,
             depth_weights(self.sweep.steps, self.sweep.dt, case.loss.terminal, case.loss.running),
-            self.transport.exit_weights,
+            transport.exit_weights,
         )
 
-    def _make_plan(self, scheme: Scheme, steps_per_layer: int) -> Plan:
-        case, transport, classes = self.case, self.transport, len(self.f0)
-        method = METHODS[case.training.method]
-        layer = Layer.bytes(transport, scheme, steps_per_layer, classes)
-        state = 8 * classes * (transport.space.n_owned + transport.n_exit)
-        frozen = 8 * transport.n_coefficients * self.controls.layers * method.frozen
-        sums = total(self.comm, [layer, state, frozen])
-        layer, state, frozen = (int(n) for n in sums * (1 + method.hessian))
-        given = case.resources.bytes()
-        memory = SHARE * available(self.comm) if given is None else given
-        disk = case.resources.disk_bytes()
-        return choose(self.controls.layers, layer, state, memory, disk, reserved=frozen)
+    def memory_sentence(self) -> str:
+        """Return what memory a training takes, for the user."""
+        return f"Memory: about {in_units(self.predicted_memory)}; {self.plan.sentence()}"
 
     def steps_for(self, theta: Array) -> int:
         """Return how many time steps a layer needs with theta. Parallel: collective."""

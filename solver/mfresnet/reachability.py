@@ -9,8 +9,6 @@ quadrature rule, so that a bound holds up to the error of the mesh.
 
 from __future__ import annotations
 
-from mpi4py import MPI
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,7 +21,6 @@ from mfresnet.density_bounds import (
     displacement_kullback_leibler,
 )
 from mfresnet.functional import ReducedFunctional
-from mfresnet.meshfile import create
 from mfresnet.nodes import Start
 from mfresnet.obstacles import (
     affine_quadratic,
@@ -157,17 +154,3 @@ def lower_bound(functional: ReducedFunctional) -> LowerBound | None:
             functional.controls.initial,
         )
     )
-
-
-def lower_bound_of_case(case: Case, population: Population) -> LowerBound | None:
-    """Return the largest lower bound before any operator is made, for ``mfresnet check``.
-
-    Args:
-        case: the case, resolved.
-        population: what ``populate`` returns for it.
-
-    Parallel: collective.
-    """
-    space = Space(create(case, population.extent, MPI.COMM_WORLD), case.space.degree)
-    initial = case.initial_controls(len(population.labels))
-    return best(lower_bounds(case, population, space, population.project(space)[0], initial))

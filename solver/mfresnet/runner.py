@@ -25,7 +25,6 @@ from mfresnet.export import (
 )
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
-from mfresnet.memory import in_units
 from mfresnet.nested import Stage, train
 from mfresnet.output import write_fields
 from mfresnet.parallel import together
@@ -172,9 +171,7 @@ def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
         f"{functional.steps_per_layer} steps, {controls.size} controls, "
         f"{functional.comm.size} rank{'s' * (functional.comm.size > 1)}"
     )
-    progress.say(
-        f"Memory: about {in_units(functional.predicted_memory)}; {functional.plan.sentence()}"
-    )
+    progress.say(functional.memory_sentence())
     population, dataset = functional.population, functional.population.dataset
     if dataset is not None and population.bandwidths is not None:
         pairs = zip(population.labels, population.bandwidths, strict=True)
