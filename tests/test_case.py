@@ -243,6 +243,13 @@ def test_all_mistakes_at_once() -> None:
     assert len(found) == 4
 
 
+def test_fields_that_this_dolfinx_cannot_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {"classes": [CLASS], "output": {"bp": True}}
+    assert parse(data).output.endings() == [".pvd", ".bp"]
+    monkeypatch.setattr("dolfinx.has_adios2", False)
+    assert messages(data)[0].startswith("output.bp: DOLFINx is built without ADIOS2; got true")
+
+
 def test_plain_numbers_on_the_line() -> None:
     classes = [{"density": gaussian(0.5, 0.04), "target": 2}]
     case = make_case("interval", classes=classes, mesh={"cells": 7, "lower": -1, "upper": 3})

@@ -21,7 +21,7 @@ from pydantic import ValidationError as PydanticError
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS, Block, beside_label
-from mfresnet.checks import contradictions, misfit
+from mfresnet.checks import contradictions
 from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_controls
 from mfresnet.data import DataSection
 from mfresnet.density import Density
@@ -30,6 +30,7 @@ from mfresnet.expression import boxed
 from mfresnet.losses import LOSSES, TASKS, loss_section
 from mfresnet.mesh import CELLS
 from mfresnet.models import Chosen, Model, Name
+from mfresnet.network_checks import misfit
 from mfresnet.penalties import penalty_section
 from mfresnet.refusals import sentences
 from mfresnet.sections import (

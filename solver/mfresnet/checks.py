@@ -4,18 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import dolfinx
 import numpy as np
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
 from mfresnet.density_losses import DensitySection
-from mfresnet.errors import InputError, suggestion
+from mfresnet.errors import InputError
 from mfresnet.fluxes import FLUXES
 from mfresnet.losses import LOSSES
-from mfresnet.methods import METHODS
+from mfresnet.network_checks import network_contradictions, wrong_length
 from mfresnet.schemes import cfl_constant
 
 if TYPE_CHECKING:
@@ -24,15 +24,8 @@ if TYPE_CHECKING:
 
 def contradictions(case: Case) -> list[str]:
     """Return a sentence for everything in a case that does not fit together."""
-    parts = (_task, _mesh, _classes, _network, _initial, _loss, _training)
+    parts = (_task, _mesh, _classes, _loss, network_contradictions, _output)
     return [sentence for part in parts for sentence in part(case)]
-
-
-def _length(where: str, given: Sequence[Any], d: int, cell: str) -> list[str]:
-    if len(given) == d:
-        return []
-    text = f"{where}: wrong length; got {len(given)}, expected {d} for mesh.cell {cell}."
-    return [f"{text} Give one value per direction."]
 
 
 def _task(case: Case) -> list[str]:
@@ -79,7 +72,7 @@ def _steering(case: Case) -> list[str]:
         )
     if case.start is not None:
         for name, length in case.start.dimensions().items():
-            found += _length(f"start.{name}", range(length), case.dimension, case.mesh.cell)
+            found += wrong_length(f"start.{name}", range(length), case.dimension, case.mesh.cell)
     return found
 
 
@@ -87,7 +80,7 @@ def _mesh(case: Case) -> list[str]:
     d, mesh, found = case.dimension, case.mesh, []
     for name in ("cells", "lower", "upper"):
         if (value := getattr(mesh, name)) is not None:
-            found += _length(f"mesh.{name}", value, d, mesh.cell)
+            found += wrong_length(f"mesh.{name}", value, d, mesh.cell)
     if mesh.lower and mesh.upper and any(a >= b for a, b in zip(mesh.lower, mesh.upper)):  # noqa: B905
         found.append(
             f"mesh.upper: not above mesh.lower; got {mesh.upper}, expected more than "
@@ -150,14 +143,15 @@ def _classes(case: Case) -> list[str]:
     for k, section in enumerate(case.classes):
         for name, length in section.density.dimensions().items():
             where = f"classes.{k}.density.{name}"
-            found += _length(where, range(length), case.dimension, case.mesh.cell)
+            found += wrong_length(where, range(length), case.dimension, case.mesh.cell)
         if section.target is None and LOSSES[case.loss.kind].targets:
             found.append(
                 f"classes.{k}.target: missing; got nothing, expected {case.dimension} numbers "
                 f"for loss {case.loss.kind}. Add the point that the class should reach."
             )
         elif section.target is not None:
-            found += _length(f"classes.{k}.target", section.target, case.dimension, case.mesh.cell)
+            where = f"classes.{k}.target"
+            found += wrong_length(where, section.target, case.dimension, case.mesh.cell)
     given = [c.weight is not None for c in case.classes]
     if any(given) and not all(given):
         found.append("classes.weight: given for some classes only. Give all weights or none.")
@@ -174,29 +168,10 @@ def _classes(case: Case) -> list[str]:
     return found
 
 
-def _levels(case: Case) -> list[str]:
-    training, found = case.training, []
-    if training.seeds is not None and case.initial_kind() != "random":
-        found.append(
-            f"training.seeds: only for random starts; got initial.kind {case.initial_kind()}, "
-            "expected random. Change initial.kind or remove the seeds."
-        )
-    layers = [level.layers for level in training.levels or []] + [case.network.layers]
-    for k, level in enumerate(training.levels or []):
-        place = f"training.levels.{k}"
-        found += _length(f"{place}.cells", level.cells, case.dimension, case.mesh.cell)
-        if layers[k + 1] % level.layers:
-            found.append(
-                f"{place}.layers: the next level cannot take over its controls; got "
-                f"{level.layers}, expected a divisor of {layers[k + 1]}. Change it."
-            )
-    return found
-
-
 def _loss(case: Case) -> list[str]:
     found = []
     for name, length in case.loss.dimensions().items():
-        found += _length(f"loss.{name}", range(length), case.dimension, case.mesh.cell)
+        found += wrong_length(f"loss.{name}", range(length), case.dimension, case.mesh.cell)
     if case.loss.terminal == case.loss.running == 0.0:
         found.append(
             "loss.terminal: no loss at all; got 0 with loss.running 0, expected one of them above "
@@ -211,95 +186,7 @@ def _loss(case: Case) -> list[str]:
     return found
 
 
-def _network(case: Case) -> list[str]:
-    network, found = case.network, []
-    block = BLOCKS[network.block]
-    if block.wide and network.width is None:
-        found.append(
-            f"network.width: missing; got nothing, expected the number of hidden units of block "
-            f"{network.block}. Add it."
-        )
-    if not block.wide and network.width is not None:
-        found.append(
-            f"network.width: not for block {network.block}; got {network.width}, expected nothing. "
-            "Remove it or set network.block."
-        )
-    names, trainable = [*case.shapes(), *case.head(1)], case.trainable()
-    for name in trainable:
-        if name not in names:
-            found.append(
-                f"network.trainable: unknown name; got '{name}', expected some of "
-                f"{', '.join(names)}. Remove it."
-            )
-    if len(set(trainable)) < len(trainable):
-        found.append(
-            f"network.trainable: a name twice; got {trainable}, expected each once. Remove one."
-        )
-    return found
-
-
-def _initial(case: Case) -> list[str]:
-    initial, kind, found = case.initial, case.initial_kind(), []
-    shapes = case.shapes() | ({} if case.data else case.head(len(case.classes)))
-    names, given = [*case.shapes(), *case.head(1)], initial.values()
-    known = sorted([*type(initial).model_fields, *names])
-    for name in given:
-        if name not in names:
-            text = f"initial.{name}: unknown key; got '{name}', expected one of {', '.join(known)}."
-            found.append(text + (suggestion(name, known) or " Remove it."))
-        elif kind != "values":
-            found.append(
-                f"initial.{name}: only for kind values; got kind {kind}, expected no "
-                f"{name}. Remove it or set initial.kind."
-            )
-    if kind == "values":
-        found += [m for name, shape in shapes.items() for m in misfit(name, given.get(name), shape)]
-    if (kind == "file") != (initial.file is not None):
-        found.append(
-            f"initial.file: goes with kind file; got {initial.file} with kind {kind}, expected "
-            "both or neither. Set initial.kind and initial.file."
-        )
-    if kind in ("zero", "identity") and BLOCKS[case.network.block].zero_is_critical:
-        found.append(
-            f"initial.kind: not for block {case.network.block}, whose hidden units at zero get no "
-            f"derivative; got {kind}, expected random, values or file. Change it."
-        )
-    return found
-
-
-def misfit(name: str, value: Any, shape: tuple[int, ...]) -> list[str]:
-    """Return the sentence for an initial value that is missing or has another shape."""
-    if value is None:
-        return [f"initial.{name}: missing; got nothing, expected shape {shape}. Add it."]
-    try:
-        given = np.asarray(value, float)
-    except (ValueError, TypeError):
-        given = np.full(0, np.nan)
-    fits = given.shape == shape or (given.ndim == 0 and set(shape) == {1})
-    if fits and np.isfinite(given).all():
+def _output(case: Case) -> list[str]:
+    if not case.output.bp or dolfinx.has_adios2:
         return []
-    return [f"initial.{name}: wrong shape; got {value}, expected shape {shape}. Mend it."]
-
-
-def _training(case: Case) -> list[str]:
-    training, found = case.training, _levels(case)
-    lower = -np.inf if training.lower is None else training.lower
-    upper = np.inf if training.upper is None else training.upper
-    if lower >= upper:
-        found.append(
-            f"training.upper: not above training.lower; got {upper}, expected more than {lower}. "
-            "Exchange or enlarge them."
-        )
-    bounded = training.lower is not None or training.upper is not None
-    if training.method == "maximum_principle" and not bounded and not case.penalty.tikhonov.weight:
-        found.append(
-            "training.method: the Hamiltonian has no least value; got maximum_principle with "
-            "penalty.tikhonov 0 and no bounds, expected one of them. Add one."
-        )
-    if bounded and training.method != "lmvm" and not METHODS[training.method].bounds:
-        names = ", ".join(n for n, m in METHODS.items() if m.bounds)
-        found.append(
-            f"training.method: cannot keep training.lower and training.upper; got "
-            f"{training.method}, expected one of {names}. Choose one of them or omit the bounds."
-        )
-    return found
+    return ["output.bp: DOLFINx is built without ADIOS2; got true, expected false. Change it."]
