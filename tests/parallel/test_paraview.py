@@ -32,7 +32,7 @@ WEIGHTS = {
 def read(path: Path, names: list[str]) -> list[dict[str, Array]]:
     """Return nodes of cells (cells, nodes, ...) at every depth, all blocks one after the other."""
     found = []
-    with adios2.Stream(str(path), "r", MPI.COMM_SELF) as stream:
+    with adios2.Stream(str(path), "r") as stream:
         for _ in stream:
             engine, parts = stream.engine, {name: [] for name in ["geometry", *names]}
             cells = stream.inquire_variable("connectivity")
