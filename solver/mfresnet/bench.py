@@ -17,6 +17,7 @@ from dolfinx import fem
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
 from mfresnet.functional import ReducedFunctional
+from mfresnet.limiter import LIMITERS
 from mfresnet.mesh import CELLS
 from mfresnet.parallel import maximum, total
 from mfresnet.space import Space
@@ -36,8 +37,8 @@ ROWS: tuple[tuple[str, int, int], ...] = (
 """Cell type, cells a direction, degree."""
 SHARED = ("hexahedron", 32, 1)
 """The same, for the comparison of all ranks with one."""
-LIMITER = "zhang_shu"
-"""The limiter whose cost is measured, as the ratio of times of one step with and without it."""
+LIMITED = [name for name, make in LIMITERS.items() if make is not None]
+"""The limiters whose cost is measured, as the ratio of times of one step with and without them."""
 SHARED_TIMES = ("apply", "transpose", "value", "value_and_derivative")
 ROUNDS, NAP = 4, 0.01
 
@@ -145,12 +146,12 @@ def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[st
     operator = _operator(functional)
     operator["assemble"] = assembler(space, space.to_function(functional.f0[0]))
     times = _seconds(comm, operator, REPEATS, 20)
-    limited = ReducedFunctional(bench_case(cell, n, degree, limiter=LIMITER), comm)
-    sweeps = _sweeps(functional) | {
-        f"limited_{name}": action for name, action in _sweeps(limited).items()
-    }
+    sweeps, more_steps = _sweeps(functional), {}
+    for kind in LIMITED:
+        limited = ReducedFunctional(bench_case(cell, n, degree, limiter=kind), comm)
+        sweeps |= {f"{kind}_{name}": action for name, action in _sweeps(limited).items()}
+        more_steps[kind] = limited.steps_per_layer / functional.steps_per_layer
     times |= _seconds(comm, sweeps, SWEEP_REPEATS, 1)
-    more_steps = limited.steps_per_layer / functional.steps_per_layer
     return {
         "cell": cell,
         "cells": n,
@@ -162,10 +163,13 @@ def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[st
         "bytes_per_dof": float(total(comm, functional.transport.bytes)[0]) / space.n_global,
         "assemble_over_apply": times["assemble"] / times["apply"],
         "derivative_over_value": times["value_and_derivative"] / times["value"],
-        "limited_steps": more_steps,
         "limited_over_free": {
-            name: times[f"limited_{name}"] / times[name] / more_steps
-            for name in ("value", "value_and_derivative")
+            kind: {"steps": steps}
+            | {
+                name: times[f"{kind}_{name}"] / times[name] / steps
+                for name in ("value", "value_and_derivative")
+            }
+            for kind, steps in more_steps.items()
         },
     }
 
@@ -207,8 +211,10 @@ def table(result: dict[str, Any]) -> str:
     """Return the figures as a table."""
     rows = [
         ["cells", "degree", "dofs", "apply", "transpose", "UFL / apply", "bytes/dof"]
-        + ["J", "J and derivative", "ratio", "limiter: steps", "J", "J and derivative"]
+        + ["J", "J and derivative", "ratio"]
     ]
+    for kind in LIMITED:
+        rows[0] += [f"{kind}: steps", "J", "J and derivative"]
     for row in result["rows"]:
         ms, d = row["milliseconds"], CELLS[row["cell"]]
         rows.append(
@@ -223,8 +229,11 @@ def table(result: dict[str, Any]) -> str:
                 f"{ms['value']:.1f} ms",
                 f"{ms['value_and_derivative']:.1f} ms",
                 f"{row['derivative_over_value']:.2f}",
-                f"{row['limited_steps']:.2f}",
-                *(f"{ratio:.2f}" for ratio in row["limited_over_free"].values()),
+                *(
+                    f"{r:.2f}"
+                    for costs in row["limited_over_free"].values()
+                    for r in costs.values()
+                ),
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -71,7 +71,7 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """
     network = functional.case.network
     smooth = ACTIVATIONS[network.activation].smooth and functional.case.space.flux != "upwind"
-    smooth = smooth and functional.limiter is None
+    smooth = smooth and (functional.limiter is None or functional.limiter.smooth)
     noise = np.sin(1.0 + 7.0 * np.arange(theta.size) ** 2)
     near, steps = theta + NEAR * noise, functional.steps_per_layer
     j = with_steps(functional, near)

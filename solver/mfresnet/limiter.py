@@ -4,27 +4,36 @@
 
 The scaling limiter of Zhang and Shu (J. Comput. Phys. 229, 2010), in every cell K
 
-    L(u) = m + theta (u - m) ,   m = mean of u in K ,   mu = least u at the points of K,
-    theta = min(1, m / (m - mu)) ,                                                          (11)
+    L(u) = m + theta (u - m) ,   theta = c m / (m + E) ,   theta = 1 where E = 0 ,          (11)
 
-where the points are the cell points and the facet points of the transport operator. L keeps the
-mass of every cell, is the identity where u is positive, and is homogeneous: L(c u) = c L(u) for
-c > 0. So L'(u) u = L(u) by Euler's identity, and an adjoint that is carried back by the transpose
-of L' has the same pairing with the density at every step, as without a limiter.
+with the mean m of u in K and a deficit E >= max(0, -u_i) for the values u_i at the points, which
+are the cell points and the facet points of the transport operator. L keeps the mass of every cell
+and is homogeneous, as E is: L(a u) = a L(u) for a > 0. So L'(u) u = L(u) by Euler's identity, and
+an adjoint that is carried back by the transpose of L' has the same pairing with the density at
+every step, as without a limiter. The kinds are
 
-L is differentiable where no mu is zero and every mu is attained at one point only. There
+    zhang_shu          E = max(0, -u_1, -u_2, ...)
+    smooth_zhang_shu   E = m (sum_i e(1 - u_i / m)^8)^(1/8) ,                                (12)
+                       e(r) = 0 for r <= 1 - w, r - 1 for r >= 1 + w, e'' = 15 (1 - z^2)^2 / 16 w
+                       between them with z = (r - 1) / w, w = ``WIDTH``.
+
+The first has kinks where the least value is zero or is attained at two points. The second has
+three continuous derivatives where m > 0: e is convex and above its two lines, and the norm, in
+place of the maximum, is smooth but at zero, where e vanishes as the fourth power. It limits a
+cell a little already while its least value is below w m, and not at all above.
 
     L'(u) du = dm + theta (du - dm) + dtheta (u - m) ,
-    dtheta = ((c - theta) dm + theta dmu) / (m - mu) ,
+    dtheta = (c dm - theta (dm + dE)) / (m + E) .
 
-with c = ``KEPT``. Its transpose and the derivatives of both are beside it in ``limiter.c``: in
-NumPy the passes over small cells cost more than the operator itself.
+The transpose and the derivatives of both are in ``limiter.c``: in NumPy the passes over small
+cells cost more than the operator itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,21 +48,25 @@ from mfresnet.parallel import together, total
 from mfresnet.space import Space
 
 KEPT = 1.0 - 1e-13
-"""Factor on theta, so that rounding does not make the lowest value negative."""
+"""c of the limiter with kinks, so that rounding does not make the lowest value negative."""
+OVER = 1.0 + 1e-12
+"""Factor on the smooth deficit for the same end: c is one, so that theta does not jump."""
+WIDTH = 0.125
+"""Half the width of the bend of e, in cell means."""
 EMPTY = 1e-250
 """Mean up to which a cell counts as empty: theta is zero where it has negative values."""
-CTYPES = {"d": "double", "h": "short", "i": "int"}
+CTYPES = {"d": "double", "i": "int"}
 DECLARATIONS = """
 typedef struct {
   int cells, n, points;
   const int *start, *column;
   const double *entry, *one, *weight;
-  double kept, empty;
+  double kept, empty, over, width, narrow;
 } space;
-int limit(const space *, const double *, double *, double *, short *);
-void tangent(const space *, const double *, const double *, const short *, const double *,
+int limit(const space *, const double *, double *, double *, double *);
+void tangent(const space *, const double *, const double *, const double *, const double *,
              double *);
-void transpose(const space *, const double *, const double *, const short *, double *,
+void transpose(const space *, const double *, const double *, const double *, double *,
                const double *, double *);
 """
 """What Python calls in ``limiter.c``, in the words of C; with the ``CTYPES`` of arrays."""
@@ -68,14 +81,14 @@ class Limited:
         u: where, (n_owned,).
         y: L(u), (n_owned,); u itself when nothing is limited.
         theta: theta of every cell, 1 if and only if nothing is limited in it, (cells,).
-        lowest: the number of the lowest point of every cell, (cells,).
+        slope: dE = (slope, du) in L2 over |K|, (n_owned,), in the cells where theta is not 1.
     """
 
     limiter: ZhangShu
     u: Array
     y: Array
     theta: Array
-    lowest: NDArray[np.int16]
+    slope: Array
 
     @property
     def active(self) -> bool:
@@ -105,14 +118,15 @@ class Limited:
             self.limiter.run("transpose", *self._place, psi, du, dpsi)
 
     @property
-    def _place(self) -> tuple[Array, Array, NDArray[np.int16]]:
-        return self.u, self.theta, self.lowest
+    def _place(self) -> tuple[Array, Array, Array]:
+        return self.u, self.theta, self.slope
 
 
 class ZhangShu:
-    """The scaling limiter (11) on one space.
+    """A scaling limiter (11) on one space.
 
     Attributes:
+        smooth: whether L is twice continuously differentiable.
         one: degrees of freedom of the constant one in a cell, (dofs,).
         relative_mass: diagonal of the mass matrix over |K|, (cells, dofs).
         table: the basis at all cell and facet points, (points, dofs).
@@ -120,8 +134,16 @@ class ZhangShu:
     Parallel: ``start`` is collective, all else local; a limiter knows owned cells only.
     """
 
-    def __init__(self, space: Space) -> None:
-        """Tabulate the basis at all cell and facet points. Parallel: collective."""
+    def __init__(self, space: Space, width: float = 0.0) -> None:
+        """Tabulate the basis at all cell and facet points.
+
+        Args:
+            space: the space.
+            width: w of the smooth deficit (12), below one; zero for that with kinks.
+
+        Parallel: collective.
+        """
+        self.smooth = width > 0.0
         n = space.basis.dim
         dofs = space.dofs[: space.n_owned_cells]
         firsts = np.arange(0, space.n_owned, n)
@@ -150,7 +172,8 @@ class ZhangShu:
         # C has their addresses only
         self._arrays = [self._pointer(a) for a in arrays]
         sizes = *self._shape, len(self.table)
-        self._space = compiled.ffi.new("space *", [*sizes, *self._arrays, KEPT, EMPTY])
+        numbers = 1.0 if width else KEPT, EMPTY, OVER, width, 1.0 / width if width else 0.0
+        self._space = compiled.ffi.new("space *", [*sizes, *self._arrays, *numbers])
 
     def _pointer(self, array: NDArray[Any] | None) -> Any:
         """Return an array for C, kept alive by what is returned; NULL for None."""
@@ -185,10 +208,9 @@ class ZhangShu:
 
     def linearise(self, u: Array) -> Limited:
         """Return L(u) with what its derivatives need."""
-        y, theta = np.empty_like(u), np.empty(self._shape[0])
-        lowest = np.empty(self._shape[0], dtype=np.int16)
-        count = self.run("limit", u, y, theta, lowest)
-        return Limited(self, u, y if count else u, theta, lowest)
+        y, theta, slope = np.empty_like(u), np.empty(self._shape[0]), np.empty_like(u)
+        count = self.run("limit", u, y, theta, slope)
+        return Limited(self, u, y if count else u, theta, slope)
 
     def start(self, f: Array) -> Array:
         """Return an initial density f made positive, (n_owned,), its mass being kept.
@@ -205,5 +227,9 @@ class ZhangShu:
         return np.array(self.limit(kept))
 
 
-LIMITERS: dict[str, Callable[[Space], ZhangShu] | None] = {"none": None, "zhang_shu": ZhangShu}
+LIMITERS: dict[str, Callable[[Space], ZhangShu] | None] = {
+    "none": None,
+    "zhang_shu": ZhangShu,
+    "smooth_zhang_shu": partial(ZhangShu, width=WIDTH),
+}
 """Name -> what makes the limiter of a space, None for no limiter."""

@@ -15,6 +15,7 @@ from helpers import few, gaussian, make_case, moments
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.limiter import LIMITERS
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import CELLS
 from mfresnet.optimise import minimise
@@ -42,14 +43,15 @@ def test_value_and_derivative(cell: str, activation: str) -> None:
     assert error <= 1e-10 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("kind", [name for name, make in LIMITERS.items() if make is not None])
 @pytest.mark.parametrize("cell", CELLS)
-def test_limited_densities(cell: str) -> None:
-    """J, derivative, Hessian action, mass and positivity with the limiter, off its kinks."""
+def test_limited_densities(cell: str, kind: str) -> None:
+    """J, derivative, Hessian action, mass and positivity with a limiter, off its kinks."""
     case = make_case(
         cell,
         mesh={"cells": [few(cell, 10, 4)] * CELLS[cell]},
         network={"layers": 2},
-        time={"limiter": "zhang_shu"},
+        time={"limiter": kind},
     )
     alone, shared = ReducedFunctional(case, MPI.COMM_SELF), ReducedFunctional(case, COMM)
     theta = wavy(alone)
