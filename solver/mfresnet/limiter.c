@@ -70,7 +70,7 @@ static double bend(const space *s, double r)
   return p < 0.0 ? 0.0 : p > 2.0 ? 2.0 : p;
 }
 
-/* e(r) of (12), at least max(0, r - 1), and its derivatives from the place in the bend. */
+/* e(r) of (25), at least max(0, r - 1), and its derivatives from the place in the bend. */
 static double excess(const space *s, double r)
 {
   const double p = bend(s, r), beyond = r - 1.0 - s->width;

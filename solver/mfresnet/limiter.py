@@ -13,7 +13,7 @@ an adjoint that is carried back by the transpose of L' has the same pairing with
 every step, as without a limiter. The kinds are
 
     zhang_shu          E = max(0, -u_1, -u_2, ...)
-    smooth_zhang_shu   E = m (sum_i e(1 - u_i / m)^8)^(1/8) ,                                (12)
+    smooth_zhang_shu   E = m (sum_i e(1 - u_i / m)^8)^(1/8) ,                                (25)
                        e(r) = 0 for r <= 1 - w, r - 1 for r >= 1 + w, e'' = 15 (1 - z^2)^2 / 16 w
                        between them with z = (r - 1) / w, w = ``WIDTH``.
 
@@ -139,7 +139,7 @@ class ZhangShu:
 
         Args:
             space: the space.
-            width: w of the smooth deficit (12), below one; zero for that with kinks.
+            width: w of the smooth deficit (25), below one; zero for that with kinks.
 
         Parallel: collective.
         """
