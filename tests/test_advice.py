@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from helpers import gaussian, make_case, make_data_case, observed_orders
-from mfresnet import sweep
+from mfresnet import cfl
 from mfresnet.advice import APART, COARSE, NEAR, damping, notes, undershoots, warnings
 from mfresnet.balance import Balance
 from mfresnet.errors import SolveError
@@ -20,7 +20,7 @@ from mfresnet.mesh import CELLS
 
 def unstable(monkeypatch: pytest.MonkeyPatch, cell: str, steps: int) -> ReducedFunctional:
     """Return J whose CFL condition is not looked at."""
-    monkeypatch.setattr(sweep, "steps_needed", lambda *_: 1)
+    monkeypatch.setattr(cfl, "steps_needed", lambda *_: 1)
     d = CELLS[cell]
     case = make_case(
         cell,

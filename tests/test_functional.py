@@ -167,3 +167,15 @@ def test_box_without_corners_holds_the_mass() -> None:
     lower, upper = functional.case.mesh.lower, functional.case.mesh.upper
     assert lower[0] == pytest.approx(-0.4 - 6 * 0.3 - 1.0)
     assert upper[0] == pytest.approx(0.5 + 6 * np.sqrt(0.06) + 1.0)
+
+
+def test_steps_are_enough_for_the_initial_controls() -> None:
+    """Also for a velocity that changes its sign in a cell: more flows out than its bound says."""
+    case = make_case(
+        "interval",
+        mesh={"cells": [5]},
+        network={"layers": 2},
+        initial={"kind": "values", "W": 9.0, "b": 0.0},
+    )
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    assert np.isfinite(functional.value(functional.theta0))

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from helpers import few, gaussian, inner, make_case, random_field, shaped_mesh
+from mfresnet.cfl import StepsError
 from mfresnet.fluxes import FLUXES
 from mfresnet.functional import ReducedFunctional
 from mfresnet.loss import Parts
@@ -16,7 +17,6 @@ from mfresnet.mesh import CELLS
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
 from mfresnet.stepping import step, step_transpose
-from mfresnet.sweep import StepsError
 from mfresnet.transport import Transport
 
 STABLE = [(s, p) for s in SCHEMES for p in SCHEMES[s].cfl]

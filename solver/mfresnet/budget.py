@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.case import Case
+from mfresnet.cfl import steps_needed
 from mfresnet.layer import Layer
 from mfresnet.memory import available
 from mfresnet.methods import METHODS
@@ -15,7 +16,6 @@ from mfresnet.particles import Network
 from mfresnet.plan import Plan, choose
 from mfresnet.positivity import mean_rate, mean_rate_bound
 from mfresnet.schemes import SCHEMES, cfl_constant
-from mfresnet.sweep import steps_needed
 from mfresnet.transport import Transport
 
 SHARE = 0.8
@@ -25,7 +25,9 @@ MARGIN = 1.5
 
 
 def initial_steps(case: Case, transport: Transport, network: Network, *, positive: bool) -> int:
-    """Return the steps per layer from the velocity bound, or from the initial controls.
+    """Return the steps per layer from the initial controls and the velocity bound, if there is one.
+
+    The bound is for velocities that do not change their sign inside a cell; the initial ones may.
 
     Args:
         case: the case.
@@ -37,17 +39,18 @@ def initial_steps(case: Case, transport: Transport, network: Network, *, positiv
     """
     bound = network.block.bound(network.activation)
     cfl = cfl_constant(case.time.order, case.space.degree)
-    if np.isfinite(bound):
-        rate = transport.rates.bound(bound) / cfl
+    a, rate = transport.new_coefficients(), 0.0
+    for layer in range(network.layers):
+        v = network.velocity(transport.points, layer)
+        rate = max(rate, transport.rates.rate(transport.coefficients(v, a)) / cfl)
+        if positive:
+            rate = max(rate, mean_rate(transport, v, a))
+    if not np.isfinite(bound):
+        rate *= MARGIN
+    else:
+        rate = max(rate, transport.rates.bound(bound) / cfl)
         if positive:
             rate = max(rate, mean_rate_bound(transport, bound))
-    else:
-        a, rate = transport.new_coefficients(), 0.0
-        for layer in range(network.layers):
-            v = network.velocity(transport.points, layer)
-            rate = max(rate, MARGIN * transport.rates.rate(transport.coefficients(v, a)) / cfl)
-            if positive:
-                rate = max(rate, MARGIN * mean_rate(transport, v, a))
     rate = float(maximum(transport.space.comm, rate)[0])
     return steps_needed(rate, network.final_time / network.layers)
 

@@ -16,6 +16,7 @@ import numpy as np
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.case import Case
+from mfresnet.cfl import StepsError
 from mfresnet.errors import InputError, SolveError
 from mfresnet.findings import Check, at_most
 from mfresnet.functional import ReducedFunctional
@@ -23,7 +24,6 @@ from mfresnet.identities import ROUNDING, pairing, transpose
 from mfresnet.pathwise import pathwise_loss
 from mfresnet.reachability import lower_bound
 from mfresnet.schemes import SCHEMES
-from mfresnet.sweep import StepsError
 from mfresnet.verify import TaylorTest, taylor_test
 
 ACCURACY = 1e-3

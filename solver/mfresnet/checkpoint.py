@@ -25,10 +25,10 @@ from types import FrameType
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.cfl import StepsError
 from mfresnet.errors import InputError, SolveError
 from mfresnet.outcome import Functional, Oracle
 from mfresnet.parallel import maximum, together
-from mfresnet.sweep import StepsError
 
 VALUE, STEPS, FAILED, HESSIAN, LEAST = range(5)
 HEAD = 6

@@ -15,6 +15,7 @@ from mfresnet.arrays import Array
 from mfresnet.balance import Balance, balance
 from mfresnet.budget import initial_steps, make_plan
 from mfresnet.case import Case
+from mfresnet.cfl import steps_needed
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import SolveError
 from mfresnet.limiter import LIMITERS
@@ -29,7 +30,7 @@ from mfresnet.penalties import Penalties
 from mfresnet.population import Population, populate
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
-from mfresnet.sweep import Sweep, Visit, steps_needed
+from mfresnet.sweep import Sweep, Visit
 from mfresnet.tangent import Tangent
 from mfresnet.transport import Transport
 

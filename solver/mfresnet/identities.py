@@ -12,11 +12,11 @@ import math
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.coefficients import Coefficients
 from mfresnet.findings import Check, at_most
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
 from mfresnet.stepping import step, step_transpose
-from mfresnet.transport import Coefficients
 
 ROUNDING = 1e-12
 

@@ -18,9 +18,10 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.coefficients import Coefficients
 from mfresnet.limiter import Limited, ZhangShu
 from mfresnet.schemes import Scheme
-from mfresnet.transport import Coefficients, Transport
+from mfresnet.transport import Transport
 
 
 def limited_step(

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.cfl import StepsError
 from mfresnet.descent import forward_backward, maximum_principle
 from mfresnet.outcome import Functional, Iteration, OptimiseResult, Oracle, Search, Status
-from mfresnet.sweep import StepsError
 from mfresnet.tao import run_tao
 
 __all__ = ["Iteration", "OptimiseResult", "Oracle", "Status", "minimise"]

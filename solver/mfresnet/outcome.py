@@ -12,11 +12,11 @@ from enum import Enum
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.cfl import StepsError
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.hamiltonian import Hamiltonian
 from mfresnet.particle_functional import ParticleFunctional
-from mfresnet.sweep import StepsError
 
 Functional = ReducedFunctional | ParticleFunctional
 """J of densities, or of samples."""

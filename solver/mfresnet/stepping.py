@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.coefficients import Coefficients
 from mfresnet.limited import (
     limited_step,
     limited_step_tangent,
@@ -23,7 +24,7 @@ from mfresnet.limited import (
 )
 from mfresnet.limiter import Limited, ZhangShu
 from mfresnet.schemes import Scheme
-from mfresnet.transport import Coefficients, Transport
+from mfresnet.transport import Transport
 
 
 def step(
@@ -58,7 +59,7 @@ def step(
         y = stages[j] if j < scheme.order else out
         np.multiply(transport.apply(stages[j - 1], a), dt * c, out=y)
         y += stages[0]
-    return dt * transport.last_outflow(a)
+    return dt * transport.outflow(a, transport.exit_traces)
 
 
 def step_tangent(
@@ -95,9 +96,9 @@ def step_tangent(
     for j, c in enumerate(scheme.coefficients, start=1):
         dy = tangents[j] if j < scheme.order else out
         np.multiply(transport.apply(tangents[j - 1], a), dt * c, out=dy)
-        left = transport.last_outflow(a)
+        left = transport.outflow(a, transport.exit_traces)
         dy += dt * c * transport.apply(stages[j - 1], da)
-        left += transport.last_outflow(da)
+        left += transport.outflow(da, transport.exit_traces)
         dy += tangents[0]
     return dt * left
 

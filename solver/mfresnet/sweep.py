@@ -9,23 +9,20 @@ bit for bit. The second-order sweeps are in ``tangent``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.cfl import check_steps, largest, layer_rate
 from mfresnet.control import ControlSpace
-from mfresnet.errors import SolveError
 from mfresnet.growth import Growth
 from mfresnet.layer import Layer
 from mfresnet.limiter import Limited, ZhangShu
 from mfresnet.loss import Parts
 from mfresnet.objective import DepthLoss
-from mfresnet.parallel import maximum
 from mfresnet.particles import Network
 from mfresnet.plan import Plan
-from mfresnet.positivity import mean_rate
 from mfresnet.reversal import Reversal
 from mfresnet.schemes import Scheme
 from mfresnet.stepping import step, step_transpose
@@ -34,29 +31,6 @@ from mfresnet.transport import Transport
 Visit = Callable[[int, Array, Array], None]
 """(n, f, left) -> None: called with the densities, (classes, n_owned), and the mass that has left
 through each boundary point, (classes, n_exit), after n time steps; neither may be kept."""
-
-
-class StepsError(SolveError):
-    """The velocity is too large for the number of time steps in a layer.
-
-    Attributes:
-        needed: the number of steps per layer that would do.
-    """
-
-    def __init__(self, steps: int, needed: int) -> None:
-        self.needed = needed
-        super().__init__(
-            f"time.steps_per_layer: too few for the velocity; got {steps}, expected at least "
-            f"{needed}. Raise it, or omit it to have it chosen."
-        )
-
-
-def steps_needed(rate: float, layer_time: float) -> int:
-    """Return the least number of steps in a layer with dt rate <= 1.
-
-    The rate is lambda / c, see ``SCHEMES``, and with a limiter at least that of ``positivity``.
-    """
-    return max(1, math.ceil(layer_time * rate * (1.0 - 1e-12)))
 
 
 class Sweep:
@@ -123,9 +97,7 @@ class Sweep:
 
         Parallel: collective.
         """
-        needed = steps_needed(self.rate(network), self.space.layer_time)
-        if needed > self.steps_per_layer:
-            raise StepsError(self.steps_per_layer, needed)
+        check_steps(self.steps_per_layer, self.rate(network), self.space.layer_time)
 
     def rate(self, network: Network) -> float:
         """Evaluate the velocity of every layer and return the least 1 / dt, see ``steps_needed``.
@@ -142,21 +114,11 @@ class Sweep:
         for kept in self._layers:
             kept.number = -1
         rates, self._compressions = np.zeros(self.space.layers), np.zeros(self.space.layers)
-        cfl = self.scheme.cfl[self.transport.space.degree]
         for number in range(self.space.layers):
             kept = self.layer(number)
-            a = kept.coefficients
-            rates[number] = np.nan_to_num(self.transport.rates.rate(a) / cfl, nan=np.inf)
-            if self.limiter is not None and np.isfinite(rates[number]):
-                rates[number] = max(rates[number], mean_rate(self.transport, kept.velocity, a))
-            self._compressions[number] = self.transport.rates.compression(a)
-        rate = float(maximum(self.transport.space.comm, rates).max())
-        if not math.isfinite(rate):
-            raise SolveError(
-                "the velocity is not finite; the controls or the activation grow too large. Add "
-                "bounds training.lower and training.upper or raise penalty.tikhonov."
-            )
-        return rate
+            rates[number] = layer_rate(self.transport, self.scheme, kept, self.limiter is not None)
+            self._compressions[number] = self.transport.rates.compression(kept.coefficients)
+        return largest(self.transport.space.comm, rates)
 
     def layer(self, number: int) -> Layer:
         """Return the memory for a layer, with its velocity in place."""
@@ -170,13 +132,11 @@ class Sweep:
     # ------------------------------------------------------------------ the limiter
     def densities(self, state: Array) -> Array:
         """Return the densities of a state, (classes, n_owned): it is limited."""
-        limiter = self.limiter
-        return state if limiter is None else np.array([limiter.limit(g) for g in state])
+        return state if self.limiter is None else np.array([self.limiter.limit(g) for g in state])
 
     def limited(self, state: Array) -> list[Limited | None]:
         """Return what the limiter does to the state of each class."""
-        limiter = self.limiter
-        return [None if limiter is None else limiter.linearise(g) for g in state]
+        return [None if self.limiter is None else self.limiter.linearise(g) for g in state]
 
     # ------------------------------------------------------------------ forward
     def start(self) -> None:

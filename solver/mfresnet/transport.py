@@ -30,8 +30,6 @@ from mfresnet.matrices import Matrix
 from mfresnet.rates import Rates
 from mfresnet.space import Space
 
-__all__ = ["Coefficients", "Transport"]
-
 
 class Transport:
     """The operator A(theta) on one space, its adjoint and its derivative in the velocity.
@@ -280,10 +278,6 @@ class Transport:
     def outflow(self, a: Coefficients, traces: Array) -> Array:
         """Return [v.n]^+ f ds at the boundary points from f there, (n_exit,)."""
         return self.exit_weights * a.exit * traces
-
-    def last_outflow(self, a: Coefficients) -> Array:
-        """Return [v.n]^+ f ds at the boundary points of the last ``apply``, (n_exit,)."""
-        return self.outflow(a, self._exit)
 
     def damping(self, f: Array, a: Coefficients) -> float:
         """Return int_facets speed [f]^2: what the flux takes from the square of the L2 norm.

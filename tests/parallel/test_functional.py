@@ -13,6 +13,7 @@ import pyvista
 
 from helpers import few, gaussian, make_case, moments
 from mfresnet.arrays import Array
+from mfresnet.coefficients import Coefficients
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.limiter import LIMITERS
@@ -21,7 +22,6 @@ from mfresnet.mesh import CELLS
 from mfresnet.optimise import minimise
 from mfresnet.output import write_fields
 from mfresnet.parallel import together
-from mfresnet.transport import Coefficients
 
 COMM = MPI.COMM_WORLD
 

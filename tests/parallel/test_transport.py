@@ -14,12 +14,13 @@ from dolfinx import mesh as dmesh
 
 from helpers import few, inner, inner_rank, random_field, shaped_mesh
 from mfresnet.arrays import Array
+from mfresnet.coefficients import Coefficients
 from mfresnet.errors import SolveError
 from mfresnet.fluxes import FLUXES
 from mfresnet.mesh import CELLS, box
 from mfresnet.parallel import maximum
 from mfresnet.space import Space
-from mfresnet.transport import Coefficients, Transport
+from mfresnet.transport import Transport
 from mfresnet.weakform import JIT, weak_form
 
 COMM = MPI.COMM_WORLD

@@ -14,10 +14,10 @@ from scipy.special import expit, lambertw
 
 from helpers import carry, l2_error, moments, observed_orders
 from mfresnet.arrays import Array
+from mfresnet.cfl import steps_needed
 from mfresnet.density import Gaussian, UniformBox, project
 from mfresnet.mesh import box
 from mfresnet.space import Space
-from mfresnet.sweep import steps_needed
 from mfresnet.transport import Transport
 
 COMM = MPI.COMM_SELF
