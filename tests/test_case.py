@@ -65,6 +65,22 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         r"^network\.layers: wrong value; got 'many', expected a valid integer",
     ),
     "fraction": ({"network": {"layers": 2.5}}, r"^network\.layers: wrong value; got 2\.5"),
+    "path": (
+        {"data": {"file": 3, "label": "y"}, "classes": []},
+        r"^data\.file: wrong value; got 3, expected a path in quotes\.",
+    ),
+    "list": (
+        {"data": {"file": "a.csv", "label": "y", "features": "b"}, "classes": []},
+        r"^data\.features: wrong value; got 'b', expected a list\.",
+    ),
+    "empty list": (
+        {"data": {"file": "a.csv", "label": "y", "features": []}, "classes": []},
+        r"got \[\], expected a longer list\.",
+    ),
+    "table": (
+        {"data": {"file": "a.csv", "label": "y", "reduce": "pca"}, "classes": []},
+        r"^data\.reduce: wrong value; got 'pca', expected a table\.",
+    ),
     "zero": ({"network": {"layers": 0}}, r"^network\.layers: .*got 0, expected greater than 0"),
     "not finite": (
         {"network": {"final_time": float("nan")}},

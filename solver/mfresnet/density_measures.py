@@ -27,8 +27,8 @@ def density_measures(functional: ReducedFunctional, theta: Array) -> dict[str, A
 
     ``log_likelihood`` has for training and test samples the mean of log f(T, .) by eq. (12), and of
     log f0, the start density, per volume of the features (of the plane of the components where
-    there are fewer): log f + log det(A^T A) / 2 with the matrix A of the scaling, so that it can be
-    compared with any other estimate and does not depend on the scaling. The baselines are the
+    there are fewer): log f - log det(B^T B) / 2 with the way back B to the features, so that it can
+    be compared with any other estimate and does not depend on the scaling. The baselines are the
     Gaussian with mean and covariance of the training samples, and the kernel density estimate with
     the same bandwidth (None where it would take more than ``MOST`` kernels; at a training sample it
     counts that one's own). ``integral`` is that of f(T, .) by eq. (12) over the mesh, 1 but for

@@ -12,6 +12,16 @@ from mfresnet.density import KINDS
 from mfresnet.errors import InputError, suggestion, unknown
 from mfresnet.models import SectionError
 
+KINDS_OF_VALUE = {
+    "path_type": "a path in quotes",
+    "list_type": "a list",
+    "model_type": "a table",
+    "dict_type": "a table",
+    "too_short": "a longer list",
+    "too_long": "a shorter list",
+}
+"""pydantic's name of a mistake, where its own sentence speaks of Python -> what is expected."""
+
 
 def sentences(
     error: ValidationError, model: type[BaseModel], section: tuple[int | str, ...] = ()
@@ -54,6 +64,7 @@ def _sentence(error: Any, model: type[BaseModel], section: tuple[int | str, ...]
         return f"{missing}: missing; got nothing, expected {expected}. Add {missing}."
     message = error["msg"].removeprefix("Value error, ")
     expected = message.removeprefix("Input should be ").removeprefix("expected ")
+    expected = KINDS_OF_VALUE.get(kind, expected)
     return f"{where}: wrong value; got {_short(given)}, expected {expected}. Change {where}."
 
 
