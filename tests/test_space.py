@@ -6,14 +6,12 @@ from mpi4py import MPI
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from helpers import few, l2_error, moments, observed_orders, shaped_mesh
 from mfresnet.density import Density, project
 from mfresnet.errors import InputError
 from mfresnet.mesh import CELLS, box
 from mfresnet.models import Model
-from mfresnet.raster import Raster, bounds
 from mfresnet.space import Space
 
 COMM = MPI.COMM_SELF
@@ -118,16 +116,3 @@ def test_density_outside_of_the_mesh_is_an_error() -> None:
     density = model(kind="gaussian", mean=0.0, covariance=0.01)
     with pytest.raises(InputError, match=r"classes\.3\.density.*got mass 0\.5"):
         project(density, space, "classes.3.density")
-
-
-def test_a_pixel_shows_its_middle() -> None:
-    """An image with the extent of a raster has the points of the raster in its pixels' middles."""
-    space = Space(
-        box(COMM, "quadrilateral", [3, 2], np.array([-1.0, 0.5]), np.array([2.0, 2.5])), 1
-    )
-    raster = Raster(space, *bounds(space), 12)
-    image = Figure().subplots().imshow(np.zeros(raster.shape).T, extent=raster.extent)
-    left, right, bottom, top = image.get_extent()
-    for points, low, high in zip(raster.axes, (left, bottom), (right, top), strict=True):
-        pixel = (high - low) / points.size
-        np.testing.assert_allclose(points, low + pixel * (np.arange(points.size) + 0.5), rtol=1e-14)

@@ -144,7 +144,7 @@ def _over_depth(axes: Any, columns: dict[str, list], full: bool) -> list[Check]:
         local = -slope(times[-2:], values[-2:])
         findings.append(at_least(f"{name}: decay at the largest T", local, 0.9))
     below = fine[fine < 0.97 * D]
-    axes.fill_between(below, 1e-9, 0.5 * (D - below) ** 2, color="0.88", lw=0,
+    axes.fill_between(below, 1e-6, 0.5 * (D - below) ** 2, color="0.88", lw=0,
                       label=r"out of reach for $|\sigma| \leq 1$")  # fmt: skip
     unit = gaussian_control(START[0], START[1], GOAL[0], GOAL[1])
     cost = 0.5 * ALPHA * float(unit.W[0, 0, 0] ** 2 + unit.b[0, 0] ** 2)
@@ -164,10 +164,10 @@ def _over_depth(axes: Any, columns: dict[str, list], full: bool) -> list[Check]:
     axes.set(
         xlabel="depth $T$",
         ylabel="least $J$",
-        ylim=(1e-4, 3.0),
+        ylim=(1e-3, 60.0),
         title=f"$\\alpha = {ALPHA}$, lines: closed forms",
     )
-    axes.legend(fontsize=7, loc="lower left")
+    axes.legend(fontsize=8, loc="upper right")
     axes.grid(alpha=0.25)
     return findings
 

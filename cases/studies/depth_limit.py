@@ -151,6 +151,7 @@ def study(size: str = "full") -> Study:
     left.loglog(counts, points, "o", color=COLOURS[0], label="samples at $T$, root mean square")
     left.loglog(counts, losses, "s", color=COLOURS[1], label="loss")
     draw_slope(left, counts, points, "-1")
+    left.loglog(counts, losses[-1] * counts[-1] / counts, ls=":", color="0.45", lw=1.3, zorder=0)
     left.set(xlabel="number of layers $L$", ylabel="error against the neural ODE",
              title="given controls")  # fmt: skip
     right.loglog(counts, plain, "o", color=COLOURS[0], label="plain ResNet")

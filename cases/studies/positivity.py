@@ -174,6 +174,10 @@ def jump_errors(
         panels[1].loglog(sizes, errors[name], "o-", color=COLOURS[k], label=label(name))
     line = errors["none"][0] * sizes[0] / np.array(sizes)
     panels[1].loglog(sizes, line, ls=":", color="0.45", lw=1.3, label="slope $-1$")
+    panels[1].set_xticks(sizes, [str(n) for n in sizes])
+    panels[1].minorticks_off()
+    panels[1].set_yticks(ticks := [0.005, 0.01, 0.02, 0.05], [f"{tick:g}" for tick in ticks])
+    panels[1].grid(alpha=0.25)
     panels[0].axhline(0.0, color="0.3", lw=0.7)
     panels[0].set(xlabel="$x$", ylabel="density at $T$", title="relu flow of U[0, 1], 40 cells")
     panels[1].set(xlabel="cells", ylabel="$L^1$ error at $T$", title="relu flow of U[0, 1]")
@@ -210,7 +214,9 @@ def swap_losses(
     panels[0].set(
         xlabel="$x$", ylabel="densities at $T$", title="trained to change places, 12 cells"
     )
-    panels[1].axhline(BOUND, color="0.3", lw=0.9, ls="--", label="bound of all networks")
+    words = "solid: first class, dashed: second"
+    panels[0].text(0.02, 0.94, words, fontsize=8, transform=panels[0].transAxes)
+    panels[1].axhline(BOUND, color="0.3", lw=0.9, ls="--", label="no network gets below")
     # room for the legend
     panels[1].set(
         xlabel="cells", ylabel="loss", title="trained to change places", ylim=(-0.13, None)

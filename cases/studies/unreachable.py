@@ -171,11 +171,12 @@ def _line(axes: Any, functional: ReducedFunctional, theta: Array) -> None:
     x = np.linspace(-1.6, 1.6, 161)
     end = flow(functional.network(theta), x[None], SCHEMES[4], 8)[-1, 0]
     axes.plot(x, -x, color="0.5", ls=":", label="wanted: $-x$")
-    axes.plot(x, x, color="0.8", lw=1, label="staying")
+    axes.plot(x, x, color="0.6", lw=1, label="staying")
     axes.plot(x, end, color=COLOURS[0], label="trained")
     axes.plot(THREE, -THREE, "*", color=COLOURS[3], ms=10, label="targets")
     axes.set(xlabel="$x$ at 0", ylabel="$X(x)$ at $T$", title="line, tanh: paths do not cross")
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, loc="upper center", ncols=2)
+    axes.set_ylim(-1.7, 2.4)
     axes.grid(alpha=0.25)
 
 
@@ -197,6 +198,9 @@ def _plane(axes: Any, functional: ReducedFunctional, theta: Array) -> None:
             axes.fill(*x, color=COLOURS[k], alpha=0.35, lw=0)
         axes.plot(*-mean, "*", color=COLOURS[k], ms=12, mec="black", mew=0.6)
     axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", title="plane, linear: half a turn")
+    axes.text(0.5, 0.5, "lines: paths of the class means\ndiscs: one standard deviation,\n"
+              "at 0 and at $T$\nstars: targets", fontsize=8, ha="center", va="center",
+              transform=axes.transAxes)  # fmt: skip
     axes.grid(alpha=0.25)
 
 

@@ -25,6 +25,8 @@ from mfresnet.plot_steering import samples_figure
 from mfresnet.raster import Raster, view
 
 PIXELS, ARROWS, ROWS = 400, 17, 200
+SPREAD = 1e-2
+"""Least height of a picture of controls, relative to the largest above one."""
 LEGEND = 9
 """Parameters above which a legend says nothing any more."""
 
@@ -108,6 +110,10 @@ def controls_figure(functional: ReducedFunctional, theta: Array) -> Figure:
             label = f"${name}_{{{number}}}$" if array[0].size > 1 else f"${name}$"
             axes.stairs(column, times, baseline=None, label=label, lw=1.6)
         axes.set(xlabel="depth t", ylabel=f"${name}(t)$")
+        # what differs by rounding alone is shown as equal
+        low, high = axes.get_ylim()
+        room = max(0.0, SPREAD * max(1.0, float(np.abs(array).max())) - (high - low))
+        axes.set_ylim(low - 0.5 * room, high + 0.5 * room)
         if array[0].size <= LEGEND:
             axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
@@ -146,7 +152,7 @@ def density_figure(
         figure.subplots(n, len(fields), squeeze=False, sharex=True, sharey=True)
     ):
         for axes, (t, values) in zip(row, fields, strict=True):
-            _image(axes, raster, values[k], "viridis")
+            _image(axes, raster, values[k], "viridis", "density")
             if k < len(population.targets):
                 axes.plot(*population.targets[k], "+", color="white", ms=9, mew=1.8)
             axes.set(title=f"class {population.labels[k]}, t = {t:g}")
@@ -169,7 +175,7 @@ def velocity_figure(functional: ReducedFunctional, theta: Array, raster: Raster)
     ):
         v = network.velocity(raster.points, layer)
         speed = np.where(raster.inside, np.linalg.norm(v, axis=0), np.nan)
-        _image(axes, raster, speed.reshape(raster.shape), "cividis")
+        _image(axes, raster, speed.reshape(raster.shape), "cividis", "|v|")
         x, y = (a[s] for a, s in zip(raster.axes, steps, strict=True))
         arrows = v.reshape(2, *raster.shape)[:, steps[0]][:, :, steps[1]].swapaxes(1, 2)
         axes.quiver(x, y, *arrows, color="white", pivot="mid", width=0.005)
@@ -183,13 +189,13 @@ def _size(raster: Raster, rows: int, columns: int) -> tuple[float, float]:
     return 3.2 * columns, rows * (0.9 + min(2.5 * height / width, 4.0))
 
 
-def _image(axes: Any, raster: Raster, values: Array, cmap: str) -> None:
+def _image(axes: Any, raster: Raster, values: Array, cmap: str, label: str) -> None:
     image = axes.imshow(
         values.T, origin="lower", extent=raster.extent, cmap=cmap, vmin=0.0, interpolation="nearest"
     )
     axes.set(xlabel="$x_1$", ylabel="$x_2$")
     axes.label_outer()
-    axes.figure.colorbar(image, ax=axes, shrink=0.8)
+    axes.figure.colorbar(image, ax=axes, shrink=0.8, label=label)
 
 
 def _edges(times: Array) -> Array:

@@ -33,7 +33,7 @@ def prediction_figures(functional: ReducedFunctional, theta: Array) -> dict[str,
         if one:
             panels[0].plot(part.x[0], y, "o", **style)
     ends = panels[-1].get_xlim()
-    panels[-1].plot(ends, ends, color="0.5", lw=1)
+    panels[-1].plot(ends, ends, color="0.5", lw=1, label="prediction = label")
     panels[-1].set(xlabel="label", ylabel="prediction")
     if one:
         x = np.linspace(dataset.train.x[0].min(), dataset.train.x[0].max(), 200)

@@ -89,9 +89,21 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s", words, maxsplit=1)[0]
 
 
-def slope(x: Sequence[float] | Array, y: Sequence[float] | Array) -> float:
-    """Return the exponent q of y = c x^q by least squares in the logarithms."""
-    return float(np.polyfit(np.log(np.asarray(x, float)), np.log(np.asarray(y, float)), 1)[0])
+def slope(
+    x: Sequence[float] | Array,
+    y: Sequence[float] | Array,
+    counts: Sequence[int] | Array | None = None,
+) -> float:
+    """Return the exponent q of y = c x^q by least squares in the logarithms.
+
+    Args:
+        x: (n,).
+        y: (n,).
+        counts: how many random numbers each y is the mean of, (n,): its square has that weight.
+    """
+    weights = None if counts is None else np.sqrt(counts)
+    logarithms = np.log(np.asarray(x, float)), np.log(np.asarray(y, float))
+    return float(np.polyfit(*logarithms, 1, w=weights)[0])
 
 
 def draw_slope(
