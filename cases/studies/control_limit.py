@@ -89,7 +89,7 @@ def study(size: str = "full") -> Study:
             "distance over the expected one, all N",
             float(np.exp(np.average(np.log(rms / expected), weights=seeds))),
             1.0,
-            0.2,
+            0.25,
         ),
     )
     figure = Figure(figsize=(10, 4.3), layout="constrained")

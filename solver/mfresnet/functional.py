@@ -232,7 +232,9 @@ class ReducedFunctional:
                 "the objective is not finite; the controls grow too large. Add bounds "
                 "training.lower and training.upper or raise penalty.tikhonov."
             )
-        if self._loss_value < LOSSES[self.case.loss.kind].least:
+        # undershoots that leave the mesh may pay for as much mass as may leave it at all
+        least = LOSSES[self.case.loss.kind].least - self.case.mesh.outflow_tolerance
+        if self._loss_value < least:
             raise SolveError(
                 f"mesh: the loss of a positive density cannot be {self._loss_value:.3g}; the "
                 f"densities have undershoots that pay. {self.case.mesh.finer}, enlarge the mesh or "
