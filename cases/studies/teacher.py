@@ -79,6 +79,7 @@ class Lesson:
             labels=("1",),
             shift=np.zeros(d),
             matrix=np.eye(d),
+            back=np.eye(d),
             block="square",
             activation=self.activation,
             parameters=Controls({"W": self.w, "b": self.b}).values,
