@@ -41,6 +41,10 @@ def render(content: dict[str, Array], path: str) -> None:
     for column, t in enumerate(times):
         plotter.subplot(0, column)
         plotter.add_mesh(grid.outline(), color="black", line_width=1)
+        plotter.show_bounds(
+            grid, location="outer", n_xlabels=3, n_ylabels=3, n_zlabels=3, fmt="%.1f",
+            xtitle="x1", ytitle="x2", ztitle="x3", font_size=15, bold=False,
+        )  # fmt: skip
         for k in range(classes):
             colour = tuple(content["colours"][k])
             # points of VTK: the first direction is the fastest
@@ -58,8 +62,8 @@ def render(content: dict[str, Array], path: str) -> None:
             entries: Any = list(
                 zip(map(str, content["labels"]), map(tuple, content["colours"]), strict=True)
             )
-            plotter.add_legend(entries, bcolor=None, face="circle", size=(0.2, 0.2))
-        plotter.add_axes(color="black")
+            size = (0.2, 0.055 * classes)
+            plotter.add_legend(entries, bcolor=None, face="circle", size=size, loc="upper left")
         plotter.camera_position = "iso"
     plotter.screenshot(path)
     plotter.close()
