@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import make_case
+from helpers import gaussian, make_case
 from mfresnet import plot3d
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
@@ -19,7 +19,12 @@ from mfresnet.plot3d import draw_space
 
 @pytest.fixture(scope="module")
 def functional() -> ReducedFunctional:
-    return ReducedFunctional(make_case("tetrahedron", network={"layers": 2}), MPI.COMM_SELF)
+    """Two classes that are apart."""
+    small = (0.1 * np.eye(3)).tolist()
+    means = [[-0.6, -0.6, -0.6], [0.6, 0.6, -0.3]]
+    classes = [{"density": gaussian(mean, small), "target": mean} for mean in means]
+    case = make_case("tetrahedron", network={"layers": 2}, classes=classes)
+    return ReducedFunctional(case, MPI.COMM_SELF)
 
 
 @pytest.mark.smoke
@@ -31,8 +36,8 @@ def test_classes_are_in_the_picture(functional: ReducedFunctional, tmp_path: Pat
     assert pixels.shape == (600, 1920, 3)
     for view in np.split(pixels, 3, axis=1):
         red, blue = view[..., 0], view[..., 2]
-        assert (blue - red > 12).sum() > 1000
-        assert (red - blue > 12).sum() > 1000
+        assert (blue - red > 12).sum() > 3000
+        assert (red - blue > 12).sum() > 3000
         assert (view.min(axis=-1) > 250).mean() > 0.5
 
 
