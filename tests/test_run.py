@@ -251,6 +251,14 @@ def test_exit_statuses(tmp_path: Path) -> None:
     assert "case.toml: cannot be read" in command("plot", "x").stderr
 
 
+def test_reader_that_has_enough_ends_the_command_in_silence() -> None:
+    """As of any command before "| head"; PETSc would call it a crash."""
+    line = f"{sys.executable} -m mfresnet check {PLANE} | head -1"
+    done = execute(["bash", "-c", line])
+    assert done.stdout == 'title = "Two classes in the plane"\n'
+    assert done.stderr == ""
+
+
 def test_check(tmp_path: Path) -> None:
     done = command("check", PLANE, settings=["network.layers=4"])
     assert done.returncode == 0 and done.stderr == ""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 import traceback
@@ -24,7 +25,9 @@ def main() -> None:
 
     import mfresnet  # noqa: F401  # sets up MPI
 
-    petsc4py.init([sys.argv[0], *petsc_options])
+    petsc4py.init([sys.argv[0], "-no_signal_handler", *petsc_options])
+    # as of any command, where "| head" has read enough
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from mpi4py import MPI
 
     # A communicator of its own: an error may leave collective calls pending on the others.
