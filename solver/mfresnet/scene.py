@@ -62,8 +62,9 @@ def render(content: dict[str, Array], path: str) -> None:
             entries: Any = list(
                 zip(map(str, content["labels"]), map(tuple, content["colours"]), strict=True)
             )
-            size = (0.2, 0.055 * classes)
-            plotter.add_legend(entries, bcolor=None, face="circle", size=size, loc="upper left")
+            plotter.add_legend(
+                entries, bcolor=None, face="circle", size=(0.2, 0.055 * classes), loc="upper left"
+            )
         plotter.camera_position = "iso"
     plotter.screenshot(path)
     plotter.close()
