@@ -16,8 +16,9 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from helpers import write_table
 from mfresnet import data, splits, survey, tables, text_table
-from mfresnet.data import DataSection, Dataset, load_data
+from mfresnet.data import Dataset, load_data
 from mfresnet.errors import InputError
+from mfresnet.section import DataSection
 
 RNG = np.random.default_rng(8)
 N = 60

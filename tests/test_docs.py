@@ -14,7 +14,6 @@ from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
 from mfresnet.case import Case, load, parse
 from mfresnet.control import INITIALS
-from mfresnet.data import DataSection
 from mfresnet.density import KINDS
 from mfresnet.fluxes import FLUXES
 from mfresnet.formula import FUNCTIONS
@@ -24,6 +23,7 @@ from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
 from mfresnet.penalties import PENALTIES
 from mfresnet.reachability import LOWER_BOUNDS
+from mfresnet.section import DataSection
 from mfresnet.sections import ClassSection, LevelSection
 from mfresnet.tables import FORMATS
 

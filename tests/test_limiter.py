@@ -31,8 +31,9 @@ from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.limiter import LIMITERS, WIDTH, ZhangShu
 from mfresnet.mesh import CELLS, box
-from mfresnet.optimise import Status, minimise
+from mfresnet.optimise import minimise
 from mfresnet.positivity import mean_rate, mean_rate_bound
+from mfresnet.result import Status
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
 from mfresnet.stepping import step, step_tangent, step_transpose, step_transpose_tangent

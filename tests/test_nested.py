@@ -16,7 +16,8 @@ from mfresnet.errors import InputError, SolveError
 from mfresnet.export import write_controls
 from mfresnet.functional import ReducedFunctional
 from mfresnet.nested import Stage, train
-from mfresnet.optimise import Oracle, minimise
+from mfresnet.optimise import minimise
+from mfresnet.outcome import Oracle
 
 WIDE = {"block": "wide", "width": 3, "layers": 4}
 

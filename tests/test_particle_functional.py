@@ -263,7 +263,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         ParticleFunctional(other, drawn(other, 5), SELF)
     other = make_case("interval", training={"method": "maximum_principle"})
     with pytest.raises(InputError, match=r"training\.method: needs densities"):
-        ParticleFunctional(other, drawn(other, 5), SELF)
+        minimise(ParticleFunctional(other, drawn(other, 5), SELF))
 
 
 def test_limit_of_many_samples() -> None:

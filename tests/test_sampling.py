@@ -20,7 +20,7 @@ from commands import command
 from helpers import gaussian, make_data_case, random_network, write_table
 from mfresnet.case import Case, parse
 from mfresnet.crossval import cross_validate, table
-from mfresnet.data import DataSection, load_data
+from mfresnet.data import load_data
 from mfresnet.density import KINDS, Density, Gaussian
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
@@ -28,6 +28,7 @@ from mfresnet.population import fitted_gaussian, populate
 from mfresnet.runner import run
 from mfresnet.sampling import SteeredDensity, load_steered, log_density, log_density_at, sample
 from mfresnet.scaling import ReduceSection
+from mfresnet.section import DataSection
 from mfresnet.trained import TrainedNetwork
 
 START = Gaussian(mean=[0.2, -0.1], covariance=[[0.3, 0.1], [0.1, 0.4]])

@@ -21,8 +21,9 @@ from pydantic import ValidationError
 
 from helpers import write_table
 from mfresnet import text_table
-from mfresnet.data import DataSection, Dataset, load_data
+from mfresnet.data import Dataset, load_data
 from mfresnet.errors import InputError
+from mfresnet.section import DataSection
 from mfresnet.values import in_order, to_names, to_numbers
 
 N = 40

@@ -25,8 +25,8 @@ from mfresnet.findings import at_most
 from mfresnet.functional import ReducedFunctional
 from mfresnet.methods import METHODS
 from mfresnet.optimise import minimise
-from mfresnet.outcome import Iteration
 from mfresnet.palette import COLOURS
+from mfresnet.result import Iteration
 from mfresnet.study import Study, main
 
 CASES = Path(__file__).parents[1]

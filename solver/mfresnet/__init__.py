@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from mfresnet.errors import InputError, SolveError
     from mfresnet.functional import ReducedFunctional
     from mfresnet.loading import load_network
-    from mfresnet.optimise import OptimiseResult, minimise
+    from mfresnet.optimise import minimise
     from mfresnet.particle_functional import ParticleFunctional
     from mfresnet.regressor import MeanFieldRegressor
+    from mfresnet.result import OptimiseResult
     from mfresnet.runner import RunResult, run
     from mfresnet.steering import as_initial, mean_control, mean_steering
     from mfresnet.trained import TrainedNetwork
@@ -84,7 +85,7 @@ _HOMES = {
     "MeanFieldClassifier": "classifier",
     "MeanFieldDensity": "density_estimator",
     "MeanFieldRegressor": "regressor",
-    "OptimiseResult": "optimise",
+    "OptimiseResult": "result",
     "ParticleFunctional": "particle_functional",
     "ReducedFunctional": "functional",
     "RunResult": "runner",

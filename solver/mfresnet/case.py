@@ -23,7 +23,6 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS, Block, beside_label
 from mfresnet.checks import contradictions
 from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_controls
-from mfresnet.data import DataSection
 from mfresnet.density import Density
 from mfresnet.errors import InputError
 from mfresnet.expression import boxed
@@ -33,6 +32,7 @@ from mfresnet.models import Chosen, Model, Name
 from mfresnet.network_checks import misfit
 from mfresnet.penalties import penalty_section
 from mfresnet.refusals import sentences
+from mfresnet.section import DataSection
 from mfresnet.sections import (
     ClassSection,
     InitialSection,

@@ -27,8 +27,9 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.cfl import StepsError
 from mfresnet.errors import InputError, SolveError
-from mfresnet.outcome import Functional, Oracle
+from mfresnet.outcome import Oracle
 from mfresnet.parallel import maximum, together
+from mfresnet.result import Functional
 
 VALUE, STEPS, FAILED, HESSIAN, LEAST = range(5)
 HEAD = 6

@@ -14,12 +14,12 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case
-from mfresnet.data import DataSection
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
 from mfresnet.nested import train
 from mfresnet.population import populate
+from mfresnet.section import DataSection
 
 PARTS = ("train", "test")
 Metrics = Mapping[str, Any]

@@ -13,50 +13,22 @@ from mpi4py import MPI
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, PositiveFloat, StrictInt
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
-from mfresnet.models import Either, Model, Name
 from mfresnet.moments import Moments, merge, moments
 from mfresnet.parallel import together
-from mfresnet.scaling import SCALERS, ReduceSection, fit, fit_beside_label
+from mfresnet.scaling import fit, fit_beside_label
+from mfresnet.section import DataSection
 from mfresnet.splits import FEWEST, Split
 from mfresnet.survey import Blocks, Columns, survey
 from mfresnet.tables import Table, open_table
 
 KEPT = 200_000
 """Most samples of a part that are kept as a whole: for pictures, measures and the baseline."""
-
-
-Column = Annotated[str | StrictInt, Either("the name of a column, or its number from 0")]
-
-
-class DataSection(Model):
-    """[data]: the samples, their label, and what is done to the features."""
-
-    file: Path
-    label: Column | None = None
-    features: Annotated[list[Column], Field(min_length=1)] | None = None
-    weights: Column | None = None
-    missing: Literal["refuse", "drop"] = "refuse"
-    scale: Annotated[str, Name(SCALERS)] = "standard"
-    reduce: ReduceSection | None = None
-    test_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
-    stratify: bool = True
-    seed: Annotated[int, Field(ge=0)] = 0
-    bandwidth: Annotated[
-        PositiveFloat | Literal["scott", "silverman", "likelihood"] | dict[str, PositiveFloat],
-        Either("scott, silverman, likelihood, a positive number or one for each label"),
-    ] = "scott"
-    priors: Annotated[
-        Literal["frequency", "balanced"] | dict[str, PositiveFloat],
-        Either("frequency, balanced or a positive number for each label"),
-    ] = "frequency"
 
 
 @dataclass(frozen=True)

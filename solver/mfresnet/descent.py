@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mfresnet.arrays import Array
-from mfresnet.outcome import ROUNDING, OptimiseResult, Search, Status
+from mfresnet.outcome import Search
+from mfresnet.result import ROUNDING, OptimiseResult, Status
 
 SLOPE, SHRINK, SMALLEST = 1e-4, 0.5, 1e-12
 """Armijo's constant, the factor on refused steps, and the least factor that is tried."""
@@ -68,7 +69,7 @@ def _descend(
         remember: whether to begin with twice the last tau instead of 1.
     """
     accepted = 1.0
-    training, controls = search.functional.case.training, search.functional.controls
+    training, controls = search.functional.training, search.functional.controls
     theta = search.theta
     answer = search.evaluate(theta)
     for iteration in range(training.max_iterations - search.offset + 1):

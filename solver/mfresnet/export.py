@@ -1,48 +1,25 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The numbers of a run directory: run.json, history.csv, controls.npz. All written atomically."""
+"""The numbers of a run directory: run.json, history.csv, controls.npz, each whole or not at all."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
 from mfresnet.errors import InputError
-from mfresnet.optimise import Iteration
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file so that it is either there in full or not at all.
-
-    Args:
-        path: the file.
-        write: gets a binary stream.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    write_atomically(path, lambda stream: stream.write(text.encode()))
+from mfresnet.files import write_atomically, write_text
+from mfresnet.result import Iteration
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:

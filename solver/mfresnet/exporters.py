@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mfresnet.errors import InputError, lookup
-from mfresnet.export import write_atomically
 from mfresnet.export_torch import write_torch
+from mfresnet.files import check_writable, write_atomically
 from mfresnet.trained import TrainedNetwork
 
 
@@ -60,16 +59,3 @@ def export(network: TrainedNetwork, to: str, path: Path) -> list[Path]:
     write = lookup(EXPORTERS, to, "--to")
     check_writable(path, "FILE")
     return write(network, path)
-
-
-def check_writable(path: Path, where: str) -> None:
-    """Refuse a file that cannot be written.
-
-    Raises:
-        InputError: its directory is not there, or it is a directory itself.
-    """
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(
-            f"{where}: cannot be written; got {path}, expected a file in a directory that exists. "
-            "Choose another one."
-        )

@@ -18,6 +18,7 @@ from mfresnet.case import Case
 from mfresnet.cfl import steps_needed
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import SolveError
+from mfresnet.hamiltonian import Hamiltonian
 from mfresnet.limiter import LIMITERS
 from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
@@ -29,6 +30,7 @@ from mfresnet.particles import Network
 from mfresnet.penalties import Penalties
 from mfresnet.population import Population, populate
 from mfresnet.schemes import SCHEMES
+from mfresnet.sections import TrainingSection
 from mfresnet.space import Space
 from mfresnet.sweep import Sweep, Visit
 from mfresnet.tangent import Tangent
@@ -139,6 +141,16 @@ class ReducedFunctional:
             transport.exit_weights,
         )
 
+    @property
+    def training(self) -> TrainingSection:
+        """How J is minimised."""
+        return self.case.training
+
+    @property
+    def steps_given(self) -> bool:
+        """Whether the case says how many time steps a layer has."""
+        return self.case.time.steps_per_layer is not None
+
     def memory_sentence(self) -> str:
         """Return what memory a training takes, for the user."""
         return f"Memory: about {in_units(self.predicted_memory)}; {self.plan.sentence()}"
@@ -211,6 +223,10 @@ class ReducedFunctional:
         self.hessian_actions += 1
         local = self.controls.pull_back(parts)
         return total(self.comm, local) + self._penalties.hessian_action(theta, h)
+
+    def least_hamiltonian(self, theta: Array) -> Array:
+        """Return the controls of the least Hamiltonian with the densities and adjoints of theta."""
+        return Hamiltonian(self, theta).minimiser()
 
     def gradient(self, theta: Array) -> Array:
         """Return the Riesz representative of the derivative in L2(0, T)."""

@@ -9,15 +9,14 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mfresnet.child import Ended, execute
 from mfresnet.errors import InputError, unknown
-from mfresnet.export import write_text
+from mfresnet.files import write_text
 from mfresnet.findings import Check
-from mfresnet.page import render
+from mfresnet.page import Exhibit, render
 from mfresnet.report import Exit, summary
 from mfresnet.study import first_sentence
 
@@ -25,44 +24,6 @@ PATIENCE = 1200.0
 """Seconds on the clock after which a case or study is ended."""
 PICTURES = ("density", "decision", "prediction", "samples", "controls", "history")
 """Pictures of a run in the order of the page, as far as they are there."""
-
-
-@dataclass(frozen=True)
-class Exhibit:
-    """One case or study with what it has found.
-
-    Attributes:
-        name: name of the file without its ending; also the folder of its results.
-        kind: ``case`` or ``study``.
-        title: a few words.
-        sentence: what it shows.
-        command: what a reader types to run it.
-        status: exit status of its process.
-        seconds: time of one core.
-        verify_seconds: time of one core for the certificate of a case.
-        pictures: files, relative to the page.
-        numbers: pairs of a name and a value.
-        findings: numbers and what they should be.
-        notes: warnings, and why it has failed.
-    """
-
-    name: str
-    kind: str
-    title: str
-    sentence: str
-    command: str
-    status: int
-    seconds: float
-    pictures: tuple[str, ...] = ()
-    numbers: tuple[tuple[str, str], ...] = ()
-    findings: tuple[Check, ...] = ()
-    notes: tuple[str, ...] = ()
-    verify_seconds: float = 0.0
-
-    @property
-    def passed(self) -> bool:
-        """Whether it has run and converged, and its findings hold."""
-        return self.status == 0
 
 
 def find(cases: Path, only: Sequence[str] = ()) -> list[Path]:

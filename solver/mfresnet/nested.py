@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from mfresnet.control import Controls, prolong
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
-from mfresnet.optimise import Iteration, OptimiseResult, Oracle, minimise
+from mfresnet.optimise import minimise
+from mfresnet.outcome import Oracle
+from mfresnet.result import Iteration, OptimiseResult
 
 OnIteration = Callable[[Iteration], None]
 

@@ -11,10 +11,9 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.cfl import StepsError
 from mfresnet.descent import forward_backward, maximum_principle
-from mfresnet.outcome import Functional, Iteration, OptimiseResult, Oracle, Search, Status
+from mfresnet.outcome import Oracle, Search
+from mfresnet.result import Functional, Iteration, OptimiseResult
 from mfresnet.tao import run_tao
-
-__all__ = ["Iteration", "OptimiseResult", "Oracle", "Status", "minimise"]
 
 RAISE = 1.25
 """Factor on the steps that a violated CFL condition asks for, before the restart."""
@@ -51,12 +50,12 @@ def minimise(
     Parallel: collective.
     """
     search = Search(functional, theta0, on_iteration, oracle or Oracle())
-    run = OWN.get(functional.case.training.method, run_tao)
+    run = OWN.get(functional.training.method, run_tao)
     while True:
         try:
             return run(search)
         except StepsError as error:
-            if functional.case.time.steps_per_layer is not None:
+            if functional.steps_given:
                 raise
             functional.set_steps(int(np.ceil(RAISE * error.needed)))
             search.begin()

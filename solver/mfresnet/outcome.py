@@ -1,104 +1,21 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""What every optimiser shares: what it asks, what it records, and why it stops."""
+"""What every optimiser shares: what it asks of J, and what it keeps while it runs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.cfl import StepsError
 from mfresnet.errors import SolveError
-from mfresnet.functional import ReducedFunctional
-from mfresnet.hamiltonian import Hamiltonian
-from mfresnet.particle_functional import ParticleFunctional
+from mfresnet.result import PATIENCE, ROUNDING, Functional, Iteration, OptimiseResult, Status
 
-Functional = ReducedFunctional | ParticleFunctional
-"""J of densities, or of samples."""
 CLOSE = 4
 """A trial point with more than this many times the steps of the best iterate is refused."""
-PATIENCE, ROUNDING = 10, 1e-14
-"""Iterations without a relative gain of J above rounding, or of the gradient, before a stop."""
-
-
-class Status(Enum):
-    """Why the optimiser stopped; the value is what the user reads."""
-
-    CONVERGED = "The gradient norm is below the tolerance."
-    ITERATIONS = "Not converged: the iteration limit was reached. Raise training.max_iterations."
-    STAGNATED = (
-        f"Not converged: neither objective nor gradient norm has improved in {PATIENCE} "
-        "iterations. Raise training.gradient_tolerance or refine time and mesh."
-    )
-    LINE_SEARCH = (
-        "Not converged: no lower objective along the search direction. "
-        "Raise training.gradient_tolerance or refine time and mesh."
-    )
-    NON_FINITE = (
-        "Not converged: the objective is not finite at the last trial points. Add bounds "
-        "training.lower and training.upper or raise penalty.tikhonov."
-    )
-    DIVERGED = "Not converged: the optimiser has given up. Try another training.method."
-    OTHER_TEST = (
-        "Not converged to the gradient tolerance: another stopping test of TAO was met. "
-        "Check the -tao_ options."
-    )
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """One iterate: number, J, L2(0, T) norm of its gradient, work and seconds so far."""
-
-    iteration: int
-    objective: float
-    gradient_norm: float
-    forward_sweeps: int
-    adjoint_sweeps: int
-    hessian_actions: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class OptimiseResult:
-    """What ``minimise`` found.
-
-    Attributes:
-        theta: the controls, (size,).
-        value: J there.
-        gradient_norm: L2(0, T) norm of the gradient; with bounds, of the projected gradient.
-        status: why it stopped.
-        history: the iterates.
-        refused: sentences for trial points at which J could not be computed, most recent last.
-    """
-
-    theta: Array
-    value: float
-    gradient_norm: float
-    status: Status
-    history: tuple[Iteration, ...]
-    refused: tuple[str, ...] = ()
-
-    @property
-    def iterations(self) -> int:
-        """Number of iterations."""
-        return self.history[-1].iteration
-
-    @property
-    def converged(self) -> bool:
-        """Whether the gradient tolerance was met."""
-        return self.status is Status.CONVERGED
-
-    @property
-    def message(self) -> str:
-        """One sentence for the user, with the last cause of a refused trial point."""
-        if self.converged or not self.refused:
-            return self.status.value
-        return f"{self.status.value} The last refused trial point: {self.refused[-1]}"
 
 
 class Oracle:
@@ -114,8 +31,7 @@ class Oracle:
 
     def least_hamiltonian(self, functional: Functional, theta: Array) -> Array:
         """Return the controls of the least Hamiltonian with the densities and adjoints of theta."""
-        assert isinstance(functional, ReducedFunctional)  # samples refuse this method
-        return Hamiltonian(functional, theta).minimiser()
+        return functional.least_hamiltonian(theta)
 
 
 class Search:
@@ -139,7 +55,7 @@ class Search:
         oracle: Oracle,
     ) -> None:
         """Begin at theta0, moved into the bounds."""
-        training = functional.case.training
+        training = functional.training
         self.functional, self.oracle, self._on_iteration = functional, oracle, on_iteration
         self.lower = -np.inf if training.lower is None else training.lower
         self.upper = np.inf if training.upper is None else training.upper
@@ -188,7 +104,7 @@ class Search:
     def _restarts(self, error: SolveError) -> bool:
         if not isinstance(error, StepsError):
             return False
-        if self.functional.case.time.steps_per_layer is not None:
+        if self.functional.steps_given:
             return False
         return error.needed <= CLOSE * self.functional.steps_for(self.theta)
 

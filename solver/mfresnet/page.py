@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mfresnet.findings import Check
-    from mfresnet.gallery import Exhibit
+from mfresnet.findings import Check
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #ffffff; --card: #f6f8fa;
@@ -37,6 +35,44 @@ img { max-width: 100%; height: auto; background: #fff; border-radius: .4rem;
   margin: .5rem .5rem 0 0; }
 """
 HEADINGS = {"study": "Studies", "case": "Cases"}
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One case or study with what it has found.
+
+    Attributes:
+        name: name of the file without its ending; also the folder of its results.
+        kind: ``case`` or ``study``.
+        title: a few words.
+        sentence: what it shows.
+        command: what a reader types to run it.
+        status: exit status of its process.
+        seconds: time of one core.
+        verify_seconds: time of one core for the certificate of a case.
+        pictures: files, relative to the page.
+        numbers: pairs of a name and a value.
+        findings: numbers and what they should be.
+        notes: warnings, and why it has failed.
+    """
+
+    name: str
+    kind: str
+    title: str
+    sentence: str
+    command: str
+    status: int
+    seconds: float
+    pictures: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Check, ...] = ()
+    notes: tuple[str, ...] = ()
+    verify_seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether it has run and converged, and its findings hold."""
+        return self.status == 0
 
 
 def render(exhibits: Sequence[Exhibit]) -> str:

@@ -44,6 +44,7 @@ from mfresnet.particle_steps import step_tangent, step_transpose, step_transpose
 from mfresnet.particles import INFERENCES, Network, stages
 from mfresnet.penalties import Penalties
 from mfresnet.population import Population, populate
+from mfresnet.sections import TrainingSection
 
 STEPS = 4
 """Steps per layer where neither the case nor its inference says."""
@@ -103,11 +104,6 @@ class ParticleFunctional:
             raise InputError(
                 f"loss.kind: no mean over the samples; got {case.loss.kind}, expected one of "
                 f"{names}. Choose one, or train the density."
-            )
-        if case.training.method == "maximum_principle":
-            raise InputError(
-                "training.method: needs densities; got maximum_principle, expected a method of TAO "
-                "or forward_backward. Choose one."
             )
         n_classes = len(self.population.labels)
         self.samples = self._share(samples, n_classes)
@@ -173,6 +169,16 @@ class ParticleFunctional:
         """Return the steps in a layer: no velocity needs more."""
         return self.steps_per_layer
 
+    @property
+    def training(self) -> TrainingSection:
+        """How J is minimised."""
+        return self.case.training
+
+    @property
+    def steps_given(self) -> bool:
+        """Whether the case says how many steps a layer has."""
+        return self.case.time.steps_per_layer is not None
+
     # ------------------------------------------------------------------ value and derivative
     def value(self, theta: Array) -> float:
         """Return J(theta).
@@ -207,6 +213,18 @@ class ParticleFunctional:
         self.adjoint_sweeps += 1
         local = self.controls.pull_back(parts)
         return total(self.comm, local) + self.penalties.derivative(theta)
+
+    def least_hamiltonian(self, theta: Array) -> Array:
+        """Refuse: the Hamiltonian is that of densities and adjoints.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            f"training.method: needs densities; got {self.training.method}, expected a method that "
+            "asks for J and its derivatives only, such as forward_backward or one of TAO. Choose "
+            "one."
+        )
 
     def gradient(self, theta: Array) -> Array:
         """Return the Riesz representative of the derivative in L2(0, T)."""

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from mfresnet.animate import animate
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
-from mfresnet.optimise import Iteration
 from mfresnet.output import depths
 from mfresnet.palette import COLOURS
 from mfresnet.parallel import together
@@ -23,6 +22,7 @@ from mfresnet.plot_regression import prediction_figures
 from mfresnet.plot_samples import decision_figure, paths_figure
 from mfresnet.plot_steering import samples_figure
 from mfresnet.raster import Raster, view
+from mfresnet.result import Iteration
 
 PIXELS, ARROWS, ROWS = 400, 17, 200
 SPREAD = 1e-2

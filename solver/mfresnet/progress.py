@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from mfresnet.optimise import Iteration
+from mfresnet.result import Iteration
 
 COLUMNS = ("iteration", "J", "gradient norm", "sweeps", "seconds")
 

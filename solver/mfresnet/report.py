@@ -13,7 +13,7 @@ from mfresnet.advice import damping, drift, notes, warnings
 from mfresnet.export import versions
 from mfresnet.functional import ReducedFunctional
 from mfresnet.memory import peak
-from mfresnet.optimise import OptimiseResult
+from mfresnet.result import OptimiseResult
 
 
 class Exit(IntEnum):

@@ -21,8 +21,8 @@ from mfresnet.export import (
     write_controls,
     write_history,
     write_report,
-    write_text,
 )
+from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
 from mfresnet.nested import Stage, train

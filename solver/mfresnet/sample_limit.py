@@ -23,9 +23,10 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.data import Samples
 from mfresnet.functional import ReducedFunctional
-from mfresnet.optimise import OptimiseResult, minimise
+from mfresnet.optimise import minimise
 from mfresnet.particle_functional import ParticleFunctional
 from mfresnet.particle_samples import drawn
+from mfresnet.result import OptimiseResult
 
 STEPS = 2
 """Steps of the samples in a layer: their error is far below that of N samples."""

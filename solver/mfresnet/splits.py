@@ -7,17 +7,14 @@ from __future__ import annotations
 from mpi4py import MPI
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.section import DataSection
 from mfresnet.survey import Blocks
-
-if TYPE_CHECKING:
-    from mfresnet.data import DataSection
 
 EXACT = 1_000_000
 """Most rows that scikit-learn splits; of more, each is held out with the given probability."""

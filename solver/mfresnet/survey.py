@@ -10,18 +10,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, suggestion
 from mfresnet.parallel import together
+from mfresnet.section import DataSection
 from mfresnet.tables import Table
 from mfresnet.values import in_order, small_integers, to_names, to_numbers
-
-if TYPE_CHECKING:
-    from mfresnet.data import DataSection
 
 CACHE = 2.5e8
 """Bytes of features, over all ranks, up to which a table is kept in memory."""

@@ -18,7 +18,8 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.methods import METHODS
-from mfresnet.outcome import OptimiseResult, Search, Status
+from mfresnet.outcome import Search
+from mfresnet.result import OptimiseResult, Status
 
 LOWEST = 1e200
 """Minus this, with a zero gradient, is what TAO gets when it has to stop."""
@@ -94,7 +95,7 @@ class _Driver:
     def solve(self) -> OptimiseResult:
         """Set TAO up and run it."""
         search, tao = self.search, self.tao
-        training = search.functional.case.training
+        training = search.functional.training
         tao.setType(training.method)
         tao.setObjectiveGradient(self._objective_gradient, self.gradient)
         tao.setHessian(self._hessian, self.hessian)

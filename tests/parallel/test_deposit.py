@@ -14,12 +14,13 @@ from dolfinx import fem, geometry
 from helpers import moments, shaped_mesh, write_table
 from mfresnet import tables, text_table
 from mfresnet.arrays import Array
-from mfresnet.data import DataSection, Dataset, Samples, load_data
+from mfresnet.data import Dataset, Samples, load_data
 from mfresnet.deposit import BANDWIDTHS, HeatEquation, bandwidth, deposit
 from mfresnet.errors import InputError
 from mfresnet.locate import Locator
 from mfresnet.mesh import CELLS, box
 from mfresnet.parallel import maximum, total
+from mfresnet.section import DataSection
 from mfresnet.space import Space
 
 COMM = MPI.COMM_WORLD

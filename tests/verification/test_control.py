@@ -17,7 +17,9 @@ from mfresnet.case import load
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.methods import METHODS
-from mfresnet.optimise import Oracle, Status, minimise
+from mfresnet.optimise import minimise
+from mfresnet.outcome import Oracle
+from mfresnet.result import Status
 
 CASES = Path(__file__).parents[2] / "cases"
 
