@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import meshio
 import numpy as np
+from numpy.typing import NDArray
 
+Array = NDArray[Any]
 HERE = Path(__file__).parent
 AROUND = {1: [0, 1], 2: [0, 1, 3, 2], 3: [0, 1, 3, 2, 4, 5, 7, 6]}
 """Corners of a cell, from the order along the axes to that of mesh files."""
 KINDS = {1: "line", 2: "quad", 3: "hexahedron"}
 
 
-def cube(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+def cube(n: int, d: int) -> tuple[Array, Array]:
     """Return vertices and cells of the cube [-1, 1]^d with n cells a direction."""
     line = np.linspace(-1.0, 1.0, n + 1)
     x = np.stack(np.meshgrid(*[line] * d, indexing="ij"), axis=-1).reshape(-1, d)[:, ::-1]
@@ -30,7 +33,7 @@ def cube(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
     return x, np.stack(parts, axis=1)
 
 
-def ball(n: int, d: int, radius: float, grading: float) -> tuple[np.ndarray, np.ndarray]:
+def ball(n: int, d: int, radius: float, grading: float) -> tuple[Array, Array]:
     """Return a cube with n cells a direction, blown up to a ball.
 
     A point of the cube surface of half width s goes to a shape between that cube (s = 0) and the
@@ -47,7 +50,7 @@ def ball(n: int, d: int, radius: float, grading: float) -> tuple[np.ndarray, np.
     return radius * (s**grading)[:, None] * shape, cells
 
 
-def write(name: str, x: np.ndarray, cells: np.ndarray, kind: str, **options: object) -> None:
+def write(name: str, x: Array, cells: Array, kind: str, **options: object) -> None:
     """Write a mesh with coordinates in three directions, as mesh generators do."""
     points = np.zeros((len(x), 3))
     points[:, : x.shape[1]] = x

@@ -151,13 +151,18 @@ def l2_error(space: Space, f: Array, exact: Callable[[Array], Array]) -> float:
 def moments(space: Space, f: Array) -> tuple[float, Array, Array]:
     """Return mass, mean and covariance of f."""
 
-    def moment(g: Callable[[Array], Array]) -> float:
-        return float(total(space.comm, space.integrate(g, space.degree + 4) @ f)[0])
+    def moment(*axes: int) -> float:
+        """Return the integral of f times the coordinates of these axes."""
+
+        def product(x: Array) -> Array:
+            return np.prod(x[list(axes)], axis=0) if axes else np.ones(x.shape[1])
+
+        return float(total(space.comm, space.integrate(product, space.degree + 4) @ f)[0])
 
     d = range(space.dimension)
-    mass = moment(lambda x: np.ones(x.shape[1]))
-    mean = np.array([moment(lambda x, i=i: x[i]) for i in d]) / mass
-    second = [[moment(lambda x, i=i, j=j: x[i] * x[j]) / mass for j in d] for i in d]
+    mass = moment()
+    mean = np.array([moment(i) for i in d]) / mass
+    second = [[moment(i, j) / mass for j in d] for i in d]
     return mass, mean, np.array(second) - np.outer(mean, mean)
 
 
@@ -198,7 +203,9 @@ def make_data_case(directory: Path, **sections: Any) -> Case:
     rng = np.random.default_rng(6)
     y = np.arange(160) % 2
     x = rng.standard_normal((160, 2)) * 0.5 + np.outer(2 * y - 1, [0.8, 0.3])
-    lines = [f"{a!r},{b!r},{'no yes'.split()[k]}" for (a, b), k in zip(x.tolist(), y, strict=True)]
+    lines = [
+        f"{float(a)!r},{float(b)!r},{'no yes'.split()[k]}" for (a, b), k in zip(x, y, strict=True)
+    ]
     (directory / "samples.csv").write_text("\n".join(["width,height,answer", *lines]) + "\n")
     data: dict[str, Any] = {
         "mesh": {"cells": [20, 20]},
@@ -240,7 +247,8 @@ def write_table(path: Path, columns: dict[str, Any]) -> Path:
     if path.suffix == ".parquet":
         frame.to_parquet(path, row_group_size=17)
     elif path.suffix == ".npz":
-        np.savez(path, **{k: np.asarray(v) for k, v in columns.items()})
+        arrays: dict[str, Any] = {k: np.asarray(v) for k, v in columns.items()}
+        np.savez(path, **arrays)
     elif path.suffix == ".h5":
         with h5py.File(path, "w") as file:
             for name, values in columns.items():

@@ -15,6 +15,8 @@ from __future__ import annotations
 from mpi4py import MPI
 
 import textwrap
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -108,7 +110,7 @@ def study(size: str = "full") -> Study:
         "warns",
         "L2, split",
     )
-    columns: dict[str, list] = {name: [] for name in names}
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     sentences, mass = [], 0.0
     for k, cells in enumerate(meshes):
         functional, theta = carried(-1.0, int(cells))
@@ -167,14 +169,21 @@ def study(size: str = "full") -> Study:
     return Study("Aggregation and splitting", __doc__, columns, findings, figure)
 
 
-def draw(axes, functional, theta, ends, colour, label) -> None:  # noqa: ANN001
+def draw(
+    axes: Any,
+    functional: ReducedFunctional,
+    theta: Array,
+    ends: Sequence[float],
+    colour: Any,
+    label: str,
+) -> None:
     """Draw the density at T between two ends."""
     raster = Raster(functional.transport.space, np.array(ends[:1]), np.array(ends[1:]), 1500)
     values = raster.sample(functional.densities(theta)[-1])[0]
     axes.plot(raster.axes[0], values, color=colour, lw=1.5, label=label)
 
 
-def _finish(peak, pressed, split, start: float) -> None:  # noqa: ANN001
+def _finish(peak: Any, pressed: Any, split: Any, start: float) -> None:
     """Draw what is exact, and name the axes."""
     t = times()
     peak.semilogy(t, start * np.exp(W * t), "k--", lw=1, label=r"$f_0(x^*)\,e^{-wt}$")

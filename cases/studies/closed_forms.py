@@ -178,7 +178,7 @@ def closed_forms() -> dict[str, Known]:
 def study(size: str = "full") -> Study:
     """Train all cases on several numbers of layers and compare."""
     full = size == "full"
-    columns: dict[str, list] = {
+    columns: dict[str, list[Any]] = {
         n: [] for n in ("case", "layers", "error of the control", "value", "closed form")
     }
     findings = []

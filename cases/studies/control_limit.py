@@ -14,9 +14,13 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
+from mfresnet.arrays import Array
 from mfresnet.case import parse
 from mfresnet.findings import at_most, near
 from mfresnet.functional import ReducedFunctional
@@ -25,7 +29,7 @@ from mfresnet.palette import COLOURS, light
 from mfresnet.sample_limit import sample_limit, train_on_samples
 from mfresnet.study import Study, draw_slope, main, slope
 
-CASE = {
+CASE: dict[str, Any] = {
     "mesh": {"cells": [24, 24], "lower": [-3.2, -3.2], "upper": [3.2, 3.2]},
     "space": {"degree": 2},
     "time": {"order": 4},
@@ -73,7 +77,7 @@ def study(size: str = "full") -> Study:
     rms = np.array([np.sqrt(np.mean(e**2)) for e in errors])
     expected = np.array([limit.control_error(n) for n in counts])
     unfinished = sum(not r.converged for rows in found.values() for r in rows)
-    columns = {
+    columns: dict[str, Any] = {
         "N": counts,
         "seeds": seeds,
         "rms distance": rms,
@@ -108,11 +112,13 @@ def study(size: str = "full") -> Study:
     return Study("Trained controls", __doc__, columns, findings, figure)
 
 
-def _draw_controls(axes, functional, theta, results, n) -> None:  # noqa: ANN001
+def _draw_controls(
+    axes: Any, functional: ReducedFunctional, theta: Array, results: Sequence[Any], n: int
+) -> None:
     """Draw some controls over depth: of every seed, and of the densities."""
     times = np.linspace(0.0, functional.controls.final_time, functional.controls.layers + 1)
 
-    def rows(vector: np.ndarray) -> tuple[np.ndarray, ...]:
+    def rows(vector: Array) -> tuple[Array, ...]:
         controls = functional.controls.from_vector(vector)
         return controls.W[:, 0, 0], controls.W[:, 0, 1], controls.b[:, 0]
 

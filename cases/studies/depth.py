@@ -103,7 +103,7 @@ def plane(alpha: float, full: bool) -> ReducedFunctional:
 def study(size: str = "full") -> Study:
     """Train over T and over alpha."""
     full = size == "full"
-    columns: dict[str, list] = {n: [] for n in ("goal", "T", "alpha", "J", "loss", "closed form")}
+    columns: dict[str, list[Any]] = {n: [] for n in ("goal", "T", "alpha", "J", "loss", "closed form")}
     figure = Figure(figsize=(12, 4.1), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     findings = [
@@ -114,19 +114,19 @@ def study(size: str = "full") -> Study:
     return Study("Depth and regularisation", __doc__, columns, tuple(findings), figure)
 
 
-def _append(columns: dict[str, list], *row: Any) -> None:
+def _append(columns: dict[str, list[Any]], *row: Any) -> None:
     for column, value in zip(columns.values(), row, strict=True):
         column.append(value)
 
 
-def _over_depth(axes: Any, columns: dict[str, list], full: bool) -> list[Check]:
+def _over_depth(axes: Any, columns: dict[str, list[Any]], full: bool) -> list[Check]:
     """Train over T; draw the closed forms, the lower bound and the bound C/T."""
     times = 2.0 ** np.arange(-2, 5 if full else 3)
     fine = np.geomspace(times[0], times[-1], 200)
     findings = []
     for k, (activation, name) in enumerate(NAMES.items()):
         values, worst, margin = [], 0.0, np.inf
-        for final_time in times.tolist():
+        for final_time in map(float, times):
             functional = shift(activation, final_time, ALPHA)
             result, exact = minimise(functional), shift_exact(activation, final_time, ALPHA)
             values.append(result.value)
@@ -149,7 +149,7 @@ def _over_depth(axes: Any, columns: dict[str, list], full: bool) -> list[Check]:
     unit = gaussian_control(START[0], START[1], GOAL[0], GOAL[1])
     cost = 0.5 * ALPHA * float(unit.W[0, 0, 0] ** 2 + unit.b[0, 0] ** 2)
     values = []
-    for final_time in times[1:].tolist():
+    for final_time in map(float, times[1:]):
         functional = gaussians(final_time, ALPHA)
         result = minimise(functional)
         values.append(result.value)
@@ -172,14 +172,14 @@ def _over_depth(axes: Any, columns: dict[str, list], full: bool) -> list[Check]:
     return findings
 
 
-def _shift_over_alpha(axes: Any, columns: dict[str, list], full: bool) -> list[Check]:
+def _shift_over_alpha(axes: Any, columns: dict[str, list[Any]], full: bool) -> list[Check]:
     """Train the shift over alpha at T = 2, where D is in reach; J falls to zero with slope 1."""
     alphas = 10.0 ** np.arange(-4, 1.1, 0.5 if full else 2.0)
     fine = np.geomspace(alphas[0], alphas[-1], 200)
     findings = []
     for k, (activation, name) in enumerate(NAMES.items()):
         values, worst = [], 0.0
-        for alpha in alphas.tolist():
+        for alpha in map(float, alphas):
             functional = shift(activation, 2.0, alpha)
             result, exact = minimise(functional), shift_exact(activation, 2.0, alpha)
             values.append(result.value)
@@ -199,11 +199,11 @@ def _shift_over_alpha(axes: Any, columns: dict[str, list], full: bool) -> list[C
     return findings
 
 
-def _plane_over_alpha(axes: Any, columns: dict[str, list], full: bool) -> list[Check]:
+def _plane_over_alpha(axes: Any, columns: dict[str, list[Any]], full: bool) -> list[Check]:
     """Train two classes in the plane over alpha; draw J with its slopes 1/2 int |theta|^2."""
     alphas = np.linspace(0.05, 0.5, 10 if full else 4)
     values, slopes, theta = [], [], None
-    for alpha in alphas[::-1].tolist():
+    for alpha in map(float, alphas[::-1]):
         functional = plane(alpha, full)
         result = minimise(functional, theta)
         theta = result.theta

@@ -112,7 +112,7 @@ def study(size: str = "full") -> Study:
             else {1: [40, 80, 160], 2: [20, 40, 80]},
         ),
     }
-    columns: dict[str, list] = {n: [] for n in ("target", "degree", "cells", "L2 error")}
+    columns: dict[str, list[Any]] = {n: [] for n in ("target", "degree", "cells", "L2 error")}
     findings, tolerance = [], 0.1 if full else 0.35
     figure = Figure(figsize=(11.5, 4), layout="constrained")
     panels = figure.subplots(1, 3)

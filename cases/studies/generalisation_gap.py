@@ -114,7 +114,7 @@ def study(size: str = "full") -> Study:
     for k, values in enumerate(excess):
         low, high = np.quantile(values, [0.1, 0.9])
         axes.vlines(counts[k], low, high, color=COLOURS[0], alpha=0.35, lw=5,
-                    label="10 to 90 % of the seeds" if k == 0 else None)  # fmt: skip
+                    label="10 to 90 % of the seeds" if k == 0 else "")  # fmt: skip
     draw_slope(axes, counts, 1.7 * rms, "-1/2")
     draw_slope(axes, counts, 0.3 * means, "-1")
     axes.set(xlabel="number of samples $N$", ylabel="difference of losses",

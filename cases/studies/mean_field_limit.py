@@ -20,6 +20,7 @@ from mpi4py import MPI
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -62,6 +63,10 @@ class Flow:
     w: float
     b: float
     f0: UniformBox
+
+    def over(self, t: float) -> Callable[[Array], Array]:
+        """Return the exact map of points over the time t."""
+        return lambda x: self.exact(x, self.w, self.b, t)
 
     def push(self, x: Array) -> Array:
         """Return samples (n,) at T, moved by the network."""
@@ -111,20 +116,16 @@ def study(size: str = "full") -> Study:
     """Measure the distances for two flows."""
     counts = 4 ** np.arange(2, 8 if size == "full" else 6)
     seeds = 200 if size == "full" else 60
-    columns: dict[str, list] = {
+    columns: dict[str, list[Any]] = {
         n: [] for n in ("activation", "N", "quantiles W1", "quantiles W2", "random W1", "spread")
     }
     findings = []
     figure = Figure(figsize=(10, 4.3), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (name, case) in zip(panels, FLOWS.items(), strict=True):
-        law = moved(
-            of_density(case.f0),
-            lambda x, c=case: c.exact(x, c.w, c.b, 1.0),
-            lambda x, c=case: c.exact(x, c.w, c.b, -1.0),
-        )
+        law = moved(of_density(case.f0), case.over(1.0), case.over(-1.0))
         ordered, random = np.empty((2, counts.size)), np.empty((seeds, counts.size))
-        for j, n in enumerate(counts):
+        for j, n in enumerate(map(int, counts)):
             x = case.push(quantile(case.f0, (np.arange(n) + 0.5) / n))
             ordered[:, j] = to_samples(x, law, 1.0), to_samples(x, law, 2.0)
             for seed in range(seeds):

@@ -72,7 +72,7 @@ def study(size: str = "full") -> Study:
     full = size == "full"
     names = ("case", "method", "iterations", "forward", "adjoint", "Hessian", "seconds", "J",
              "gradient")  # fmt: skip
-    columns: dict[str, list] = {name: [] for name in names}
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     findings = []
     chosen = (SHIFT, SCALE, PLANE) if full else (SHIFT, SCALE)
     figure = Figure(figsize=(4.0 * len(chosen), 4.1), layout="constrained")

@@ -13,6 +13,7 @@ Run: docker/run python3 cases/studies/stability.py
 from __future__ import annotations
 
 from mpi4py import MPI
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -108,7 +109,7 @@ def study(size: str = "full") -> Study:
     """Measure on the line for four activations, and in the plane."""
     full = size == "full"
     layers, cells = (20, 140) if full else (8, 80)
-    columns: dict[str, list] = {"case": [], "t": [], "W1": [], "W2": [], "bound": []}
+    columns: dict[str, list[Any]] = {"case": [], "t": [], "W1": [], "W2": [], "bound": []}
     findings = []
     figure = Figure(figsize=(10, 4.3), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -117,7 +118,7 @@ def study(size: str = "full") -> Study:
         space, growth = functional.transport.space, bound(functional, theta, activation)
         times = np.linspace(0.0, 1.0, growth.size)
         laws = [[on_mesh(space, f) for f in pair] for pair in functional.densities(theta)]
-        one, two = (np.array([between(*pair, order=p) for pair in laws]) for p in (1.0, 2.0))
+        one, two = (np.array([between(f, g, p) for f, g in laws]) for p in (1.0, 2.0))
         add(columns, f"line, {activation}", times, one, two, growth)
         for p, distance in ((1, one), (2, two)):
             ratio = float((distance / (growth * distance[0]))[1:].max())
@@ -164,7 +165,7 @@ def study(size: str = "full") -> Study:
     return Study("Stability", __doc__, columns, tuple(findings), figure)
 
 
-def add(columns: dict[str, list], case: str, *values: Array) -> None:
+def add(columns: dict[str, list[Any]], case: str, *values: Array) -> None:
     """Append rows to the table."""
     columns["case"] += [case] * values[0].size
     for name, value in zip(list(columns)[1:], values, strict=True):

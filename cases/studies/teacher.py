@@ -202,6 +202,7 @@ def error(functional: ReducedFunctional, theta: Array) -> float:
         functional.goal,
         functional.transport.space.mass,
     )
+    assert g is not None  # the loss of a density has one
     over, under = total(functional.comm, [np.sum(mass * (f - g) ** 2), np.sum(mass * g**2)])
     return float(np.sqrt(over / under))
 
@@ -209,7 +210,7 @@ def error(functional: ReducedFunctional, theta: Array) -> float:
 def study(size: str = "full") -> Study:
     """Train the students and compare density and map with those of the teachers."""
     full = size == "full"
-    columns: dict[str, list] = {
+    columns: dict[str, list[Any]] = {
         n: []
         for n in (
             "teacher",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,7 @@ GOALS: dict[str, Goal] = {
 def study(size: str = "full") -> Study:
     """Train every goal and compare with its bound."""
     names = ("goal", "argument", "lower bound", "loss reached", "gap", "iterations")
-    columns: dict[str, list] = {name: [] for name in names}
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     findings, kept = [], {}
     for name, goal in GOALS.items():
         functional = ReducedFunctional(goal.case(size == "full"), MPI.COMM_WORLD)
@@ -153,7 +153,7 @@ def study(size: str = "full") -> Study:
     return Study(title, __doc__, columns, tuple(findings), figure)
 
 
-def _bars(axes: Any, columns: dict[str, Sequence[Any]]) -> None:
+def _bars(axes: Any, columns: Mapping[str, Sequence[Any]]) -> None:
     """Draw the bounds as bars up to which no loss comes, and the losses as points."""
     y = np.arange(len(columns["goal"]))[::-1]
     axes.barh(y, columns["lower bound"], color="0.8", height=0.62, label="no network gets below")
