@@ -10,19 +10,13 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.cfl import StepsError
-from mfresnet.descent import forward_backward, maximum_principle
+from mfresnet.methods import METHODS
 from mfresnet.outcome import Functional, Iteration, OptimiseResult, Oracle, Search, Status
-from mfresnet.tao import run_tao
 
 __all__ = ["Iteration", "OptimiseResult", "Oracle", "Status", "minimise"]
 
 RAISE = 1.25
 """Factor on the steps that a violated CFL condition asks for, before the restart."""
-OWN: dict[str, Callable[[Search], OptimiseResult]] = {
-    "forward_backward": forward_backward,
-    "maximum_principle": maximum_principle,
-}
-"""The methods that are not of TAO."""
 
 
 def minimise(
@@ -51,7 +45,7 @@ def minimise(
     Parallel: collective.
     """
     search = Search(functional, theta0, on_iteration, oracle or Oracle())
-    run = OWN.get(functional.case.training.method, run_tao)
+    run = METHODS[functional.case.training.method].run
     while True:
         try:
             return run(search)

@@ -4,26 +4,67 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, Protocol
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.cfl import StepsError
+from mfresnet.control import ControlSpace
 from mfresnet.errors import SolveError
-from mfresnet.functional import ReducedFunctional
 from mfresnet.hamiltonian import Hamiltonian
-from mfresnet.particle_functional import ParticleFunctional
 
-Functional = ReducedFunctional | ParticleFunctional
-"""J of densities, or of samples."""
 CLOSE = 4
 """A trial point with more than this many times the steps of the best iterate is refused."""
 PATIENCE, ROUNDING = 10, 1e-14
 """Iterations without a relative gain of J above rounding, or of the gradient, before a stop."""
+
+
+class Functional(Protocol):
+    """J of densities, or of samples, as optimisers see it.
+
+    Attributes:
+        controls: the space of theta.
+        theta0: where to start.
+        steps_per_layer: time steps in a layer.
+        forward_sweeps: how many there were so far; so the other two.
+    """
+
+    controls: ControlSpace
+    theta0: Array
+    steps_per_layer: int
+    forward_sweeps: int
+    adjoint_sweeps: int
+    hessian_actions: int
+
+    @property
+    def comm(self) -> MPI.Intracomm:
+        """The communicator."""
+
+    @property
+    def case(self) -> Any:
+        """The case, with its sections [training] and [time]."""
+
+    def value(self, theta: Array) -> float:
+        """Return J."""
+
+    def derivative(self, theta: Array) -> Array:
+        """Return its derivative, a dual vector."""
+
+    def hessian_action(self, theta: Array, h: Array) -> Array:
+        """Return J''(theta) h, a dual vector."""
+
+    def steps_for(self, theta: Array) -> int:
+        """Return the steps per layer that theta needs."""
+
+    def set_steps(self, steps_per_layer: int) -> None:
+        """Change the steps per layer."""
 
 
 class Status(Enum):
@@ -114,8 +155,8 @@ class Oracle:
 
     def least_hamiltonian(self, functional: Functional, theta: Array) -> Array:
         """Return the controls of the least Hamiltonian with the densities and adjoints of theta."""
-        assert isinstance(functional, ReducedFunctional)  # samples refuse this method
-        return Hamiltonian(functional, theta).minimiser()
+        of_densities: Any = functional  # samples refuse the methods that ask this
+        return Hamiltonian(of_densities, theta).minimiser()
 
 
 class Search:
@@ -228,3 +269,24 @@ class Search:
             status = Status.NON_FINITE
         history, refused = tuple(self.history), tuple(self.refused)
         return OptimiseResult(theta, float(value), float(norm), status, history, refused)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One optimiser.
+
+    Attributes:
+        run: minimises, from the best iterate of a search.
+        bounds: whether it keeps bounds on the controls.
+        hessian: whether it needs Hessian actions.
+        frozen: whether it minimises the Hamiltonian, for which the derivative in the coefficients
+            of every layer is kept: only densities have one, and it has a least value only with
+            bounds or the Tikhonov penalty.
+        bounded_twin: the method in its place where there are bounds that it does not keep.
+    """
+
+    run: Callable[[Search], OptimiseResult]
+    bounds: bool = False
+    hessian: bool = False
+    frozen: bool = False
+    bounded_twin: str | None = None

@@ -37,6 +37,7 @@ from mfresnet.control import Controls, ControlSpace
 from mfresnet.data import Samples
 from mfresnet.errors import InputError, SolveError
 from mfresnet.losses import LOSSES
+from mfresnet.methods import METHODS
 from mfresnet.objective import depth_weights
 from mfresnet.parallel import total
 from mfresnet.particle_samples import weighted
@@ -104,10 +105,11 @@ class ParticleFunctional:
                 f"loss.kind: no mean over the samples; got {case.loss.kind}, expected one of "
                 f"{names}. Choose one, or train the density."
             )
-        if case.training.method == "maximum_principle":
+        if METHODS[case.training.method].frozen:
+            names = ", ".join(name for name, method in METHODS.items() if not method.frozen)
             raise InputError(
-                "training.method: needs densities; got maximum_principle, expected a method of TAO "
-                "or forward_backward. Choose one."
+                f"training.method: needs densities; got {case.training.method}, expected one of "
+                f"{names}. Choose one."
             )
         n_classes = len(self.population.labels)
         self.samples = self._share(samples, n_classes)
