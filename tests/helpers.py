@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+import importlib.util
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -287,3 +288,12 @@ def random_network(
         head={"H": rng.standard_normal((3, d)), "h": rng.standard_normal(3)},
         probabilistic=probabilistic,
     )
+
+
+def imported(path: Path) -> Any:
+    """Return the module in a file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

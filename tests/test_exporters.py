@@ -3,7 +3,6 @@
 """The exported network elsewhere: PyTorch and onnxruntime give what ``predict`` gives."""
 
 import ast
-import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -16,7 +15,7 @@ import onnxruntime
 import pytest
 import torch
 
-from helpers import gaussian, make_data_case, random_network, write_table
+from helpers import gaussian, imported, make_data_case, random_network, write_table
 from mfresnet.activations import ACTIVATIONS, Activation
 from mfresnet.blocks import BLOCKS
 from mfresnet.case import parse
@@ -30,14 +29,6 @@ from mfresnet.trained import TrainedNetwork
 SAMPLES = np.random.default_rng(3).standard_normal((100_000, 4))
 SAMPLES[:5000] *= 20.0  # where activations saturate
 BOTH = [(b, a) for b in BLOCKS for a in ACTIVATIONS]
-
-
-def imported(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def by_npz(path: Path) -> dict[str, Any]:

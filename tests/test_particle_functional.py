@@ -27,7 +27,6 @@ from mfresnet.optimise import minimise
 from mfresnet.particle_functional import ParticleFunctional
 from mfresnet.particle_samples import drawn, midpoints
 from mfresnet.penalties import PENALTIES
-from mfresnet.quantiles import distribution, quantile
 from mfresnet.sample_limit import sample_limit, train_on_samples
 from mfresnet.schemes import SCHEMES
 from mfresnet.verify import TaylorTest, taylor_test
@@ -234,10 +233,10 @@ def test_drawn_and_midpoints() -> None:
 ], ids=lambda d: d.kind)  # fmt: skip
 def test_quantiles(density: Any) -> None:
     s = np.linspace(0.01, 0.99, 60)
-    x = quantile(density, s)
-    np.testing.assert_allclose(distribution(density, x), s, rtol=1e-12)
+    x = density.quantile(s)
+    np.testing.assert_allclose(density.below(x), s, rtol=1e-12)
     smooth = x[np.abs(density.density((x + 1e-4)[None]) - density.density(x[None])) < 0.01]
-    slope = (distribution(density, smooth + 1e-6) - distribution(density, smooth - 1e-6)) / 2e-6
+    slope = (density.below(smooth + 1e-6) - density.below(smooth - 1e-6)) / 2e-6
     np.testing.assert_allclose(slope, density.density(smooth[None]), rtol=1e-6)
     assert smooth.size > 40
 
@@ -263,7 +262,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         ParticleFunctional(other, drawn(other, 5), SELF)
     other = make_case("interval", training={"method": "maximum_principle"})
     with pytest.raises(InputError, match=r"training\.method: needs densities"):
-        minimise(ParticleFunctional(other, drawn(other, 5), SELF))
+        ParticleFunctional(other, drawn(other, 5), SELF)
 
 
 def test_limit_of_many_samples() -> None:

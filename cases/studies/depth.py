@@ -103,7 +103,9 @@ def plane(alpha: float, full: bool) -> ReducedFunctional:
 def study(size: str = "full") -> Study:
     """Train over T and over alpha."""
     full = size == "full"
-    columns: dict[str, list[Any]] = {n: [] for n in ("goal", "T", "alpha", "J", "loss", "closed form")}
+    columns: dict[str, list[Any]] = {
+        n: [] for n in ("goal", "T", "alpha", "J", "loss", "closed form")
+    }
     figure = Figure(figsize=(12, 4.1), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     findings = [

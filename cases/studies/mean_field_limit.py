@@ -36,7 +36,6 @@ from mfresnet.findings import at_least, at_most, near
 from mfresnet.functional import ReducedFunctional
 from mfresnet.palette import COLOURS, light
 from mfresnet.particles import Network, flow
-from mfresnet.quantiles import quantile
 from mfresnet.schemes import SCHEMES
 from mfresnet.study import Study, draw_slope, main, slope
 from mfresnet.wasserstein import Law, between, moved, of_density, on_mesh, to_samples
@@ -107,7 +106,7 @@ FLOWS = {
 def theory(case: Flow) -> float:
     """Return sqrt(N) E W1 for N to infinity."""
     z, weights = roots_jacobi(80, 0.5, 0.5)
-    x0, length = quantile(case.f0, 0.5 + 0.5 * z), case.f0.upper[0] - case.f0.lower[0]
+    x0, length = case.f0.quantile(0.5 + 0.5 * z), case.f0.upper[0] - case.f0.lower[0]
     # s = (1 + z) / 2, sqrt(s (1 - s)) ds = sqrt(1 - z^2) dz / 4
     return float(np.sqrt(2.0 / np.pi) * 0.25 * np.sum(weights * case.slope(x0) * length))
 
@@ -126,7 +125,7 @@ def study(size: str = "full") -> Study:
         law = moved(of_density(case.f0), case.over(1.0), case.over(-1.0))
         ordered, random = np.empty((2, counts.size)), np.empty((seeds, counts.size))
         for j, n in enumerate(map(int, counts)):
-            x = case.push(quantile(case.f0, (np.arange(n) + 0.5) / n))
+            x = case.push(case.f0.quantile((np.arange(n) + 0.5) / n))
             ordered[:, j] = to_samples(x, law, 1.0), to_samples(x, law, 2.0)
             for seed in range(seeds):
                 x = case.f0.sample(n, np.random.default_rng([seed, n]))[0]

@@ -13,6 +13,7 @@ Run: docker/run python3 cases/studies/stability.py
 from __future__ import annotations
 
 from mpi4py import MPI
+
 from typing import Any
 
 import numpy as np

@@ -30,7 +30,8 @@ class Activation:
         torch: sigma(u) as a PyTorch expression, for the export, exact in float64.
         smooth: whether sigma is twice continuously differentiable.
         least: infimum of sigma, -bound when not given.
-        steepness: supremum of |sigma'|.
+        steepness: supremum of |sigma'|, infinity when it is not known.
+        affine: whether sigma is affine.
     """
 
     value: Callable[[Array], Array]
@@ -40,7 +41,8 @@ class Activation:
     torch: str
     smooth: bool = True
     least: float | None = None
-    steepness: float = 1.0
+    steepness: float = math.inf
+    affine: bool = False
 
     @property
     def infimum(self) -> float:
@@ -65,7 +67,12 @@ def _tanh_second(u: Array) -> Array:
 
 ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation(
-        np.tanh, lambda u: 1.0 - np.tanh(u) ** 2, _tanh_second, 1.0, "torch.tanh(u)"
+        np.tanh,
+        lambda u: 1.0 - np.tanh(u) ** 2,
+        _tanh_second,
+        1.0,
+        "torch.tanh(u)",
+        steepness=1.0,
     ),
     "sigmoid": Activation(
         expit,
@@ -84,6 +91,7 @@ ACTIVATIONS: dict[str, Activation] = {
         "torch.relu(u)",
         smooth=False,
         least=0.0,
+        steepness=1.0,
     ),
     # torch's own softplus is the identity above 20, wrong by 2e-9 there
     "softplus": Activation(
@@ -93,7 +101,10 @@ ACTIVATIONS: dict[str, Activation] = {
         math.inf,
         "torch.logaddexp(u, torch.zeros_like(u))",
         least=0.0,
+        steepness=1.0,
     ),
-    "sin": Activation(np.sin, np.cos, lambda u: -np.sin(u), 1.0, "torch.sin(u)"),
-    "identity": Activation(np.positive, np.ones_like, np.zeros_like, math.inf, "u"),
+    "sin": Activation(np.sin, np.cos, lambda u: -np.sin(u), 1.0, "torch.sin(u)", steepness=1.0),
+    "identity": Activation(
+        np.positive, np.ones_like, np.zeros_like, math.inf, "u", steepness=1.0, affine=True
+    ),
 }

@@ -16,6 +16,7 @@ import numpy as np
 
 from mfresnet.activations import Activation
 from mfresnet.arrays import Array
+from mfresnet.reach import Reach, square_reach, wide_reach
 
 Parameters = Mapping[str, Array]
 
@@ -37,6 +38,11 @@ class Block:
             their names, and the function sigma, for the export.
         divergence: (activation, x, parameters) -> sum_i dv_i/dx_i, shape (n,).
         bound: (activation) -> supremum of |v_i| over all x and parameters, infinity if none.
+        affine: (activation) -> whether v is affine in x, whatever the parameters.
+        reach: (activation, sizes, x, T) -> how far each coordinate of points x can go down and up
+            in the time T, (d, n) each, infinity where there is no end, with parameters that in
+            absolute value are at most ``sizes`` (infinity for no bound) in every layer; None where
+            nothing is known: no argument about ways is made then.
         wide: whether the width is free: it must then be given in the case file.
         zero_is_critical: whether all derivatives in the parameters but one vanish at zero, so that
             no training can start there.
@@ -54,6 +60,8 @@ class Block:
     divergence: Callable[[Activation, Array, Parameters], Array]
     bound: Callable[[Activation], float]
     torch: str
+    affine: Callable[[Activation], bool] = lambda activation: False
+    reach: Reach | None = None
     wide: bool = False
     zero_is_critical: bool = False
 
@@ -180,6 +188,13 @@ def beside_label(block: Block) -> Block:
         pulled, parts = block.second(sigma, x[:-1], p, g[:-1], dx[:-1], h)
         return still(pulled), parts
 
+    def reach(
+        sigma: Activation, sizes: Parameters, x: Array, final_time: float
+    ) -> tuple[Array, Array]:
+        assert block.reach is not None
+        down, up = block.reach(sigma, sizes, x[:-1], final_time)
+        return still(down), still(up)
+
     return replace(
         block,
         shapes=lambda d, width: block.shapes(d - 1, width),
@@ -190,6 +205,7 @@ def beside_label(block: Block) -> Block:
         pull=lambda sigma, x, p, g: still(block.pull(sigma, x[:-1], p, g[:-1])),
         second=second,
         divergence=lambda sigma, x, p: block.divergence(sigma, x[:-1], p),
+        reach=None if block.reach is None else reach,
     )
 
 
@@ -205,6 +221,8 @@ BLOCKS: dict[str, Block] = {
         divergence=_square_divergence,
         bound=lambda activation: activation.bound,
         torch="sigma(x @ W.T + b)",
+        affine=lambda activation: activation.affine,
+        reach=square_reach,
     ),
     "wide": Block(
         shapes=lambda d, width: {"W": (width, d), "b": (width,), "V": (d, width), "c": (d,)},
@@ -217,6 +235,8 @@ BLOCKS: dict[str, Block] = {
         divergence=_wide_divergence,
         bound=lambda activation: math.inf,
         torch="sigma(x @ W.T + b) @ V.T + c",
+        affine=lambda activation: activation.affine,
+        reach=wide_reach,
         wide=True,
         zero_is_critical=True,
     ),

@@ -23,11 +23,11 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS, Block, beside_label
 from mfresnet.checks import contradictions
 from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_controls
-from mfresnet.density import Density
+from mfresnet.density import Density, boxed
 from mfresnet.errors import InputError
-from mfresnet.expression import boxed
 from mfresnet.losses import LOSSES, TASKS, loss_section
 from mfresnet.mesh import CELLS
+from mfresnet.methods import METHODS
 from mfresnet.models import Chosen, Model, Name
 from mfresnet.network_checks import misfit
 from mfresnet.penalties import penalty_section
@@ -208,8 +208,8 @@ class Case(Model):
         data["network"]["trainable"] = self.trainable()
         data["initial"]["kind"] = self.initial_kind()
         bounded = self.training.lower is not None or self.training.upper is not None
-        if bounded and self.training.method == "lmvm":
-            data["training"]["method"] = "blmvm"
+        if bounded and (twin := METHODS[self.training.method].bounded_twin) is not None:
+            data["training"]["method"] = twin
         return Case.model_validate(data)
 
     def to_toml(self) -> str:

@@ -99,22 +99,22 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
 
     def predict(self, X: Any) -> Array:  # noqa: N803
         """Return the classes of samples, (n, m) -> (n,)."""
-        numbers = heads.decide(self._carried(X), self.network_.head)
+        numbers = self.network_.read(self._carried(X))
         return self.classes_[numbers]
 
     @available_if(_probabilistic)  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Array:  # noqa: N803
         """Return the probability of every class, (n, m) -> (n, classes)."""
-        return heads.probabilities(self._carried(X), self.network_.head).T
+        return heads.probabilities(self.network_.scores(self._carried(X))).T
 
     @available_if(_probabilistic)  # type: ignore[misc]
     def predict_log_proba(self, X: Any) -> Array:  # noqa: N803
         """Return the logarithm of the probability of every class, (n, m) -> (n, classes)."""
-        return log_softmax(heads.scores(self._carried(X), self.network_.head).T, axis=1)
+        return log_softmax(self.network_.scores(self._carried(X)).T, axis=1)
 
     def decision_function(self, X: Any) -> Array:  # noqa: N803
         """Return the scores, (n, m) -> (n, classes), their difference (n,) for two classes."""
-        scores = heads.scores(self._carried(X), self.network_.head)
+        scores = self.network_.scores(self._carried(X))
         return scores[1] - scores[0] if len(scores) == 2 else scores.T
 
     def positions(self, X: Any) -> Array:  # noqa: N803

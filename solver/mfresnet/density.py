@@ -2,196 +2,81 @@
 # SPDX-License-Identifier: MIT
 """Analytic densities, and their projection onto the space.
 
-Every kind is one model that carries its parameters, its density and the box that holds its mass.
-In 1-D plain numbers are accepted for vectors and matrices. A new kind is one class in ``Density``.
+Every kind is one model that carries its parameters, its density and the box that holds its mass,
+see ``DensityKind``. In 1-D plain numbers are accepted for vectors and matrices. A new kind is one
+class in ``KINDS``.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat
-from scipy.special import gamma
-from scipy.stats import chi2
+from pydantic import Field, PositiveFloat, create_model
 
 from mfresnet.arrays import Array
+from mfresnet.closed_forms import Covariance, Gaussian, TruncatedGaussian, UniformBall, UniformBox
+from mfresnet.density_kind import DensityKind, inverse
 from mfresnet.errors import InputError
 from mfresnet.expression import Expression
-from mfresnet.models import FiniteFloat, Model, Vector
+from mfresnet.models import Chosen, Model, Name
 from mfresnet.parallel import together, total
 from mfresnet.space import Space
 
-REACH = 6.0
-"""Standard deviations after which a Gaussian counts as zero."""
+__all__ = [
+    "KINDS",
+    "Covariance",
+    "Density",
+    "Expression",
+    "Gaussian",
+    "Mixture",
+    "TruncatedGaussian",
+    "UniformBall",
+    "UniformBox",
+    "boxed",
+    "project",
+]
+
 SMOOTH_DEGREE, SUBDIVISIONS, LARGEST_LOSS = 8, 8, 0.05
 
 
-def _as_matrix(value: Any) -> Any:
-    return [[value]] if isinstance(value, int | float) and not isinstance(value, bool) else value
+class UnknownDensity(Model, extra="allow"):
+    """A density whose kind is not in the table."""
 
 
-def _positive_definite(matrix: list[list[float]]) -> list[list[float]]:
-    if any(len(row) != len(matrix) for row in matrix):
-        raise ValueError("expected a square matrix")
-    array = np.array(matrix)
-    if not np.allclose(array, array.T) or np.linalg.eigvalsh(array).min() <= 0.0:
-        raise ValueError("expected a symmetric matrix with positive eigenvalues")
-    return matrix
+def _model(value: Any, known: Mapping[str, type[Model]]) -> type[Model]:
+    """Return the model of a density for its content; for an unknown kind, one that refuses it."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if isinstance(kind, str) and kind in known:
+        return known[kind]
+    name: Any = (Annotated[str, Name(known)], ...)
+    return create_model("UnknownDensity", __base__=UnknownDensity, kind=name)
 
 
-Covariance = Annotated[
-    list[list[FiniteFloat]], BeforeValidator(_as_matrix), AfterValidator(_positive_definite)
-]
-
-
-def _directions(d: int, n: int, rng: Generator) -> Array:
-    """Return n random points on the unit sphere, (d, n)."""
-    x = rng.standard_normal((d, n))
-    return x / np.linalg.norm(x, axis=0)
-
-
-class Gaussian(Model):
-    """The normal density N(mean, covariance)."""
-
-    kind: Literal["gaussian"] = "gaussian"
-    mean: Vector
-    covariance: Covariance
-
-    def density(self, x: Array) -> Array:
-        """Return the density at points x, (d, n) -> (n,)."""
-        covariance, z = np.array(self.covariance), x - np.array(self.mean)[:, None]
-        exponent = -0.5 * np.sum(z * np.linalg.solve(covariance, z), axis=0)
-        return np.exp(exponent) / np.sqrt(np.linalg.det(2.0 * math.pi * covariance))
-
-    def sample(self, n: int, rng: Generator) -> Array:
-        """Return n random points, (d, n)."""
-        factor = np.linalg.cholesky(np.array(self.covariance))
-        return np.array(self.mean)[:, None] + factor @ rng.standard_normal((len(self.mean), n))
-
-    def extent(self) -> tuple[Array, Array]:
-        """Return the corners of a box that holds the mass, up to 6 standard deviations."""
-        std = REACH * np.sqrt(np.diag(self.covariance))
-        return np.array(self.mean) - std, np.array(self.mean) + std
-
-    def dimensions(self) -> dict[str, int]:
-        """Return the dimension that each parameter implies."""
-        return {"mean": len(self.mean), "covariance": len(self.covariance)}
-
-
-class TruncatedGaussian(Model):
-    """An isotropic normal density cut off outside of |x - mean| < radius, of mass one."""
-
-    kind: Literal["truncated_gaussian"] = "truncated_gaussian"
-    mean: Vector
-    std: PositiveFloat
-    radius: PositiveFloat
-
-    def density(self, x: Array) -> Array:
-        """Return the density at points x, (d, n) -> (n,)."""
-        d, variance = len(self.mean), self.std**2
-        squared = np.sum((x - np.array(self.mean)[:, None]) ** 2, axis=0)
-        inside = chi2.cdf(self.radius**2 / variance, d)
-        value = np.exp(-0.5 * squared / variance) / (2.0 * math.pi * variance) ** (d / 2)
-        return np.where(squared < self.radius**2, value / inside, 0.0)
-
-    def sample(self, n: int, rng: Generator) -> Array:
-        """Return n random points, (d, n): the radius by the inverse of its distribution."""
-        d, variance = len(self.mean), self.std**2
-        inside = chi2.cdf(self.radius**2 / variance, d)
-        radius = np.sqrt(variance * chi2.ppf(inside * rng.random(n), d))
-        return np.array(self.mean)[:, None] + radius * _directions(d, n, rng)
-
-    def extent(self) -> tuple[Array, Array]:
-        """Return the corners of the box around the support."""
-        return np.array(self.mean) - self.radius, np.array(self.mean) + self.radius
-
-    def dimensions(self) -> dict[str, int]:
-        """Return the dimension that each parameter implies."""
-        return {"mean": len(self.mean)}
-
-
-class UniformBox(Model):
-    """The uniform density on the box [lower, upper]."""
-
-    kind: Literal["uniform_box"] = "uniform_box"
-    lower: Vector
-    upper: Vector
-
-    def density(self, x: Array) -> Array:
-        """Return the density at points x, (d, n) -> (n,)."""
-        lower, upper = np.array(self.lower)[:, None], np.array(self.upper)[:, None]
-        inside = np.all((x >= lower) & (x < upper), axis=0)
-        return inside / float(np.prod(upper - lower))
-
-    def sample(self, n: int, rng: Generator) -> Array:
-        """Return n random points, (d, n)."""
-        lower, upper = np.array(self.lower)[:, None], np.array(self.upper)[:, None]
-        return lower + (upper - lower) * rng.random((len(lower), n))
-
-    def extent(self) -> tuple[Array, Array]:
-        """Return the corners."""
-        return np.array(self.lower), np.array(self.upper)
-
-    def dimensions(self) -> dict[str, int]:
-        """Return the dimension that each parameter implies."""
-        return {"lower": len(self.lower), "upper": len(self.upper)}
-
-
-class UniformBall(Model):
-    """The uniform density on the ball |x - mean| < radius."""
-
-    kind: Literal["uniform_ball"] = "uniform_ball"
-    mean: Vector
-    radius: PositiveFloat
-
-    def density(self, x: Array) -> Array:
-        """Return the density at points x, (d, n) -> (n,)."""
-        d = len(self.mean)
-        volume = math.pi ** (d / 2) / float(gamma(d / 2 + 1)) * self.radius**d
-        squared = np.sum((x - np.array(self.mean)[:, None]) ** 2, axis=0)
-        return (squared < self.radius**2) / volume
-
-    def sample(self, n: int, rng: Generator) -> Array:
-        """Return n random points, (d, n)."""
-        d = len(self.mean)
-        radius = self.radius * rng.random(n) ** (1.0 / d)
-        return np.array(self.mean)[:, None] + radius * _directions(d, n, rng)
-
-    def extent(self) -> tuple[Array, Array]:
-        """Return the corners of the box around the ball."""
-        return np.array(self.mean) - self.radius, np.array(self.mean) + self.radius
-
-    def dimensions(self) -> dict[str, int]:
-        """Return the dimension that each parameter implies."""
-        return {"mean": len(self.mean)}
-
-
-Simple = Annotated[
-    Gaussian | TruncatedGaussian | UniformBox | UniformBall | Expression,
-    Field(discriminator="kind"),
-]
+def _part(value: Any) -> type[Model]:
+    """Return the model of a component of a mixture."""
+    return _model(value, {name: kind for name, kind in KINDS.items() if kind.part})
 
 
 class Component(Model):
     """One part of a mixture."""
 
     weight: PositiveFloat
-    density: Simple
+    density: Annotated[Any, Chosen(_part)]
 
 
-class Mixture(Model):
+class Mixture(DensityKind):
     """The weighted mean of densities; the weights are divided by their sum."""
 
+    part: ClassVar[bool] = False
     kind: Literal["mixture"] = "mixture"
     components: Annotated[list[Component], Field(min_length=1)]
 
     def density(self, x: Array) -> Array:
         """Return the density at points x, (d, n) -> (n,)."""
-        weights = np.array([c.weight for c in self.components])
-        return weights / weights.sum() @ np.array([c.density.density(x) for c in self.components])
+        return self._mean([c.density.density(x) for c in self.components])
 
     def sample(self, n: int, rng: Generator) -> Array:
         """Return n random points, (d, n), in random order."""
@@ -214,19 +99,57 @@ class Mixture(Model):
             for name, d in c.density.dimensions().items()
         }
 
+    @property
+    def jumps(self) -> bool:
+        """Whether a component has."""
+        return any(c.density.jumps for c in self.components)
 
-Density = Annotated[
-    Gaussian | TruncatedGaussian | UniformBox | UniformBall | Expression | Mixture,
-    Field(discriminator="kind"),
-]
-KINDS: dict[str, type[Model]] = {
+    def below(self, x: Array) -> Array:
+        """Return the mass below points of the line, (n,) -> (n,)."""
+        return self._mean([c.density.below(x) for c in self.components])
+
+    def quantile(self, s: Array) -> Array:
+        """Return where on the line the mass s is below: between those of the components."""
+        ends = np.array([c.density.quantile(s) for c in self.components])
+        return inverse(self.below, s, ends.min(axis=0), ends.max(axis=0))
+
+    def _mean(self, rows: list[Array]) -> Array:
+        """Return the weighted mean of a row for each component."""
+        weights = np.array([c.weight for c in self.components])
+        mean: Array = weights / weights.sum() @ np.array(rows)
+        return mean
+
+
+KINDS: dict[str, type[DensityKind]] = {
     model.model_fields["kind"].default: model
     for model in (Gaussian, TruncatedGaussian, UniformBox, UniformBall, Expression, Mixture)
 }
 """Kind -> model."""
 
+Density = Annotated[Any, Chosen(lambda value: _model(value, KINDS))]
+"""A density of a case file: a model of ``KINDS``, looked up when a case is read."""
 
-def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
+
+def boxed(data: Any, mesh: Mapping[str, Any]) -> Any:
+    """Return a part of a case file where densities that want it have the corners of the mesh.
+
+    Args:
+        data: the part.
+        mesh: the section [mesh].
+    """
+    if isinstance(data, list):
+        return [boxed(item, mesh) for item in data]
+    if not isinstance(data, dict):
+        return data
+    found = {name: boxed(value, mesh) for name, value in data.items()}
+    kind = KINDS.get(str(found.get("kind")))
+    if kind is None or not kind.boxed:
+        return found
+    corners = {name: mesh[name] for name in ("lower", "upper") if mesh.get(name) is not None}
+    return corners | found
+
+
+def project(density: DensityKind, space: Space, where: str) -> tuple[Array, float]:
     """Return the L2 projection f_i = (1/M_i) int density phi_i, and its mass.
 
     A smooth density is integrated with a rule of degree 2p + 8 and keeps the mass that it has on
@@ -234,7 +157,7 @@ def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
     divided by its mass.
 
     Args:
-        density: a model of this module.
+        density: the density.
         space: the DG space.
         where: place of the density in the case file, for messages.
 
@@ -246,7 +169,7 @@ def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
 
     Parallel: collective.
     """
-    jumping = jumps(density)
+    jumping = density.jumps
     degree = 2 * space.degree + SMOOTH_DEGREE
     subdivisions = SUBDIVISIONS if jumping else 1
     with together(space.comm):
@@ -261,12 +184,3 @@ def project(density: Any, space: Space, where: str) -> tuple[Array, float]:
             "expected 1. Make the mesh larger or finer."
         )
     return (f / mass if jumping else f), mass
-
-
-def jumps(density: Any) -> bool:
-    """Return whether a density has jumps, so that it needs many quadrature points."""
-    if isinstance(density, Mixture):
-        return any(jumps(c.density) for c in density.components)
-    if isinstance(density, Expression):
-        return not density.smooth
-    return not isinstance(density, Gaussian)

@@ -14,7 +14,7 @@ from mfresnet.arrays import Array
 from mfresnet.data import Samples
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
-from mfresnet.sampling import SteeredDensity, log_density_at, log_start, log_volume, steered
+from mfresnet.sampling import SteeredDensity, log_density_at, log_volume, steered
 
 DRAWN = 100_000
 """Samples that are drawn for the comparison of moments."""
@@ -70,7 +70,7 @@ def _likelihood(
     gaussian = multivariate_normal(np.average(train.x, axis=1, weights=train.w), covariance)
     found: dict[str, Array | None] = {
         "network": log_density_at(model, part.x),
-        "start": log_start(model, part.x),
+        "start": model.start.log_density(part.x),
         "gaussian": gaussian.logpdf(part.x.T),
         "kernel": None,
     }

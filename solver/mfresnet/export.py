@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 from collections.abc import Sequence
@@ -96,7 +97,17 @@ def add_certificate(directory: Path, certificate: dict[str, Any]) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of mfresnet and of the libraries that its numbers depend on."""
-    from mfresnet import __version__
+    names = ("mfresnet", "fenics-dolfinx", "petsc4py", "mpi4py", "numpy", "scipy")
+    return {name: _version(name) for name in names}
 
-    names = ("fenics-dolfinx", "petsc4py", "mpi4py", "numpy", "scipy")
-    return {"mfresnet": __version__} | {name: metadata.version(name) for name in names}
+
+def _version(distribution: str) -> str:
+    """Return the version that a module names, else that of its package, else "unknown"."""
+    module = importlib.import_module(distribution.removeprefix("fenics-"))
+    named = getattr(module, "__version__", None)
+    if named is not None:
+        return str(named)
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from mfresnet import heads
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.particles import advance
@@ -218,7 +217,7 @@ def _read(network: TrainedNetwork, features: Any, graph: Graph) -> Outputs:
     found: Outputs = {"positions": (x.T.name, TensorProto.DOUBLE, [network.dimension])}
     if not network.head:
         return found
-    scores: Any = heads.scores(x, network.head)
+    scores: Any = network.scores(x)
     z = scores.T.name
     if network.task == "regression":
         label = graph.add("Squeeze", [z, np.array([1])]).name

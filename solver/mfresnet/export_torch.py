@@ -16,6 +16,7 @@ from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically, write_text
+from mfresnet.heads import HEADS
 from mfresnet.sampling import steered_by
 from mfresnet.schemes import SCHEMES
 from mfresnet.torch_weights import torch_or_refuse
@@ -47,7 +48,7 @@ def velocity(x, {names}):
     """Return v at points x, (n, {d}), with the parameters of one layer."""
     return {velocity}
 
-
+{scores}
 class Network(nn.Module):
     """The flow x' = v(x; theta(t)) from 0 to T."""
 
@@ -74,6 +75,14 @@ def load(path=Path(__file__).with_name({file!r})):
     network = Network()
     network.load_state_dict(torch.load(path, weights_only=True))
     return network.eval()
+'''
+
+
+SCORES = '''
+def scores(x, {names}):
+    """Return the scores of points x, (n, {d}), with the parameters of the head."""
+    return {scores}
+
 '''
 
 
@@ -108,7 +117,7 @@ CLASSES = Part(
     + "\n    network.predict(features)           # numbers of the classes, see LABELS",
     '''
     def scores(self, features):
-        return self(features) @ self.H.T + self.h
+        return scores(self(features), {head})
 
     @torch.no_grad()
     def predict(self, features):
@@ -132,7 +141,7 @@ REGRESSION = Part(
     @torch.no_grad()
     def predict(self, features):
         """Return the label of samples, in its own units, (n,)."""
-        return self(features) @ self.slope + self.constant
+        return scores(self(features), {head})[:, 0]
 ''',
     constants="\nLABEL = {label!r}",
 )
@@ -218,15 +227,16 @@ Arrays = dict[str, Array]
 def _of_task(network: TrainedNetwork) -> tuple[Part, TrainedNetwork, Arrays, Arrays]:
     """Return what the task adds, the network as it is applied, buffers, and trained arrays."""
     buffers = {"shift": network.shift, "matrix": network.matrix}
-    head = dict(network.head)
+    names = HEADS[network.scored].names() if network.head else ()
+    head = {name: network.head[name] for name in names}
     if network.task == "density":
         model = steered_by(network)
         mean, factor = model.normal()
         more = {"back": network.back.T, "mean": mean, "factor": factor}
         return DENSITY, model.network, buffers | more, {}
     if network.task == "regression":
-        # other names than H and h, which are in the units of the mesh where a training starts
-        return REGRESSION, network, buffers, {"slope": head["H"][0], "constant": head["h"][0]}
+        # other names than those that a training starts from, in the units of the mesh
+        return REGRESSION, network, buffers, {f"unit_{name}": v for name, v in head.items()}
     if not head:
         return POSITIONS, network, buffers, {}
     return (PROBABILITIES if network.probabilistic else CLASSES), network, buffers, head
@@ -242,6 +252,7 @@ def _module(part: Part, network: TrainedNetwork, buffers: Arrays, head: Arrays, 
         "d": network.dimension,
         "names": ", ".join(names),
         "theta": ", ".join(f"self.{n}[layer]" for n in names),
+        "head": ", ".join(f"self.{n}" for n in head),
         "labels": _tuple(network.labels),
         "label": network.label,
     }
@@ -261,6 +272,7 @@ def _module(part: Part, network: TrainedNetwork, buffers: Arrays, head: Arrays, 
         weights=_tuple(scheme.weights),
         sigma=ACTIVATIONS[network.activation].torch,
         velocity=BLOCKS[network.block].torch,
+        scores=_scores(network) if head else "",
         buffers="\n".join(
             f'        self.register_buffer("{n}", torch.zeros({v.shape}, dtype=torch.float64))'
             for n, v in buffers.items()
@@ -273,6 +285,12 @@ def _module(part: Part, network: TrainedNetwork, buffers: Arrays, head: Arrays, 
         file=file,
         **{name: known[name] for name in ("d", "names", "theta")},
     )
+
+
+def _scores(network: TrainedNetwork) -> str:
+    """Return the function of the scores."""
+    row = HEADS[network.scored]
+    return SCORES.format(names=", ".join(row.names()), d=network.dimension, scores=row.torch)
 
 
 def _tuple(values: Sequence[Any]) -> str:

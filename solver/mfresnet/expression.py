@@ -8,10 +8,9 @@ same. The points of these rules also tell how large the formula is where, for ra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -19,9 +18,10 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from mfresnet.arrays import Array
+from mfresnet.density_kind import DensityKind, inverse
 from mfresnet.errors import InputError
 from mfresnet.formula import Formula, read_formula
-from mfresnet.models import FiniteFloat, Model, as_list
+from mfresnet.models import FiniteFloat, as_list
 
 GRIDS = {1: (127, 251, 509, 1021), 2: (31, 61, 127, 251), 3: (11, 17, 31)}
 """Dimension -> cells a direction. They are prime, so that a kink that lies between two cells of one
@@ -144,12 +144,13 @@ def _corner(name: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-class Expression(Model):
+class Expression(DensityKind):
     """A formula in x[0], x[1], x[2] on the box [lower, upper], divided by its integral over it.
 
     A case takes corners that are left out from its mesh, see ``boxed``.
     """
 
+    boxed: ClassVar[bool] = True
     kind: Literal["expression"] = "expression"
     lower: Annotated[list[FiniteFloat], _corner("lower")] = Field(
         [], validate_default=True, max_length=3
@@ -186,9 +187,9 @@ class Expression(Model):
         return tabulate(self.expression, tuple(self.lower), tuple(self.upper))
 
     @property
-    def smooth(self) -> bool:
-        """Whether it has no jumps and no kinks."""
-        return self._table.smooth
+    def jumps(self) -> bool:
+        """Whether it has jumps or kinks."""
+        return not self._table.smooth
 
     def density(self, x: Array) -> Array:
         """Return the density at points x, (d, n) -> (n,).
@@ -235,6 +236,11 @@ class Expression(Model):
         before = np.concatenate([[0.0], np.cumsum(table.mass)])[cell] / table.integral
         return before + step * (u - cell) * (weights @ values)
 
+    def quantile(self, s: Array) -> Array:
+        """Return where on the line the mass s is below, 0 < s < 1, (n,) -> (n,)."""
+        low, high = (np.full_like(s, end) for end in self.extent())
+        return inverse(self.below, s, low, high)
+
     def extent(self) -> tuple[Array, Array]:
         """Return the corners."""
         return np.array(self.lower), np.array(self.upper)
@@ -242,21 +248,3 @@ class Expression(Model):
     def dimensions(self) -> dict[str, int]:
         """Return the dimension that each parameter implies."""
         return {"lower": len(self.lower), "upper": len(self.upper)}
-
-
-def boxed(data: Any, mesh: Mapping[str, Any]) -> Any:
-    """Return a part of a case file where formulas without corners have those of the mesh.
-
-    Args:
-        data: the part.
-        mesh: the section [mesh].
-    """
-    if isinstance(data, list):
-        return [boxed(item, mesh) for item in data]
-    if not isinstance(data, dict):
-        return data
-    found = {name: boxed(value, mesh) for name, value in data.items()}
-    if found.get("kind") != "expression":
-        return found
-    corners = {name: mesh[name] for name in ("lower", "upper") if mesh.get(name) is not None}
-    return corners | found

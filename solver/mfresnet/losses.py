@@ -22,6 +22,7 @@ from mfresnet.density_losses import (
     MomentsSection,
 )
 from mfresnet.dual_norm import DualDistance, DualSection
+from mfresnet.heads import HEADS, LINEAR, Head
 from mfresnet.loss import CostSetting, Loss, LossSection, Setting, Shapes
 from mfresnet.models import Model, Name
 from mfresnet.point_losses import CrossEntropy, PointCost, PointLoss, Quadratic, SquaredError
@@ -36,10 +37,9 @@ class Row:
         cost: CostSetting -> the cost of a unit of mass, where the loss is the mean of one.
         section: the model of [loss] for this kind.
         targets: whether every class needs a point to reach.
-        head: (d, classes) -> shapes of the parameters H and h of a linear head, which then decides
-            the class of a point at T, see ``heads``; without one it is that of the nearest target.
-        probabilistic: whether the softmax of the scores of the head, ``heads.scores``, is the
-            probability of a class.
+        scores: a name in ``HEADS``, of the trainable head that then decides the class of a point at
+            T, or predicts its label; without one the class is that of the nearest target.
+        probabilistic: whether the softmax of the scores is the probability of a class.
         least: no density that is positive has a lower loss.
         tasks: names in ``TASKS`` that it serves.
     """
@@ -48,27 +48,38 @@ class Row:
     section: type[LossSection] = LossSection
     cost: Callable[[CostSetting], PointCost] | None = None
     targets: bool = False
-    head: Callable[[int, int], Shapes] = lambda d, n_classes: {}
+    scores: str | None = None
     probabilistic: bool = False
     least: float = 0.0
     tasks: tuple[str, ...] = ("classification",)
+
+    def head(self, d: int, n_classes: int) -> Shapes:
+        """Return the shapes of the parameters of the head; in a regression there is one score."""
+        if self.scores is None:
+            return {}
+        return HEADS[self.scores].shapes(d, 1 if "regression" in self.tasks else n_classes)
+
+
+def scored(cost: Callable[[CostSetting, Head], PointCost], head: str, **rest: Any) -> Row:
+    """Return the row of a loss whose cost is a function of the scores of a head.
+
+    Args:
+        cost: (setting, head) -> the cost.
+        head: a name in ``HEADS``.
+        rest: the other attributes of the row.
+    """
+
+    def of(setting: CostSetting) -> PointCost:
+        return cost(setting, HEADS[head])
+
+    return Row(lambda s: PointLoss(s, of(s)), cost=of, scores=head, **rest)
 
 
 STEERING = ("classification", "density")
 LOSSES: dict[str, Row] = {
     "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), cost=Quadratic, targets=True),
-    "cross_entropy": Row(
-        lambda s: PointLoss(s, CrossEntropy(s)),
-        cost=CrossEntropy,
-        head=CrossEntropy.shapes,
-        probabilistic=True,
-    ),
-    "squared_error": Row(
-        lambda s: PointLoss(s, SquaredError(s)),
-        cost=SquaredError,
-        head=SquaredError.shapes,
-        tasks=("regression",),
-    ),
+    "cross_entropy": scored(CrossEntropy, LINEAR, probabilistic=True),
+    "squared_error": scored(SquaredError, LINEAR, tasks=("regression",)),
     "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection, tasks=STEERING),
     "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection, tasks=STEERING),
     "kullback_leibler": Row(

@@ -116,9 +116,9 @@ def calibration_error(y: Array, p: Array, w: Array) -> float:
 def _of_network(network: TrainedNetwork, part: Samples) -> dict[str, Any] | None:
     if not part.y.size:
         return None
-    x = network.carry(part.x)
-    p = heads.probabilities(x, network.head).T if network.probabilistic else None
-    return quality(part.y, heads.decide(x, network.head), len(network.labels), p, part.w)
+    scores = network.scores(network.carry(part.x))
+    p = heads.probabilities(scores).T if network.probabilistic else None
+    return quality(part.y, heads.decide(scores), len(network.labels), p, part.w)
 
 
 def _of_baseline(baseline: LogisticRegression, part: Samples) -> dict[str, Any] | None:

@@ -130,8 +130,12 @@ def _check_neighbours(name: str, cell: str, x: Array, cells: Array) -> None:
 
 
 def _parse(path: Path) -> Any:
-    import meshio
-
+    try:
+        import meshio
+    except ImportError:
+        raise InputError(
+            "mesh.file: needs the package meshio; got none installed. Install mfresnet[meshes]."
+        ) from None
     if path.suffix not in FORMATS:
         raise InputError(
             f"mesh.file: unknown format; got '{path.name}', expected a name that ends in "

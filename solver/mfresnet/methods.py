@@ -1,44 +1,15 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The optimisers: name -> what they can do and need."""
+"""The optimisers: name -> how it runs, what it can do and needs. A new one is one row."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mfresnet.descent import forward_backward, maximum_principle
+from mfresnet.outcome import Method
+from mfresnet.tao import TYPES
 
-
-@dataclass(frozen=True)
-class Method:
-    """One optimiser.
-
-    Attributes:
-        bounds: whether it keeps bounds on the controls.
-        hessian: whether it needs Hessian actions.
-        tao: whether it is a type of PETSc TAO.
-        frozen: whether it keeps the derivative in the coefficients of every layer.
-    """
-
-    bounds: bool = False
-    hessian: bool = False
-    tao: bool = True
-    frozen: bool = False
-
-
-METHODS: dict[str, Method] = {
-    "lmvm": Method(),
-    "blmvm": Method(bounds=True),
-    "cg": Method(),
-    "bncg": Method(bounds=True),
-    "bqnls": Method(bounds=True),
-    "bqnktr": Method(bounds=True),
-    "bqnktl": Method(bounds=True),
-    "nm": Method(),
-    "nls": Method(hessian=True),
-    "ntr": Method(hessian=True),
-    "ntl": Method(hessian=True),
-    "bnls": Method(bounds=True, hessian=True),
-    "bntr": Method(bounds=True, hessian=True),
-    "bntl": Method(bounds=True, hessian=True),
-    "forward_backward": Method(bounds=True, tao=False),
-    "maximum_principle": Method(bounds=True, tao=False, frozen=True),
+METHODS: dict[str, Method] = TYPES | {
+    "forward_backward": Method(forward_backward, bounds=True),
+    "maximum_principle": Method(maximum_principle, bounds=True, frozen=True),
 }
+"""Name -> the method: those of PETSc TAO, and our own."""

@@ -35,13 +35,27 @@ FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Vector = Annotated[list[FiniteFloat], BeforeValidator(as_list), Field(min_length=1, max_length=3)]
 
 
-def Name(known: Collection[str]) -> AfterValidator:  # noqa: N802
-    """Return the pydantic check that a text is one of the known names."""
+def Name(table: Collection[str], *others: str) -> AfterValidator:  # noqa: N802
+    """Return the pydantic check that a text is a name in a table, or one of a few others.
+
+    The table is read when a case is, so that a row added to it is known at once.
+    """
 
     def check(name: str) -> str:
-        if name not in known:
-            raise PydanticCustomError("unknown_name", "", {"known": list(known)})
+        if name not in table and name not in others:
+            raise PydanticCustomError("unknown_name", "", {"known": [*table, *others]})
         return name
+
+    return AfterValidator(check)
+
+
+def Number(table: Collection[int]) -> AfterValidator:  # noqa: N802
+    """Return the pydantic check that a number is one of a table, read when a case is."""
+
+    def check(number: int) -> int:
+        if number not in table:
+            raise ValueError(f"expected one of {', '.join(map(str, table))}")
+        return number
 
     return AfterValidator(check)
 

@@ -111,12 +111,13 @@ def _training(case: Case) -> list[str]:
             "Exchange or enlarge them."
         )
     bounded = training.lower is not None or training.upper is not None
-    if training.method == "maximum_principle" and not bounded and not case.penalty.tikhonov.weight:
+    method = METHODS[training.method]
+    if method.frozen and not bounded and not case.penalty.tikhonov.weight:
         found.append(
-            "training.method: the Hamiltonian has no least value; got maximum_principle with "
+            f"training.method: the Hamiltonian has no least value; got {training.method} with "
             "penalty.tikhonov 0 and no bounds, expected one of them. Add one."
         )
-    if bounded and training.method != "lmvm" and not METHODS[training.method].bounds:
+    if bounded and not method.bounds and method.bounded_twin is None:
         names = ", ".join(n for n, m in METHODS.items() if m.bounds)
         found.append(
             f"training.method: cannot keep training.lower and training.upper; got "

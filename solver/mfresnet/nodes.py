@@ -16,7 +16,7 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.control import Controls
-from mfresnet.density import SMOOTH_DEGREE, SUBDIVISIONS, jumps
+from mfresnet.density import SMOOTH_DEGREE, SUBDIVISIONS
 from mfresnet.parallel import total
 from mfresnet.population import Population
 from mfresnet.raster import bounds
@@ -54,7 +54,7 @@ def initial_nodes(case: Case, space: Space, f0: Array, classes: Sequence[int]) -
         classes: the numbers of the classes that are wanted.
     """
     analytic = [case.classes[k].density if case.data is None else None for k in classes]
-    x, weights, basis = _rule(space, any(f is not None and jumps(f) for f in analytic))
+    x, weights, basis = _rule(space, any(f is not None and f.jumps for f in analytic))
     dofs = space.dofs[: space.n_owned_cells]
     mass = np.array(
         [
@@ -70,7 +70,7 @@ def density_points(space: Space, density: Any) -> tuple[Array, Array, Array]:
 
     A density that jumps has the mass one on the mesh, as its projection has. Parallel: collective.
     """
-    jumping = jumps(density)
+    jumping = density.jumps
     x, weights, _ = _rule(space, jumping)
     values: Array = density.density(x)
     mass = float(total(space.comm, weights @ values)[0]) if jumping else 1.0

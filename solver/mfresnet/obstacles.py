@@ -12,7 +12,7 @@ Parallel: every function is collective.
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import expm, sqrtm
+from scipy.linalg import sqrtm
 from scipy.special import xlogy
 from sklearn.isotonic import IsotonicRegression
 
@@ -48,37 +48,13 @@ def bayes_cross_entropy(start: Start) -> float:
 def reach(start: Start) -> tuple[Array, Array]:
     """Return how far every coordinate of every point can go down and up, (d, n) each, or infinity.
 
-    Square block: inf sigma <= v_i <= sup sigma, so at most T times that. Wide block with bounds on
-    the controls and |sigma| <= s: |v_i| <= sum_j |V_ij| s + |c_i|. For any activation with slopes
-    at most k and bounds on the controls, |x| stays below the solution of r' = A r + a, r(0) = |x|,
-
-        square: A = k |W|, a = |sigma(0)| + k |b|;    wide: the same, times |V|, plus |c|,
-
-    elementwise with the largest |W|, |b|, |V|, |c|, and the way is at most r(T) - r(0).
+    As the row of the block says, for the largest absolute values that its parameters can have.
     """
-    case, x = start.case, start.nodes.x
-    sigma, final_time = ACTIVATIONS[case.network.activation], case.network.final_time
-    size = {name: start.size(name) for name in case.shapes()}
-    at_zero = abs(float(sigma.value(np.zeros(1))[0]))
-    grow, push = sigma.steepness * size["W"], at_zero + sigma.steepness * size["b"]
-    if "V" in size:
-        fastest: Array = np.full(len(x), np.inf)
-        if np.isfinite(sigma.bound):
-            fastest = size["V"].sum(axis=1) * sigma.bound + size["c"]
-        speeds = fastest, fastest
-    else:
-        speeds = np.full(len(x), max(-sigma.infimum, 0.0)), np.full(len(x), max(sigma.bound, 0.0))
-    down, up = (final_time * speed[:, None] + np.zeros_like(x) for speed in speeds)
-    if all(np.isfinite(value).all() for value in size.values()):
-        if "V" in size:
-            grow, push = size["V"] @ grow, size["V"] @ push + size["c"]
-        d = len(x)
-        matrix = np.zeros((d + 1, d + 1))
-        matrix[:d, :d], matrix[:d, d] = grow * final_time, push * final_time
-        after = expm(matrix)
-        way = (after[:d, :d] - np.eye(d)) @ np.abs(x) + after[:d, d:]
-        down, up = np.minimum(down, way), np.minimum(up, way)
-    return down, up
+    network, block = start.case.network, start.case.block()
+    assert block.reach is not None  # else no argument about ways applies
+    sizes = {name: start.size(name) for name in start.case.shapes()}
+    activation = ACTIVATIONS[network.activation]
+    return block.reach(activation, sizes, start.nodes.x, network.final_time)
 
 
 def displacement_quadratic(start: Start) -> float:

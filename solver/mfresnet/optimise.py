@@ -10,18 +10,12 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.cfl import StepsError
-from mfresnet.descent import forward_backward, maximum_principle
+from mfresnet.methods import METHODS
 from mfresnet.outcome import Oracle, Search
 from mfresnet.result import Functional, Iteration, OptimiseResult
-from mfresnet.tao import run_tao
 
 RAISE = 1.25
 """Factor on the steps that a violated CFL condition asks for, before the restart."""
-OWN: dict[str, Callable[[Search], OptimiseResult]] = {
-    "forward_backward": forward_backward,
-    "maximum_principle": maximum_principle,
-}
-"""The methods that are not of TAO."""
 
 
 def minimise(
@@ -50,7 +44,7 @@ def minimise(
     Parallel: collective.
     """
     search = Search(functional, theta0, on_iteration, oracle or Oracle())
-    run = OWN.get(functional.training.method, run_tao)
+    run = METHODS[functional.training.method].run
     while True:
         try:
             return run(search)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -144,3 +145,24 @@ class Search:
             status = Status.NON_FINITE
         history, refused = tuple(self.history), tuple(self.refused)
         return OptimiseResult(theta, float(value), float(norm), status, history, refused)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One optimiser.
+
+    Attributes:
+        run: minimises, from the best iterate of a search.
+        bounds: whether it keeps bounds on the controls.
+        hessian: whether it needs Hessian actions.
+        frozen: whether it minimises the Hamiltonian, for which the derivative in the coefficients
+            of every layer is kept: only densities have one, and it has a least value only with
+            bounds or the Tikhonov penalty.
+        bounded_twin: the method in its place where there are bounds that it does not keep.
+    """
+
+    run: Callable[[Search], OptimiseResult]
+    bounds: bool = False
+    hessian: bool = False
+    frozen: bool = False
+    bounded_twin: str | None = None

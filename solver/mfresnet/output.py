@@ -23,6 +23,7 @@ from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import collect, together
 from mfresnet.paraview import FORMATS, Format, Pair
 from mfresnet.reversal import States
+from mfresnet.vtu import quadrilaterals
 
 END = b"</VTKFile>"
 Write = Callable[[float], None]
@@ -197,9 +198,6 @@ def _write_plane(
 
 
 def _save_plane(gathered: dict[str, Array], times: Array, directory: Path) -> None:
-    import pyvista
-    from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
-
     x = gathered.pop("x")
     cells, n = x.shape
     m = len(times)
@@ -208,15 +206,9 @@ def _save_plane(gathered: dict[str, Array], times: Array, directory: Path) -> No
     number = np.arange(cells * n * m).reshape(cells, n, m)
     corners = [number[:, :-1, :-1], number[:, 1:, :-1], number[:, 1:, 1:], number[:, :-1, 1:]]
     quads = np.stack(corners, axis=-1).reshape(-1, 4)
-    mesh = pyvista.UnstructuredGrid({pyvista.CellType.QUAD: quads}, grid.reshape(-1, 3))
-    for name, values in gathered.items():
-        mesh.point_data[name] = values.ravel()
-    # into memory first: VTK crashes where the disk is full
-    writer = vtkXMLUnstructuredGridWriter()
-    writer.SetInputData(mesh)
-    writer.WriteToOutputStringOn()
-    writer.Write()
-    (directory / "plane.vtu").write_text(writer.GetOutputString())
+    fields = {name: values.ravel() for name, values in gathered.items()}
+    content = quadrilaterals(grid.reshape(-1, 3), quads, fields)
+    (directory / "plane.vtu").write_text(content)
     text = (
         '<?xml version="1.0"?>\n<VTKFile type="Collection" version="0.1">\n  <Collection>\n'
         f'    <DataSet timestep="0" file={quoteattr("plane.vtu")}/>\n'

@@ -37,6 +37,7 @@ from mfresnet.control import Controls, ControlSpace
 from mfresnet.data import Samples
 from mfresnet.errors import InputError, SolveError
 from mfresnet.losses import LOSSES
+from mfresnet.methods import METHODS
 from mfresnet.objective import depth_weights
 from mfresnet.parallel import total
 from mfresnet.particle_samples import weighted
@@ -104,6 +105,12 @@ class ParticleFunctional:
             raise InputError(
                 f"loss.kind: no mean over the samples; got {case.loss.kind}, expected one of "
                 f"{names}. Choose one, or train the density."
+            )
+        if METHODS[case.training.method].frozen:
+            names = ", ".join(name for name, method in METHODS.items() if not method.frozen)
+            raise InputError(
+                f"training.method: needs densities; got {case.training.method}, expected one of "
+                f"{names}. Choose one."
             )
         n_classes = len(self.population.labels)
         self.samples = self._share(samples, n_classes)
@@ -215,16 +222,8 @@ class ParticleFunctional:
         return total(self.comm, local) + self.penalties.derivative(theta)
 
     def least_hamiltonian(self, theta: Array) -> Array:
-        """Refuse: the Hamiltonian is that of densities and adjoints.
-
-        Raises:
-            InputError: always.
-        """
-        raise InputError(
-            f"training.method: needs densities; got {self.training.method}, expected a method that "
-            "asks for J and its derivatives only, such as forward_backward or one of TAO. Choose "
-            "one."
-        )
+        """Not of samples: the methods that ask for it are refused before."""
+        raise NotImplementedError
 
     def gradient(self, theta: Array) -> Array:
         """Return the Riesz representative of the derivative in L2(0, T)."""

@@ -10,7 +10,6 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.data import Samples
 from mfresnet.errors import InputError
-from mfresnet.quantiles import quantile
 
 
 def weighted(samples: Samples, weights: Array) -> Samples:
@@ -39,7 +38,7 @@ def midpoints(case: Case, n: int) -> Samples:
             "interval. Draw samples at random."
         )
     s = (np.arange(n) + 0.5) / n
-    return _stacked(case, [quantile(c.density, s)[None] for c in case.classes])
+    return _stacked(case, [c.density.quantile(s)[None] for c in case.classes])
 
 
 def _stacked(case: Case, points: list[Array]) -> Samples:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -88,6 +89,11 @@ def _visible(f: Array, axes: Sequence[Array], targets: Array) -> tuple[slice, ..
 
 def _render(arguments: Sequence[str]) -> None:
     """Run ``mfresnet.scene`` with a screen, without what MPI has told this process."""
+    if importlib.util.find_spec("pyvista") is None:
+        raise SolveError(
+            "output.pictures: pictures in space need the package pyvista; got none installed. "
+            "Install mfresnet[space] or set output.pictures = false."
+        )
     line = [sys.executable, "-m", "mfresnet.scene", *arguments]
     if "DISPLAY" not in os.environ:
         if shutil.which("xvfb-run") is None:

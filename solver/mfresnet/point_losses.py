@@ -14,28 +14,28 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 
 from mfresnet.arrays import Array
-from mfresnet.heads import Head, scores
-from mfresnet.loss import CostSetting, Parts, Setting, Shapes
+from mfresnet.heads import Head, Parameters
+from mfresnet.loss import CostSetting, Parts, Setting
 from mfresnet.parallel import total
 
 
 class PointCost(Protocol):
     """The cost l_k(x; head) of a unit of mass of class k at x; points are columns, (d, n)."""
 
-    def value(self, x: Array, head: Head) -> Array:
+    def value(self, x: Array, head: Parameters) -> Array:
         """Return l_k at the points, (classes, n)."""
 
-    def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
+    def vjp(self, x: Array, head: Parameters, m: Array) -> dict[str, Array]:
         """Return sum over k and points of m dl/dhead, m of shape (classes, n)."""
 
-    def jvp(self, x: Array, head: Head, h: Head) -> Array:
+    def jvp(self, x: Array, head: Parameters, h: Parameters) -> Array:
         """Return dl/dhead [h], (classes, n)."""
 
-    def pull(self, x: Array, head: Head, m: Array) -> Array:
+    def pull(self, x: Array, head: Parameters, m: Array) -> Array:
         """Return sum over k of m dl_k/dx, (d, n)."""
 
     def second(
-        self, x: Array, head: Head, m: Array, dx: Array, h: Head
+        self, x: Array, head: Parameters, m: Array, dx: Array, h: Parameters
     ) -> tuple[Array, dict[str, Array]]:
         """Return the change of ``pull`` and of ``vjp`` along dx and h, at fixed m."""
 
@@ -47,118 +47,115 @@ class Quadratic:
         """Keep the targets, (classes, d)."""
         self._targets = np.asarray(setting.targets, dtype=float)
 
-    def value(self, x: Array, head: Head) -> Array:
+    def value(self, x: Array, head: Parameters) -> Array:
         """Return l."""
         return np.array([0.5 * np.sum((x - y[:, None]) ** 2, axis=0) for y in self._targets])
 
-    def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
+    def vjp(self, x: Array, head: Parameters, m: Array) -> dict[str, Array]:
         """Return nothing."""
         return {}
 
-    def jvp(self, x: Array, head: Head, h: Head) -> Array:
+    def jvp(self, x: Array, head: Parameters, h: Parameters) -> Array:
         """Return zeros."""
         return np.zeros((len(self._targets), x.shape[1]))
 
-    def pull(self, x: Array, head: Head, m: Array) -> Array:
+    def pull(self, x: Array, head: Parameters, m: Array) -> Array:
         """Return sum_k m_k (x - target_k)."""
         return m.sum(axis=0) * x - self._targets.T @ m
 
     def second(
-        self, x: Array, head: Head, m: Array, dx: Array, h: Head
+        self, x: Array, head: Parameters, m: Array, dx: Array, h: Parameters
     ) -> tuple[Array, dict[str, Array]]:
         """Return sum_k m_k dx."""
         return m.sum(axis=0) * dx, {}
 
 
 class CrossEntropy:
-    """l_k = log sum_j exp(z_j) - z_k with the linear head z = H x + h, H (classes, d)."""
+    """l_k = log sum_j exp(z_j) - z_k with the scores z of a head, one a class."""
 
-    def __init__(self, setting: CostSetting) -> None:
-        """Need nothing."""
+    def __init__(self, setting: CostSetting, head: Head) -> None:
+        """Keep the kind of head."""
+        self._kind = head
 
-    @staticmethod
-    def shapes(d: int, n_classes: int) -> Shapes:
-        """Return the shapes of H and h."""
-        return {"H": (n_classes, d), "h": (n_classes,)}
-
-    def value(self, x: Array, head: Head) -> Array:
+    def value(self, x: Array, head: Parameters) -> Array:
         """Return l."""
-        return -log_softmax(scores(x, head), axis=0)
+        return -log_softmax(self._kind.scores(x, head), axis=0)
 
-    def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
-        """Return the derivative in H and h: dl_k/dz_j = p_j - delta_kj, p = softmax(z)."""
-        g = self._slope(x, head, m)
-        return {"H": g @ x.T, "h": g.sum(axis=1)}
+    def vjp(self, x: Array, head: Parameters, m: Array) -> dict[str, Array]:
+        """Return the derivative in the head: dl_k/dz_j = p_j - delta_kj, p = softmax(z)."""
+        return self._kind.vjp(x, head, self._slope(x, head, m))
 
-    def jvp(self, x: Array, head: Head, h: Head) -> Array:
+    def jvp(self, x: Array, head: Parameters, h: Parameters) -> Array:
         """Return p . dz - dz_k."""
-        dz = scores(x, h)
-        return np.sum(softmax(scores(x, head), axis=0) * dz, axis=0) - dz
+        dz = self._kind.jvp(x, head, h)
+        return np.sum(softmax(self._kind.scores(x, head), axis=0) * dz, axis=0) - dz
 
-    def pull(self, x: Array, head: Head, m: Array) -> Array:
-        """Return H^T dl/dz."""
-        return head["H"].T @ self._slope(x, head, m)
+    def pull(self, x: Array, head: Parameters, m: Array) -> Array:
+        """Return (dz/dx)^T dl/dz."""
+        return self._kind.pull(x, head, self._slope(x, head, m))
 
     def second(
-        self, x: Array, head: Head, m: Array, dx: Array, h: Head
+        self, x: Array, head: Parameters, m: Array, dx: Array, h: Parameters
     ) -> tuple[Array, dict[str, Array]]:
-        """Return the changes, with dz = H dx + dH x + dh and dp = p (dz - p . dz)."""
-        p, dz = softmax(scores(x, head), axis=0), scores(x, h) + head["H"] @ dx
+        """Return the changes, with dp = p (dz - p . dz)."""
+        kind = self._kind
+        p = softmax(kind.scores(x, head), axis=0)
+        dz = kind.jvp(x, head, h) + kind.push(x, head, dx)
         g, dg = self._slope(x, head, m), p * (dz - np.sum(p * dz, axis=0)) * m.sum(axis=0)
-        parts = {"H": dg @ x.T + g @ dx.T, "h": dg.sum(axis=1)}
-        return head["H"].T @ dg + h["H"].T @ g, parts
+        return _along(kind, x, head, g, dg, dx, h)
 
-    @staticmethod
-    def _slope(x: Array, head: Head, m: Array) -> Array:
-        return softmax(scores(x, head), axis=0) * m.sum(axis=0) - m
+    def _slope(self, x: Array, head: Parameters, m: Array) -> Array:
+        return softmax(self._kind.scores(x, head), axis=0) * m.sum(axis=0) - m
 
 
 class SquaredError:
-    """l = 1/2 (z - y)^2 at (x, y), with the prediction z = H x + h, H (1, d - 1), h (1,)."""
+    """l = 1/2 (z - y)^2 at (x, y), with the prediction z, the only score of a head."""
 
-    def __init__(self, setting: CostSetting) -> None:
-        """Keep the number of classes."""
-        self._n_classes = setting.n_classes
+    def __init__(self, setting: CostSetting, head: Head) -> None:
+        """Keep the number of classes and the kind of head."""
+        self._n_classes, self._kind = setting.n_classes, head
 
-    @staticmethod
-    def shapes(d: int, n_classes: int) -> Shapes:
-        """Return the shapes of H and h for d coordinates beside the label."""
-        return {"H": (1, d), "h": (1,)}
-
-    def value(self, x: Array, head: Head) -> Array:
+    def value(self, x: Array, head: Parameters) -> Array:
         """Return l."""
         return self._of_every_class(0.5 * self._residual(x, head) ** 2)
 
-    def vjp(self, x: Array, head: Head, m: Array) -> dict[str, Array]:
-        """Return the derivative in H and h: dl/dz = z - y."""
-        g = self._residual(x, head) * m.sum(axis=0)
-        return {"H": g @ x[:-1].T, "h": g.sum(axis=1)}
+    def vjp(self, x: Array, head: Parameters, m: Array) -> dict[str, Array]:
+        """Return the derivative in the head: dl/dz = z - y."""
+        return self._kind.vjp(x[:-1], head, self._residual(x, head) * m.sum(axis=0))
 
-    def jvp(self, x: Array, head: Head, h: Head) -> Array:
+    def jvp(self, x: Array, head: Parameters, h: Parameters) -> Array:
         """Return (z - y) dz."""
-        return self._of_every_class(self._residual(x, head) * scores(x[:-1], h))
+        return self._of_every_class(self._residual(x, head) * self._kind.jvp(x[:-1], head, h))
 
-    def pull(self, x: Array, head: Head, m: Array) -> Array:
-        """Return (z - y) (H, -1)."""
+    def pull(self, x: Array, head: Parameters, m: Array) -> Array:
+        """Return (z - y) (dz/dx, -1)."""
         g = self._residual(x, head) * m.sum(axis=0)
-        return np.concatenate([head["H"].T @ g, -g])
+        return np.concatenate([self._kind.pull(x[:-1], head, g), -g])
 
     def second(
-        self, x: Array, head: Head, m: Array, dx: Array, h: Head
+        self, x: Array, head: Parameters, m: Array, dx: Array, h: Parameters
     ) -> tuple[Array, dict[str, Array]]:
-        """Return the changes, with dr = H dx + dH x + dh - dy of the residual r = z - y."""
-        mass = m.sum(axis=0)
-        dr = scores(x[:-1], h) + head["H"] @ dx[:-1] - dx[-1]
+        """Return the changes, with dr = dz - dy of the residual r = z - y."""
+        kind, mass = self._kind, m.sum(axis=0)
+        dr = kind.jvp(x[:-1], head, h) + kind.push(x[:-1], head, dx[:-1]) - dx[-1]
         g, dg = self._residual(x, head) * mass, dr * mass
-        parts = {"H": dg @ x[:-1].T + g @ dx[:-1].T, "h": dg.sum(axis=1)}
-        return np.concatenate([head["H"].T @ dg + h["H"].T @ g, -dg]), parts
+        pulled, parts = _along(kind, x[:-1], head, g, dg, dx[:-1], h)
+        return np.concatenate([pulled, -dg]), parts
 
-    @staticmethod
-    def _residual(x: Array, head: Head) -> Array:
-        return scores(x[:-1], head) - x[-1]
+    def _residual(self, x: Array, head: Parameters) -> Array:
+        return self._kind.scores(x[:-1], head) - x[-1]
 
     def _of_every_class(self, cost: Array) -> Array:
         return np.repeat(cost, self._n_classes, axis=0)
+
+
+def _along(
+    kind: Head, x: Array, head: Parameters, g: Array, dg: Array, dx: Array, h: Parameters
+) -> tuple[Array, dict[str, Array]]:
+    """Return the change of ``pull`` and ``vjp`` of a head when g changes by dg too."""
+    pulled, parts = kind.second(x, head, g, dx, h)
+    changed = kind.vjp(x, head, dg)
+    return kind.pull(x, head, dg) + pulled, {n: changed[n] + parts[n] for n in changed}
 
 
 class PointLoss:
@@ -210,7 +207,7 @@ class PointLoss:
             [inside.reshape(len(parts.f), -1), parts.left], axis=1
         )
 
-    def _costs(self, head: Head) -> tuple[Array, Array]:
+    def _costs(self, head: Parameters) -> tuple[Array, Array]:
         """Return int l_k phi_i and l_k at the boundary points; kept until the head changes."""
         known = self._head
         if known is None or any(not np.array_equal(known[n], v) for n, v in head.items()):

@@ -215,9 +215,9 @@ def _read(network: TrainedNetwork, samples: Array) -> dict[str, Array]:
     if network.task == "regression":
         result["prediction"] = network.read(x)
     elif network.head:
-        result["class"] = np.array(network.labels)[heads.decide(x, network.head)]
+        result["class"] = np.array(network.labels)[network.read(x)]
     if network.probabilistic:
-        p = heads.probabilities(x, network.head)
+        p = heads.probabilities(network.scores(x))
         result |= {f"probability_{n}": p[k] for k, n in enumerate(network.labels)}
     return result | {f"position_{i + 1}": row for i, row in enumerate(x)}
 
@@ -229,7 +229,7 @@ def _density(network: TrainedNetwork, samples: Array, counts: Array) -> dict[str
 
 
 def _compare(y: Array, given: Array, network: TrainedNetwork, counts: Array) -> None:
-    offset = y - float(network.head["h"][0])
+    offset = y - float(network.scores(np.zeros((network.dimension, 1)))[0, 0])
     error = np.sum((y - given) ** 2)
     counts[[LABELLED, FIRST, SECOND, ERROR]] += [len(y), offset.sum(), offset @ offset, error]
 

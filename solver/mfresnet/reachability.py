@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.control import Controls
@@ -67,7 +68,9 @@ LOWER_BOUNDS: dict[str, Argument] = {
     ),
     "displacement": Argument(
         "the velocity is bounded, at least on one side, and in the time T mass moves no further",
-        lambda case: case.data is None or case.task == "classification",
+        lambda case: (
+            case.block().reach is not None and (case.data is None or case.task == "classification")
+        ),
         {
             "quadratic": displacement_quadratic,
             "moments": displacement_moments,
@@ -87,7 +90,7 @@ LOWER_BOUNDS: dict[str, Argument] = {
     ),
     "affine": Argument(
         "a linear network makes affine maps of positive determinant",
-        lambda case: case.network.activation == "identity",
+        lambda case: case.block().affine(ACTIVATIONS[case.network.activation]),
         {"quadratic": affine_quadratic, "squared_error": affine_squared_error},
     ),
 }

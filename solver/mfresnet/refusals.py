@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from mfresnet.density import KINDS
 from mfresnet.errors import InputError, suggestion, unknown
 from mfresnet.models import SectionError
 
@@ -46,7 +45,7 @@ def sentences(
 
 
 def _sentence(error: Any, model: type[BaseModel], section: tuple[int | str, ...]) -> str:
-    location, given = _without_tags(error["loc"]), error["input"]
+    location, given = error["loc"], error["input"]
     where, kind = ".".join(map(str, [*section, *location])), error["type"]
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -55,13 +54,9 @@ def _sentence(error: Any, model: type[BaseModel], section: tuple[int | str, ...]
         return text + (suggestion(str(location[-1]), known) or " Remove it.")
     if kind == "unknown_name":
         return unknown(where, given, context["known"]) + f" Change {where}."
-    if kind == "union_tag_invalid":
-        known = [name.strip().strip("'") for name in context["expected_tags"].split(",")]
-        return unknown(f"{where}.kind", context["tag"], known) + f" Change {where}.kind."
-    if kind in ("missing", "union_tag_not_found"):
-        missing = where + ".kind" * (kind != "missing")
+    if kind == "missing":
         expected = context.get("expected", "a value")
-        return f"{missing}: missing; got nothing, expected {expected}. Add {missing}."
+        return f"{where}: missing; got nothing, expected {expected}. Add {where}."
     message = error["msg"].removeprefix("Value error, ")
     expected = message.removeprefix("Input should be ").removeprefix("expected ")
     expected = KINDS_OF_VALUE.get(kind, expected)
@@ -73,24 +68,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _without_tags(location: tuple[int | str, ...]) -> list[int | str]:
-    """Return a location without the kinds of density that pydantic puts into it."""
-    pairs = zip(("", *location), location, strict=False)
-    return [
-        part
-        for before, part in pairs
-        if not (before in ("density", "start", "target") and part in KINDS)
-    ]
-
-
 def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Return the known keys of the section at a location of pydantic."""
     here: Any = model
     for part in location:
         if isinstance(part, int):
-            continue
-        if part in KINDS:
-            here = KINDS[part]
             continue
         field = here.model_fields.get(part) if hasattr(here, "model_fields") else None
         annotation = None if field is None else field.annotation

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import TypeAdapter
-from scipy.stats import multivariate_normal
 
 from mfresnet.arrays import Array
-from mfresnet.density import Density, Gaussian
+from mfresnet.density import Density
+from mfresnet.density_kind import DensityKind
 from mfresnet.errors import InputError
 from mfresnet.loading import load_network
 from mfresnet.particles import Network, flow
@@ -43,12 +43,11 @@ class SteeredDensity:
 
     Attributes:
         network: the network, with the map of the features to coordinates.
-        start: the density at 0 of the points x = matrix^T (features - shift), a model of
-            ``density``.
+        start: the density at 0 of the points x = matrix^T (features - shift).
     """
 
     network: TrainedNetwork
-    start: Any
+    start: DensityKind
 
     def normal(self) -> tuple[Array, Array]:
         """Return a and A for which a + A z has the start density, z standard normal.
@@ -56,12 +55,13 @@ class SteeredDensity:
         Raises:
             InputError: the start density is no Gaussian.
         """
-        if not isinstance(self.start, Gaussian):
+        normal = self.start.normal()
+        if normal is None:
             raise InputError(
                 f"start.kind: only a Gaussian can be exported; got {self.start.kind}, expected "
                 "gaussian. Use npz, which mfresnet sample reads."
             )
-        return np.array(self.start.mean), np.linalg.cholesky(np.array(self.start.covariance))
+        return normal
 
 
 class _Backward(Network):
@@ -117,17 +117,8 @@ def log_density_at(model: SteeredDensity, x: Array) -> Array:
     for piece in np.array_split(x, max(1, -(-x.shape[1] // CHUNK)), axis=1):
         points = np.concatenate([piece, np.zeros((1, piece.shape[1]))])
         end = flow(backward, points, scheme, model.network.steps_per_layer)[-1]
-        parts.append(log_start(model, end[:-1]) - end[-1])
+        parts.append(model.start.log_density(end[:-1]) - end[-1])
     return np.concatenate(parts)
-
-
-def log_start(model: SteeredDensity, x: Array) -> Array:
-    """Return log f0 at points x, (d, n) -> (n,); that of a Gaussian is finite far outside too."""
-    if isinstance(model.start, Gaussian):
-        law = multivariate_normal(model.start.mean, model.start.covariance)
-        return np.atleast_1d(law.logpdf(x.T))
-    with np.errstate(divide="ignore"):
-        return np.log(model.start.density(x))
 
 
 def steered(functional: ReducedFunctional, theta: Array) -> SteeredDensity:
@@ -160,5 +151,5 @@ def steered_by(network: TrainedNetwork) -> SteeredDensity:
             "density. Choose another run."
         )
     steps = max(network.steps_per_layer, FEWEST_STEPS)
-    start: Any = TypeAdapter(Density).validate_json(network.start)
+    start: DensityKind = TypeAdapter(Density).validate_json(network.start)
     return SteeredDensity(replace(network, order=ORDER, steps_per_layer=steps), start)

@@ -29,7 +29,7 @@ from mfresnet.fluxes import FLUXES
 from mfresnet.limiter import LIMITERS
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
-from mfresnet.models import FiniteFloat, Model, Name, Vector, as_list
+from mfresnet.models import FiniteFloat, Model, Name, Number, Vector, as_list
 from mfresnet.particles import INFERENCES
 from mfresnet.schemes import SCHEMES
 
@@ -72,7 +72,7 @@ class SpaceSection(Model):
 class TimeSection(Model):
     """[time]: the time stepping inside a layer."""
 
-    order: Annotated[int, Field(ge=min(SCHEMES), le=max(SCHEMES))] = 3
+    order: Annotated[int, Number(SCHEMES)] = 3
     steps_per_layer: PositiveInt | None = None
     limiter: Annotated[str, Name(LIMITERS)] = "none"
 
@@ -133,7 +133,7 @@ class ClassSection(Model):
 class InitialSection(Model, extra="allow"):
     """[initial]: the controls to start from; the other keys are values of parameters."""
 
-    kind: Annotated[str, Name((*INITIALS, "values", "file"))] | None = None
+    kind: Annotated[str, Name(INITIALS, "values", "file")] | None = None
     seed: NonNegativeInt = 0
     scale: PositiveFloat = 1.0
     file: Path | None = None

@@ -17,8 +17,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
-from mfresnet.methods import METHODS
-from mfresnet.outcome import Search
+from mfresnet.outcome import Method, Search
 from mfresnet.result import OptimiseResult, Status
 
 LOWEST = 1e200
@@ -117,7 +116,7 @@ class _Driver:
                 cause = str(error).splitlines()[-1].partition("] ")[2]
                 raise InputError(
                     f"-tao_type: refused by PETSc; got {name} ({cause}), expected one of "
-                    f"{', '.join(n for n, m in METHODS.items() if m.tao)}. Choose one."
+                    f"{', '.join(TYPES)}. Choose one."
                 ) from None
         if self.error is not None:
             raise self.error
@@ -136,9 +135,9 @@ class _Driver:
 
     def _check_type(self) -> None:
         name = self.tao.getType()
-        method = METHODS.get(name)
+        method = TYPES.get(name)
         if self.search.bounded and (method is None or not method.bounds):
-            names = ", ".join(n for n, m in METHODS.items() if m.bounds and m.tao)
+            names = ", ".join(n for n, m in TYPES.items() if m.bounds)
             raise InputError(
                 f"-tao_type: cannot keep training.lower and training.upper; got {name}, expected "
                 f"one of {names}. Choose one."
@@ -239,3 +238,22 @@ class _Shell:
 
     def shift(self, matrix: PETSc.Mat, amount: float) -> None:
         self.amount += amount
+
+
+TYPES: dict[str, Method] = {
+    "lmvm": Method(run_tao, bounded_twin="blmvm"),
+    "blmvm": Method(run_tao, bounds=True),
+    "cg": Method(run_tao),
+    "bncg": Method(run_tao, bounds=True),
+    "bqnls": Method(run_tao, bounds=True),
+    "bqnktr": Method(run_tao, bounds=True),
+    "bqnktl": Method(run_tao, bounds=True),
+    "nm": Method(run_tao),
+    "nls": Method(run_tao, hessian=True),
+    "ntr": Method(run_tao, hessian=True),
+    "ntl": Method(run_tao, hessian=True),
+    "bnls": Method(run_tao, bounds=True, hessian=True),
+    "bntr": Method(run_tao, bounds=True, hessian=True),
+    "bntl": Method(run_tao, bounds=True, hessian=True),
+}
+"""The types of TAO, by PETSc's names."""

@@ -53,6 +53,7 @@ SCALARS: dict[str, type] = {
     "task": str,
     "start": str,
     "missing": str,
+    "scored": str,
 }
 """Fields that a file holds as a number or a text."""
 
@@ -76,8 +77,8 @@ class TrainedNetwork:
         final_time: T.
         order: that of the Runge-Kutta scheme, a number in ``SCHEMES``.
         steps_per_layer: steps inside each layer; with order 1 and one step a plain ResNet.
-        head: H, (classes, d), and h, (classes,), see ``heads``; empty when there are no classes to
-            tell apart, as in the steering of one density to another.
+        head: the parameters of the head, see ``heads``; empty when there are no classes to tell
+            apart, as in the steering of one density to another.
         probabilistic: whether the softmax of the scores is the probability of a class.
         label: name of the column with the true classes, empty where there is none.
         task: a name in ``TASKS``; in a regression the head has one row, and its score is the
@@ -85,6 +86,7 @@ class TrainedNetwork:
         start: for task density the start density of the points at 0, a model of ``density`` as
             JSON; samples are at T, see ``sampling``.
         missing: data.missing: whether a row with a missing value is refused or gets no prediction.
+        scored: the kind of head, a name in ``HEADS``.
     """
 
     features: tuple[str, ...]
@@ -104,6 +106,7 @@ class TrainedNetwork:
     task: str = "classification"
     start: str = ""
     missing: str = "refuse"
+    scored: str = heads.LINEAR
 
     # ------------------------------------------------------------------ samples as rows
     def predict(self, features: Array) -> Array:
@@ -116,8 +119,12 @@ class TrainedNetwork:
     def read(self, x: Array) -> Array:
         """Return what the head makes of points at T, (d, n) -> (n,)."""
         if self.task == "regression":
-            return heads.scores(x, self.head)[0]
-        return heads.decide(x, self.head)
+            return self.scores(x)[0]
+        return heads.decide(self.scores(x))
+
+    def scores(self, x: Array) -> Array:
+        """Return the scores of points at T, (d, n) -> (classes, n)."""
+        return heads.HEADS[self.scored].scores(x, self.head)
 
     def probabilities(self, features: Array) -> Array:
         """Return the probability of every class, (n, m) -> (n, classes).
@@ -129,7 +136,7 @@ class TrainedNetwork:
             raise InputError(
                 "loss.kind: gives no probabilities; expected cross_entropy. Use the classes."
             )
-        return heads.probabilities(self.carry(self.reduce(features)), self.head).T
+        return heads.probabilities(self.scores(self.carry(self.reduce(features)))).T
 
     def positions(self, features: Array) -> Array:
         """Return where samples are at T, (n, m) -> (n, d)."""
@@ -168,7 +175,7 @@ class TrainedNetwork:
 
     def classify(self, x: Array) -> Array:
         """Return the number of the class of points at 0, (d, n) -> (n,)."""
-        return heads.decide(self.carry(x), self.head)
+        return heads.decide(self.scores(self.carry(x)))
 
     def applied_by(self, inference: str, order: int, steps_per_layer: int) -> TrainedNetwork:
         """Return the same network, applied to samples in another way.
@@ -192,14 +199,15 @@ class TrainedNetwork:
         """Return the network of ``to_arrays``."""
         scalars: dict[str, Any] = {n: kind(arrays[n].item()) for n, kind in SCALARS.items()}
         rest = {n: v for n, v in arrays.items() if n not in (*ARRAYS, *SCALARS)}
+        of_head = heads.HEADS[scalars["scored"]].names()
         return TrainedNetwork(
             features=tuple(map(str, arrays["features"])),
             labels=tuple(map(str, arrays["labels"])),
             shift=arrays["shift"],
             matrix=arrays["matrix"],
             back=arrays["back"],
-            parameters={n: v for n, v in rest.items() if n not in ("H", "h")},
-            head={n: v for n, v in rest.items() if n in ("H", "h")},
+            parameters={n: v for n, v in rest.items() if n not in of_head},
+            head={n: v for n, v in rest.items() if n in of_head},
             **scalars,
         )
 
@@ -253,6 +261,7 @@ def assemble(
     from mfresnet.losses import LOSSES
 
     d, head, regression = case.moving, controls.of_head(), case.task == "regression"
+    scored = LOSSES[case.loss.kind].scores or heads.LINEAR
     label = None if case.data is None else case.data.label
     if data is None:
         names = [f"x{i + 1}" for i in range(d)]
@@ -261,7 +270,7 @@ def assemble(
     if regression and len(shift) > len(data["features"]):
         # the last row and column are those of the label
         size, middle = back[-1, -1], shift[-1]
-        head = {"H": size * head["H"], "h": size * head["h"] + middle}
+        head = heads.HEADS[scored].scaled(head, size, middle)
         shift, matrix, back = shift[:-1], matrix[:-1, :-1], back[:-1, :-1]
     if not head and len(labels) > 1 and targets.shape == (len(labels), d):
         head = heads.of_targets(targets)
@@ -279,6 +288,7 @@ def assemble(
         steps_per_layer=steps_per_layer,
         head={n: np.array(v) for n, v in head.items()},
         probabilistic=LOSSES[case.loss.kind].probabilistic,
+        scored=scored,
         label=label if isinstance(label, str) else "",
         task=case.task,
         missing="refuse" if case.data is None else case.data.missing,

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import norm
 
-from mfresnet import quantiles
 from mfresnet.arrays import Array
+from mfresnet.density_kind import DensityKind
 from mfresnet.space import Space
 
 NODES = 8
@@ -42,11 +41,9 @@ class Law:
     distribution: Callable[[Array], Array]
 
 
-def of_density(density: Any) -> Law:
+def of_density(density: DensityKind) -> Law:
     """Return the law of an analytic density on the line."""
-    return Law(
-        lambda s: quantiles.quantile(density, s), lambda x: quantiles.distribution(density, x)
-    )
+    return Law(density.quantile, density.below)
 
 
 def moved(law: Law, forward: Callable[[Array], Array], back: Callable[[Array], Array]) -> Law:
