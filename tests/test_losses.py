@@ -20,7 +20,6 @@ from mfresnet.loss import LossSection, Parts, Setting
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import box
 from mfresnet.space import Space
-from mfresnet.transport import Transport
 
 M0, V0, M1, V1 = 0.3, 0.25, 1.0, 0.5
 
@@ -161,7 +160,7 @@ def dual(cell: str, cells: int, degree: int, length: float) -> tuple[Space, Dual
     mesh = box(MPI.COMM_SELF, cell, [cells] * d, np.full(d, -4.0), np.full(d, 4.0))
     space = Space(mesh, degree)
     section = DualSection(target=gaussian([0.0] * d, np.eye(d).tolist()), length=length)
-    return space, DualDistance(Setting(Transport(space), section, 1, np.zeros((1, d))))
+    return space, DualDistance(Setting(space, np.zeros((d, 0)), section, 1, np.zeros((1, d))))
 
 
 def test_dual_norm_of_a_cosine() -> None:

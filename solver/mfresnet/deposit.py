@@ -26,11 +26,11 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KernelDensity
 
 from mfresnet.arrays import Array
+from mfresnet.compat import JIT
 from mfresnet.data import Dataset, Samples
 from mfresnet.errors import InputError, SolveError
 from mfresnet.locate import Locator
 from mfresnet.space import Space
-from mfresnet.weakform import JIT
 
 CHUNK, TRIED = 100_000, 2000
 STEPS = 4

@@ -51,7 +51,7 @@ class DualDistance:
 
     def __init__(self, setting: Setting) -> None:
         """Assemble B and K, and set up CG with algebraic multigrid."""
-        self._space, self._g = setting.transport.space, target_of(setting)
+        self._space, self._g = setting.space, target_of(setting)
         space, squared = self._space, setting.section.length**2
         continuous = fem.functionspace(space.mesh, ("Lagrange", 1))
         u, v = ufl.TrialFunction(continuous), ufl.TestFunction(continuous)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.cfl import StepsError
 from mfresnet.descent import forward_backward, maximum_principle
+from mfresnet.errors import StepsError
 from mfresnet.outcome import Functional, Iteration, OptimiseResult, Oracle, Search, Status
 from mfresnet.tao import run_tao
 

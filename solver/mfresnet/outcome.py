@@ -12,8 +12,7 @@ from enum import Enum
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.cfl import StepsError
-from mfresnet.errors import SolveError
+from mfresnet.errors import SolveError, StepsError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.hamiltonian import Hamiltonian
 from mfresnet.particle_functional import ParticleFunctional
