@@ -4,7 +4,7 @@
 
 The empirical measure of N samples has the L2 projection f with
 
-    (f, phi_i) = 1/N sum_n phi_i(x_n) .                                                      (9)
+    (f, phi_i) = 1/N sum_n phi_i(x_n) .                                                     (16)
 
 It is smoothed by the heat equation d_s f = Laplace f over the time bandwidth^2 / 2 with reflecting
 walls: kernel density estimation as a PDE. Four implicit Euler steps add bandwidth^2 to every
@@ -80,7 +80,7 @@ def _likeliest(x: Array, scale: float) -> float:
 
 
 def deposit(space: Space, rounds: Iterable[Samples], labels: Sequence[str]) -> Array:
-    """Return the L2 projection of the empirical measure of every class, eq. (9).
+    """Return the L2 projection of the empirical measure of every class, eq. (16).
 
     Args:
         space: the DG space.

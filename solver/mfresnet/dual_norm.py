@@ -4,7 +4,7 @@
 
 1/2 <r, u> with r = f - g and u in continuous P1 on the same mesh,
 
-    (u, v) + l^2 (grad u, grad v) = (r, v)  for all v ,                                      (9)
+    (u, v) + l^2 (grad u, grad v) = (r, v)  for all v ,                                     (17)
 
 with natural boundary conditions: no null space, so that it is defined when mass was lost. With the
 mixed mass matrix B (P1 test, DG trial) and K the matrix of the left side it is 1/2 r.B^T K^-1 B r.

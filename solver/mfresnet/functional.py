@@ -111,10 +111,11 @@ class ReducedFunctional:
         steps = case.time.steps_per_layer
         if steps is None:
             start = self.network(self.theta0)
-            steps = initial_steps(self.transport, self._step(1), start)
+            steps = initial_steps(self.transport, self.time_step(1), start)
         self.set_steps(steps)
 
-    def _step(self, steps_per_layer: int) -> Step:
+    def time_step(self, steps_per_layer: int) -> Step:
+        """Return the time step of which a layer takes so many."""
         dt, scheme = self.controls.layer_time / steps_per_layer, SCHEMES[self.case.time.order]
         return make_step(self.transport, scheme, dt, self.limiter)
 
@@ -130,7 +131,7 @@ class ReducedFunctional:
         self._theta: Array | None = None
         self.__dict__.pop("sweep", None)  # its memory is free for the next one
         release()
-        step = self._step(steps_per_layer)
+        step = self.time_step(steps_per_layer)
         self.plan = make_plan(case, transport, step, steps_per_layer, n_classes)
         # setting up may have taken more than the sweeps will
         self.predicted_memory = max(peak(self.comm), resident(self.comm) + self.plan.memory)

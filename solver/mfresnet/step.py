@@ -5,7 +5,7 @@
 A step S carries the states g of all classes over dt. It starts from the densities f = L(g) of
 ``unlimited``, so that steps with the same L may follow one another:
 
-    g_{n+1} = S(f_n) ,      f_n = L(g_n) .                                                  (26)
+    g_{n+1} = S(f_n) ,      f_n = L(g_n) .                                                  (18)
 
 A tangent is the derivative along a change da of the coefficients (A is linear in them, so that
 A' = A(da)), a change dg of the state, and whatever follows.

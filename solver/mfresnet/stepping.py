@@ -34,7 +34,7 @@ def make_step(transport: Transport, scheme: Scheme, dt: float, limiter: Limiter)
 class Split:
     """The steps S_1, ..., S_n of several terms in turn, a ``Step``.
 
-        g_{n+1} = S_n( L( ... S_1( L(g_n) ) ) ) .                                           (27)
+        g_{n+1} = S_n( L( ... S_1( L(g_n) ) ) ) .                                           (19)
 
     The states between them are the first stages of the steps. Of second order in dt where the
     terms are symmetric, as [half a step of one, a step of the other, half a step of the one] are.
