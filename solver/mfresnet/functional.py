@@ -84,8 +84,7 @@ class ReducedFunctional:
         self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
         bound = self._block.bound(self._activation)
         space = Space(mesh, case.space.degree)
-        lower, upper = space.bounds()
-        reach = 0.5 * float((upper - lower).max()) / network.final_time
+        reach = 0.5 * float(np.ptp(space.bounds(), axis=0).max()) / network.final_time
         scale = bound if np.isfinite(bound) else reach
         self.transport = Transport(space, case.space.flux, scale)
         self.limiter = LIMITERS[case.time.limiter](space)
@@ -94,8 +93,7 @@ class ReducedFunctional:
         self.class_weights = self.population.weights
         goal = self.population.goal
         self.goal = None if goal is None else goal(space)
-        targets = self.population.targets
-        exits = self.transport.exit_points
+        targets, exits = self.population.targets, self.transport.exit_points
         setting = Setting(space, exits, case.loss, len(self.f0), targets, self.goal)
         self._loss = LOSSES[case.loss.kind].make(setting)
         self.start_from(case.initial_controls(len(self.population.labels)))
@@ -108,11 +106,8 @@ class ReducedFunctional:
         self._penalties = Penalties(case.penalty, self.controls)
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
-        steps = case.time.steps_per_layer
-        if steps is None:
-            start = self.network(self.theta0)
-            steps = initial_steps(self.transport, self.time_step(1), start)
-        self.set_steps(steps)
+        given, start = case.time.steps_per_layer, self.network(self.theta0)
+        self.set_steps(given or initial_steps(self.transport, self.time_step(1), start))
 
     def time_step(self, steps_per_layer: int) -> Step:
         """Return the time step of which a layer takes so many."""
