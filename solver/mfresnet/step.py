@@ -54,14 +54,16 @@ class Step(Protocol):
     Attributes:
         dt: the time step.
         stages: number of fields s that a step leaves for each class.
-        limiter: L.
 
     Parallel: all that carries is collective, the rates are local.
     """
 
     dt: float
     stages: int
-    limiter: Limiter
+
+    @property
+    def limiter(self) -> Limiter:
+        """L."""
 
     def forward(self, at: Stages, out: Array, left: Array) -> None:
         """Make one step.
