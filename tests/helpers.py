@@ -30,6 +30,7 @@ from mfresnet.particles import Network
 from mfresnet.plan import Plan
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
+from mfresnet.stepping import make_step
 from mfresnet.sweep import Sweep
 from mfresnet.trained import TrainedNetwork
 from mfresnet.transport import Transport
@@ -143,7 +144,7 @@ def inner(space: Space, f: Array, g: Array) -> float:
 def l2_error(space: Space, f: Array, exact: Callable[[Array], Array]) -> float:
     """Return the L2 norm of f - exact, with a rule of high degree."""
     rule = space.cell_quadrature(2 * space.degree + 8)
-    values = f[space.dofs[: space.n_owned_cells]] @ rule.basis.T
+    values = space.at_quadrature(f, rule.basis)
     x = np.moveaxis(rule.x, -1, 0)
     difference = values - exact(x.reshape(len(x), -1)).reshape(values.shape)
     return float(np.sqrt(total(space.comm, np.sum(rule.weights * difference**2))[0]))
@@ -234,9 +235,8 @@ def carry(
     initial = same_in_every_layer({n: np.asarray(p, float) for n, p in parameters.items()}, 1)
     controls = ControlSpace(initial, ("W", "b"), final_time)
     transport = Transport(space)
-    plan, make = Plan(1, 1, 0, 0, 0, 0), LIMITERS[limiter]
-    limit = None if make is None else make(space)
-    sweep = Sweep(transport, controls, SCHEMES[order], steps, 1, plan, limit)
+    step = make_step(transport, SCHEMES[order], final_time / steps, LIMITERS[limiter](space))
+    sweep = Sweep(transport, step, controls, steps, 1, Plan(1, 1, 0, 0, 0, 0))
     network = Network(BLOCKS["square"], ACTIVATIONS[activation], initial, final_time)
     sweep.set_network(network)
     return sweep.forward(f0[None])[0].copy()

@@ -36,19 +36,20 @@ from mfresnet.positivity import mean_rate, mean_rate_bound
 from mfresnet.result import Status
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
-from mfresnet.stepping import step, step_tangent, step_transpose, step_transpose_tangent
+from mfresnet.step import Adjoint, Stages, Step
+from mfresnet.stepping import make_step
 from mfresnet.transport import Transport
 from mfresnet.verify import taylor_test
 
 DEGREES = (0, 1, 2, 3)
-KINDS = [name for name, make in LIMITERS.items() if make is not None]
+KINDS = [name for name in LIMITERS if name != "none"]
 SMOOTH = "smooth_zhang_shu"
 
 
 def limiter_of(name: str, space: Space) -> ZhangShu:
-    make = LIMITERS[name]
-    assert make is not None
-    return make(space)
+    limiter = LIMITERS[name](space)
+    assert isinstance(limiter, ZhangShu)
+    return limiter
 
 
 def positive_means(space: Space, limiter: ZhangShu) -> np.ndarray:
@@ -109,10 +110,9 @@ def test_means_stay_positive_at_the_longest_step(cell: str, order: int, kind: st
         a = transport.coefficients(v, transport.new_coefficients())
         dt = 1.0 / mean_rate(transport, v, a)
         g = positive_means(space, limiter)
+        step = make_step(transport, scheme, dt, limiter)
         for _ in range(6):
-            stages, after = np.zeros((order, space.n_owned)), np.empty(space.n_owned)
-            stages[0] = g
-            left = step(transport, a, dt, scheme, stages, after, limiter)
+            stages, after, left = forward(step, a, g, transport.n_exit)
             lost = (g - after) @ space.integral
             assert lost == pytest.approx(left.sum(), abs=1e-13)
             for u in (*stages, after):
@@ -122,6 +122,15 @@ def test_means_stay_positive_at_the_longest_step(cell: str, order: int, kind: st
     assert min(worst) >= 0.0
 
 
+def forward(step: Step, a: Coefficients, g: Array, n_exit: int) -> tuple[Array, Array, Array]:
+    """Return stages, the new g and what left of one class."""
+    stages, after = np.zeros((1, step.stages, g.size)), np.empty((1, g.size))
+    left = np.zeros((1, n_exit))
+    stages[0, 0] = g
+    step.forward(Stages(a, stages), after, left)
+    return stages[0], after[0], left[0]
+
+
 class OneStep:
     """One step with everything that its derivatives need, for fields g, dg and coefficients."""
 
@@ -129,11 +138,11 @@ class OneStep:
         degree = max(p for p in SCHEMES[order].cfl if p < 4)
         self.space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 4, 2), "rotated"), degree)
         self.transport, self.limiter = Transport(self.space), limiter_of(kind, self.space)
-        self.scheme = SCHEMES[order]
         v = np.sin(2.0 * self.transport.points + 0.3)
         new = self.transport.new_coefficients
         self.a, self.da = (self.transport.coefficients(w, new()) for w in (v, np.cos(v)))
-        self.dt = 0.7 / mean_rate(self.transport, v, self.a)
+        dt = 0.7 / mean_rate(self.transport, v, self.a)
+        self.step = make_step(self.transport, SCHEMES[order], dt, self.limiter)
         self.g = positive_means(self.space, self.limiter)
         self.dg, self.psi, self.dpsi = (
             np.sin((3.0 + i) * random_field(self.space)) for i in range(3)
@@ -148,10 +157,7 @@ class OneStep:
 
     def forward(self, g: Array, a: Coefficients) -> tuple[Array, Array, Array]:
         """Return stages, the new g and what left."""
-        stages, after = np.zeros((self.scheme.order, self.space.n_owned)), np.empty_like(g)
-        stages[0] = g
-        left = step(self.transport, a, self.dt, self.scheme, stages, after, self.limiter)
-        return stages, after, left
+        return forward(self.step, a, g, self.transport.n_exit)
 
     def backward(
         self, g: Array, a: Coefficients, psi: Array, source: Array
@@ -159,12 +165,10 @@ class OneStep:
         """Return psi of the state before the step and the sensitivity."""
         stages, after, _ = self.forward(g, a)
         psi, sensitivity = psi.copy(), self.transport.new_coefficients()
-        end = self.limiter.linearise(after)
-        before = step_transpose(
-            self.transport, a, self.dt, self.scheme, stages, psi, source, 1.0, sensitivity, end
-        )
-        assert before is not None
-        before.transpose(psi)
+        end = self.limiter.density(after[None])
+        adjoint = Adjoint(psi[None], source[None], np.ones(1), sensitivity)
+        before = self.step.transpose(Stages(a, stages[None]), adjoint, end)
+        before.transpose(psi[None])
         return psi, sensitivity
 
 
@@ -188,18 +192,18 @@ def test_derivatives_of_a_step(one: OneStep) -> None:
     limiter, transport, space = one.limiter, one.transport, one.space
     stages, after, _ = one.forward(one.g, one.a)
     assert limiter.linearise(stages[-1]).active or one.space.degree == 0
-    tangents, dafter = np.zeros_like(stages), np.empty_like(after)
-    tangents[0] = one.dg
-    dleft = step_tangent(
-        transport, one.a, one.da, one.dt, one.scheme, stages, tangents, dafter, limiter
-    )
+    at, along = Stages(one.a, stages[None]), Stages(one.da, np.zeros((1, *stages.shape)))
+    dstates, dleft = np.empty((1, after.size)), np.zeros(transport.n_exit)
+    along.y[0, 0] = one.dg
+    one.step.tangent(at, along, dstates, dleft[None])
+    dafter = dstates[0]
     ahead, behind = (one.forward(one.g + e * one.dg, one.moved(e)) for e in (E, -E))
     close(dafter, (ahead[1] - behind[1]) / (2 * E))
     close(dleft, (ahead[2] - behind[2]) / (2 * E))
 
-    end = limiter.linearise(after)
+    end = limiter.density(after[None])
     back, sensitivity = one.backward(one.g, one.a, one.psi, one.source)
-    there = inner(space, one.psi, end.tangent(dafter))
+    there = inner(space, one.psi, end.tangent(dstates)[0])
     there += float(one.source @ (dleft / transport.exit_weights))
     here = inner(space, back, one.dg) + transport.pairing(one.da, sensitivity)
     size = np.sqrt(inner(space, one.psi, one.psi) * inner(space, dafter, dafter))
@@ -207,26 +211,10 @@ def test_derivatives_of_a_step(one: OneStep) -> None:
 
     psi, dpsi = one.psi.copy(), one.dpsi.copy()
     first, second = (transport.new_coefficients() for _ in range(2))
-    before = step_transpose_tangent(
-        transport,
-        one.a,
-        one.da,
-        one.dt,
-        one.scheme,
-        stages,
-        tangents,
-        psi,
-        dpsi,
-        one.source,
-        one.dsource,
-        1.0,
-        first,
-        second,
-        end,
-        dafter,
-    )
-    assert before is not None
-    before.transpose_tangent(one.dg, psi, dpsi)
+    adjoint = Adjoint(psi[None], one.source[None], np.ones(1), first)
+    change = Adjoint(dpsi[None], one.dsource[None], np.ones(1), second)
+    before = one.step.transpose_tangent(at, along, adjoint, change, end, dstates)
+    before.transpose_tangent(one.dg[None], psi[None], dpsi[None])
     close(psi, back, 1e-12)
     close(first.flat, sensitivity.flat, 1e-12)
     ahead, behind = (
@@ -247,13 +235,14 @@ def test_pairing_is_constant(one: OneStep) -> None:
         made, after, _ = one.forward(states[-1], one.a)
         stages.append(made)
         states.append(after)
-    at, psi = limiter.linearise(states[-1]), one.psi.copy()
-    pairings = [inner(space, at.y, psi)]
+    at, psi = limiter.density(states[-1][None]), one.psi.copy()
+    unused, no_cost = one.transport.new_coefficients(), np.zeros((1, one.transport.n_exit))
+    adjoint = Adjoint(psi[None], no_cost, np.ones(1), unused)
+    pairings = [inner(space, at.f[0], psi)]
     for made in reversed(stages):
-        at = step_transpose(one.transport, one.a, one.dt, one.scheme, made, psi, after=at)
-        assert at is not None
-        pairings.append(inner(space, at.y, psi))
-    assert at.active or space.degree == 0
+        at = one.step.transpose(Stages(one.a, made[None]), adjoint, at)
+        pairings.append(inner(space, at.f[0], psi))
+    assert at.parts[0].active or space.degree == 0
     size = np.sqrt(inner(space, one.g, one.g) * inner(space, psi, psi))
     assert np.ptp(pairings) <= 1e-12 * size
 
@@ -390,7 +379,7 @@ def test_densities_that_jump_stay_positive(cell: str, order: int) -> None:
 def active_set(functional: ReducedFunctional) -> list[bytes]:
     """Return which cells are limited at which points, for every stage of the last sweep."""
     sweep, limiter = functional.sweep, functional.limiter
-    assert limiter is not None and sweep.plan.whole
+    assert isinstance(limiter, ZhangShu) and sweep.plan.whole
     layers = [sweep.layer(n).stages for n in range(functional.controls.layers)]
     states = [*np.reshape(layers, (-1, sweep.final.shape[1])), *sweep.last]
     found = []

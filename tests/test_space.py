@@ -116,3 +116,19 @@ def test_density_outside_of_the_mesh_is_an_error() -> None:
     density = model(kind="gaussian", mean=0.0, covariance=0.01)
     with pytest.raises(InputError, match=r"classes\.3\.density.*got mass 0\.5"):
         project(density, space, "classes.3.density")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_values_at_quadrature_and_the_box(cell: str) -> None:
+    """Both against the geometry, for fields of any number."""
+    d = CELLS[cell]
+    lower, upper = np.linspace(-1.5, 0.0, d), np.linspace(1.0, 2.0, d)
+    space = Space(box(COMM, cell, [3] * d, lower, upper), 2)
+    np.testing.assert_allclose(space.bounds(), [lower, upper], atol=1e-14)
+    rule = space.cell_quadrature(5)
+    f = np.array([np.sin(np.arange(space.n_owned)), np.cos(np.arange(space.n_owned))])
+    points = space.reference_rule(5)[0]
+    for values, row in zip(space.at_quadrature(f, rule.basis), f, strict=True):
+        np.testing.assert_array_equal(values, space.at_points(row, points)[1])
+    linear = space.integrate(lambda x: x[0], 3) / space.mass
+    np.testing.assert_allclose(space.at_quadrature(linear), space.quadrature.x[..., 0], atol=1e-13)

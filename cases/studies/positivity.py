@@ -203,7 +203,7 @@ def swap_losses(
                     x, values, _ = samples(functional, f)
                     panels[0].plot(x.ravel(), values.ravel(), style, color=COLOURS[k], lw=1.2,
                                    label=label(name) if style == "-" else None)  # fmt: skip
-                    if functional.limiter is not None:
+                    if functional.limiter.positive:
                         x, values = functional.transport.space.at_points(f, POINTS)
                         panels[0].plot(x.ravel(), values.ravel(), ".", color=COLOURS[k], ms=5,
                                        label="its points" if style == "-" else None)  # fmt: skip

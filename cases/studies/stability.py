@@ -97,10 +97,7 @@ def sliced(functional: ReducedFunctional, pair: Array, directions: int) -> float
     space = functional.transport.space
     rule = space.quadrature
     x = rule.x.reshape(-1, 2)
-    weights = [
-        (rule.weights * (f[space.dofs[: space.n_owned_cells]] @ rule.basis.T)).ravel().clip(0.0)
-        for f in pair
-    ]
+    weights = [(rule.weights * space.at_quadrature(f, rule.basis)).ravel().clip(0.0) for f in pair]
     angles = np.pi * (np.arange(directions) + 0.5) / directions
     lines = (x @ np.array([np.cos(a), np.sin(a)]) for a in angles)
     return float(np.mean([wasserstein_distance(s, s, *weights) for s in lines]))

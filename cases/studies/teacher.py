@@ -32,7 +32,7 @@ from mfresnet.palette import COLOURS
 from mfresnet.parallel import total
 from mfresnet.particles import flow
 from mfresnet.population import populate
-from mfresnet.raster import Raster, bounds
+from mfresnet.raster import Raster
 from mfresnet.sampling import SteeredDensity, log_density_at
 from mfresnet.schemes import SCHEMES
 from mfresnet.space import Space
@@ -254,7 +254,7 @@ def study(size: str = "full") -> Study:
 def _line(axes: Any, lesson: Lesson, functional: ReducedFunctional, theta: Array) -> None:
     """Draw f0, g and f(T)."""
     space = functional.transport.space
-    raster = Raster(space, *bounds(space), 800)
+    raster = Raster(space, *space.bounds(), 800)
     found = raster.sample(functional.densities(theta)[-1])[0]
     x = raster.axes[0]
     axes.plot(x, lesson.start.density(x[None]), color="0.7", label="$f_0$")
@@ -268,7 +268,7 @@ def _line(axes: Any, lesson: Lesson, functional: ReducedFunctional, theta: Array
 def _plane(axes: Any, lesson: Lesson, functional: ReducedFunctional, theta: Array) -> None:
     """Draw contours of f0, g and f(T)."""
     space = functional.transport.space
-    raster = Raster(space, *bounds(space), 240)
+    raster = Raster(space, *space.bounds(), 240)
     found = raster.sample(functional.densities(theta)[-1])[0]
     goal = lesson.goal(raster.points).reshape(raster.shape)
     levels = np.array([0.1, 0.3, 0.6, 0.9]) * goal.max()

@@ -34,7 +34,7 @@ def undershoots(functional: ReducedFunctional) -> list[str]:
     Parallel: collective.
     """
     widths, space = functional.population.bandwidths, functional.transport.space
-    if widths is None or functional.sweep.limiter is not None:
+    if widths is None or functional.limiter.positive:
         return []
     f = functional.f0 if functional.goal is None else functional.goal[None]
     values = f[:, space.dofs[: space.n_owned_cells]] @ space.quadrature.basis.T

@@ -55,14 +55,11 @@ def balance(space: Space, sweep: Sweep, f0: Array) -> Balance:
     Parallel: collective.
     """
     extremes = np.array([-np.inf, -np.inf])
-    table, dofs = space.quadrature.basis.T, space.dofs[: space.n_owned_cells]
 
     def see(n: int, f: Array, left: Array) -> None:
         for row in f:
-            values = row[dofs] @ table
-            least = values.min(initial=np.inf)
-            if sweep.limiter is not None:
-                least = min(least, sweep.limiter.least(row))
+            values = space.at_quadrature(row)
+            least = min(values.min(initial=np.inf), sweep.step.limiter.least(row))
             largest = values.max(initial=-np.inf), -least
             np.maximum(extremes, largest, out=extremes)
 

@@ -7,15 +7,14 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.case import Case
-from mfresnet.cfl import steps_needed
+from mfresnet.cfl import largest, steps_needed
 from mfresnet.layer import Layer
 from mfresnet.memory import available
 from mfresnet.methods import METHODS
-from mfresnet.parallel import maximum, total
+from mfresnet.parallel import total
 from mfresnet.particles import Network
 from mfresnet.plan import Plan, choose
-from mfresnet.positivity import mean_rate, mean_rate_bound
-from mfresnet.schemes import SCHEMES, cfl_constant
+from mfresnet.step import Step
 from mfresnet.transport import Transport
 
 SHARE = 0.8
@@ -24,39 +23,45 @@ MARGIN = 1.5
 """Factor on the rate of the initial controls where the velocity has no bound of its own."""
 
 
-def initial_steps(case: Case, transport: Transport, network: Network, *, positive: bool) -> int:
+def initial_steps(transport: Transport, step: Step, network: Network) -> int:
     """Return the steps per layer from the initial controls and the velocity bound, if there is one.
 
     The bound is for velocities that do not change their sign inside a cell; the initial ones may.
 
     Args:
-        case: the case.
         transport: the operator.
+        step: a time step of any length.
         network: that of the initial controls.
-        positive: whether a limiter keeps the densities positive, which takes shorter steps.
+
+    Raises:
+        SolveError: a velocity is not finite.
 
     Parallel: collective.
     """
     bound = network.block.bound(network.activation)
-    cfl = cfl_constant(case.time.order, case.space.degree)
-    a, rate = transport.new_coefficients(), 0.0
+    a, rates = transport.new_coefficients(), np.zeros(network.layers + 1)
     for layer in range(network.layers):
         v = network.velocity(transport.points, layer)
-        rate = max(rate, transport.rates.rate(transport.coefficients(v, a)) / cfl)
-        if positive:
-            rate = max(rate, mean_rate(transport, v, a))
-    if not np.isfinite(bound):
-        rate *= MARGIN
+        rates[layer] = step.rate(v, transport.coefficients(v, a))
+    if np.isfinite(bound):
+        rates[-1] = step.rate_bound(bound)
     else:
-        rate = max(rate, transport.rates.bound(bound) / cfl)
-        if positive:
-            rate = max(rate, mean_rate_bound(transport, bound))
-    rate = float(maximum(transport.space.comm, rate)[0])
+        rates *= MARGIN
+    rate = largest(transport.space.comm, rates)
     return steps_needed(rate, network.final_time / network.layers)
 
 
-def make_plan(case: Case, transport: Transport, steps_per_layer: int, n_classes: int) -> Plan:
+def make_plan(
+    case: Case, transport: Transport, step: Step, steps_per_layer: int, n_classes: int
+) -> Plan:
     """Return what of a forward sweep is kept within the memory of the case, or of the machine.
+
+    Args:
+        case: the case.
+        transport: the operator.
+        step: the time step.
+        steps_per_layer: time steps in every layer.
+        n_classes: number of classes.
 
     Raises:
         InputError: resources.memory is too little for one layer.
@@ -64,7 +69,7 @@ def make_plan(case: Case, transport: Transport, steps_per_layer: int, n_classes:
     Parallel: collective.
     """
     comm, method = transport.space.comm, METHODS[case.training.method]
-    layer = Layer.bytes(transport, SCHEMES[case.time.order], steps_per_layer, n_classes)
+    layer = Layer.bytes(transport, step.stages, steps_per_layer, n_classes)
     state = 8 * n_classes * (transport.space.n_owned + transport.n_exit)
     frozen = 8 * transport.n_coefficients * case.network.layers * method.frozen
     sums = total(comm, [layer, state, frozen])

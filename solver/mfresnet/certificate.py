@@ -16,8 +16,7 @@ import numpy as np
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.case import Case
-from mfresnet.cfl import StepsError
-from mfresnet.errors import InputError, SolveError
+from mfresnet.errors import InputError, SolveError, StepsError
 from mfresnet.findings import Check, at_most
 from mfresnet.functional import ReducedFunctional
 from mfresnet.identities import ROUNDING, pairing, transpose
@@ -71,7 +70,7 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """
     network = functional.case.network
     smooth = ACTIVATIONS[network.activation].smooth and functional.case.space.flux != "upwind"
-    smooth = smooth and (functional.limiter is None or functional.limiter.smooth)
+    smooth = smooth and functional.limiter.smooth
     noise = np.sin(1.0 + 7.0 * np.arange(theta.size) ** 2)
     near, steps = theta + NEAR * noise, functional.steps_per_layer
     j = with_steps(functional, near)

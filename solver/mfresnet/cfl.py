@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The CFL condition: how many time steps a layer needs, and the error when it has too few."""
+"""The CFL condition: how many time steps a layer needs, and whether it has them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,11 @@ import math
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.errors import SolveError
-from mfresnet.layer import Layer
+from mfresnet.coefficients import Coefficients
+from mfresnet.errors import SolveError, StepsError
 from mfresnet.parallel import maximum
-from mfresnet.positivity import mean_rate
-from mfresnet.schemes import Scheme
+from mfresnet.schemes import Scheme, cfl_constant
 from mfresnet.transport import Transport
-
-
-class StepsError(SolveError):
-    """The velocity is too large for the number of time steps in a layer.
-
-    Attributes:
-        needed: the number of steps per layer that would do.
-    """
-
-    def __init__(self, steps: int, needed: int) -> None:
-        self.needed = needed
-        super().__init__(
-            f"time.steps_per_layer: too few for the velocity; got {steps}, expected at least "
-            f"{needed}. Raise it, or omit it to have it chosen."
-        )
 
 
 def steps_needed(rate: float, layer_time: float) -> int:
@@ -53,20 +37,22 @@ def check_steps(steps: int, rate: float, layer_time: float) -> None:
         raise StepsError(steps, needed)
 
 
-def layer_rate(transport: Transport, scheme: Scheme, layer: Layer, positive: bool) -> float:
-    """Return the least 1 / dt of a layer on this rank, see ``steps_needed``.
+def stable_rate(transport: Transport, scheme: Scheme, a: Coefficients) -> float:
+    """Return lambda / c of a velocity on this rank, infinity where it is not finite.
 
     Args:
         transport: the operator.
         scheme: the scheme.
-        layer: the layer, its velocity in place.
-        positive: whether a limiter needs positive cell means.
+        a: the coefficients of the velocity.
     """
-    cfl = scheme.cfl[transport.space.degree]
-    rate = float(np.nan_to_num(transport.rates.rate(layer.coefficients) / cfl, nan=np.inf))
-    if positive and math.isfinite(rate):
-        rate = max(rate, mean_rate(transport, layer.velocity, layer.coefficients))
-    return rate
+    cfl = cfl_constant(scheme.order, transport.space.degree)
+    return float(np.nan_to_num(transport.rates.rate(a) / cfl, nan=np.inf, posinf=np.inf))
+
+
+def stable_rate_bound(transport: Transport, scheme: Scheme, velocity: float) -> float:
+    """Return ``stable_rate`` of the velocities with |v_i| <= ``velocity``, see ``Rates.bound``."""
+    cfl = cfl_constant(scheme.order, transport.space.degree)
+    return transport.rates.bound(velocity) / cfl
 
 
 def largest(comm: MPI.Intracomm, rates: Array) -> float:

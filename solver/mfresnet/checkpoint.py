@@ -25,8 +25,7 @@ from types import FrameType
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.cfl import StepsError
-from mfresnet.errors import InputError, SolveError
+from mfresnet.errors import InputError, SolveError, StepsError
 from mfresnet.outcome import Oracle
 from mfresnet.parallel import maximum, together
 from mfresnet.result import Functional

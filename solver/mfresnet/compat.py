@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The differences between the supported DOLFINx versions, and nothing else."""
+"""The differences between the supported DOLFINx versions, and its options for compiling forms."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import basix
 import numpy as np
 from dolfinx import mesh as dmesh
 from numpy.typing import NDArray
+
+JIT = {"cffi_extra_compile_args": ["-O2", "-g0", "-w"]}
+"""DOLFINx's own options for compiling forms, without the warnings about the generated code."""
 
 
 def _geometry(mesh: dmesh.Mesh, name: str) -> Any:

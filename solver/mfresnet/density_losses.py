@@ -56,7 +56,7 @@ class DensityLoss:
 
     def __init__(self, setting: Setting, distance: Distance) -> None:
         """Keep the distance."""
-        self._space, self._price = setting.transport.space, setting.section.outflow
+        self._space, self._price = setting.space, setting.section.outflow
         self._g, self.distance = target_of(setting), distance
 
     def value(self, at: Parts) -> Array:
@@ -84,7 +84,7 @@ def target_of(setting: Setting) -> Array:
     """Return the projection of the density to reach, (n_owned,)."""
     if setting.goal is not None:
         return setting.goal
-    return project(setting.section.target, setting.transport.space, "loss.target")[0]
+    return project(setting.section.target, setting.space, "loss.target")[0]
 
 
 class L2Distance:
@@ -92,7 +92,7 @@ class L2Distance:
 
     def __init__(self, setting: Setting) -> None:
         """Project g."""
-        self._space, self._g = setting.transport.space, target_of(setting)
+        self._space, self._g = setting.space, target_of(setting)
 
     def value(self, f: Array) -> Array:
         """Return the distance."""
@@ -126,31 +126,28 @@ class KullbackLeibler:
 
     def __init__(self, setting: Setting) -> None:
         """Tabulate b at the quadrature points."""
-        self._space, self._eps = setting.transport.space, setting.section.smoothing
+        self._space, self._eps = setting.space, setting.section.smoothing
         self._dofs = self._space.dofs[: self._space.n_owned_cells]
         rule = self._space.quadrature
         self._basis, self._weights = rule.basis, rule.weights
-        self._b = smooth_positive(self._at_points(target_of(setting)), self._eps)[0]
+        self._b = smooth_positive(self._space.at_quadrature(target_of(setting)), self._eps)[0]
 
     def value(self, f: Array) -> Array:
         """Return the divergence."""
-        a, b = smooth_positive(self._at_points(f), self._eps)[0], self._b
+        a, b = smooth_positive(self._space.at_quadrature(f), self._eps)[0], self._b
         integrand = a * np.log(a / b) - a + b
         return total(self._space.comm, np.sum(self._weights * integrand, axis=(1, 2)))
 
     def slope(self, f: Array) -> Array:
         """Return log(a/b) a', a' = a / r."""
-        a, r = smooth_positive(self._at_points(f), self._eps)
+        a, r = smooth_positive(self._space.at_quadrature(f), self._eps)
         return self._project(np.log(a / self._b) * a / r)
 
     def curvature(self, f: Array, df: Array) -> Array:
         """Return (log(a/b) a'' + a'^2 / a) df, a'' = eps^2 / (2 r^3)."""
-        a, r = smooth_positive(self._at_points(f), self._eps)
+        a, r = smooth_positive(self._space.at_quadrature(f), self._eps)
         second = np.log(a / self._b) * 0.5 * self._eps**2 / r**3 + a / r**2
-        return self._project(second * self._at_points(df))
-
-    def _at_points(self, f: Array) -> Array:
-        return f[..., self._dofs] @ self._basis.T
+        return self._project(second * self._space.at_quadrature(df))
 
     def _project(self, values: Array) -> Array:
         result = np.empty((len(values), self._space.n_owned))
@@ -198,10 +195,10 @@ class Moments:
 
     def __init__(self, setting: Setting) -> None:
         """Tabulate int phi_i times 1, x, x x^T."""
-        section, self._space = setting.section, setting.transport.space
+        section, self._space = setting.section, setting.space
         d = self._space.dimension
         degree = self._space.degree + 4
-        self._exit = _monomials(setting.transport.exit_points)
+        self._exit = _monomials(setting.exit_points)
         functions = [partial(_monomial, i) for i in range(len(self._exit))]
         self._inside = np.array([self._space.integrate(g, degree) for g in functions])
         self._mean = None if section.mean is None else np.array(section.mean)

@@ -95,7 +95,7 @@ def _moments(functional: ReducedFunctional, f: Array) -> tuple[Array, Array]:
     """Return mean and covariance of a density f, (n_owned,)."""
     space = functional.transport.space
     rule = space.cell_quadrature(space.degree + 2)
-    weights = (rule.weights * (f[space.dofs[: space.n_owned_cells]] @ rule.basis.T)).ravel()
+    weights = (rule.weights * space.at_quadrature(f, rule.basis)).ravel()
     x: Array = rule.x.reshape(-1, space.dimension)
     local = [[weights.sum()], weights @ x, ((weights[:, None] * x).T @ x).ravel()]
     sums = total(functional.comm, np.concatenate(local))

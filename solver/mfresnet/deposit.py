@@ -4,7 +4,7 @@
 
 The empirical measure of N samples has the L2 projection f with
 
-    (f, phi_i) = 1/N sum_n phi_i(x_n) .                                                      (9)
+    (f, phi_i) = 1/N sum_n phi_i(x_n) .                                                     (16)
 
 It is smoothed by the heat equation d_s f = Laplace f over the time bandwidth^2 / 2 with reflecting
 walls: kernel density estimation as a PDE. Four implicit Euler steps add bandwidth^2 to every
@@ -26,11 +26,11 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KernelDensity
 
 from mfresnet.arrays import Array
+from mfresnet.compat import JIT
 from mfresnet.data import Dataset, Samples
 from mfresnet.errors import InputError, SolveError
 from mfresnet.locate import Locator
 from mfresnet.space import Space
-from mfresnet.weakform import JIT
 
 CHUNK, TRIED = 100_000, 2000
 STEPS = 4
@@ -80,7 +80,7 @@ def _likeliest(x: Array, scale: float) -> float:
 
 
 def deposit(space: Space, rounds: Iterable[Samples], labels: Sequence[str]) -> Array:
-    """Return the L2 projection of the empirical measure of every class, eq. (9).
+    """Return the L2 projection of the empirical measure of every class, eq. (16).
 
     Args:
         space: the DG space.

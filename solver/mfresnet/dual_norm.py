@@ -4,7 +4,7 @@
 
 1/2 <r, u> with r = f - g and u in continuous P1 on the same mesh,
 
-    (u, v) + l^2 (grad u, grad v) = (r, v)  for all v ,                                      (9)
+    (u, v) + l^2 (grad u, grad v) = (r, v)  for all v ,                                     (17)
 
 with natural boundary conditions: no null space, so that it is defined when mass was lost. With the
 mixed mass matrix B (P1 test, DG trial) and K the matrix of the left side it is 1/2 r.B^T K^-1 B r.
@@ -51,7 +51,7 @@ class DualDistance:
 
     def __init__(self, setting: Setting) -> None:
         """Assemble B and K, and set up CG with algebraic multigrid."""
-        self._space, self._g = setting.transport.space, target_of(setting)
+        self._space, self._g = setting.space, target_of(setting)
         space, squared = self._space, setting.section.length**2
         continuous = fem.functionspace(space.mesh, ("Lagrange", 1))
         u, v = ufl.TrialFunction(continuous), ufl.TestFunction(continuous)

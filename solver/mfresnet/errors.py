@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The two kinds of error that a user meets, and the lookup that names what is known."""
+"""The kinds of error that a user meets, and the lookup that names what is known."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ class InputError(ValueError):
 
 class SolveError(RuntimeError):
     """The computation cannot go on (lost mass, non-finite values); exit status 3."""
+
+
+class StepsError(SolveError):
+    """The velocity is too large for the number of time steps in a layer.
+
+    Attributes:
+        needed: the number of steps per layer that would do.
+    """
+
+    def __init__(self, steps: int, needed: int) -> None:
+        self.needed = needed
+        super().__init__(
+            f"time.steps_per_layer: too few for the velocity; got {steps}, expected at least "
+            f"{needed}. Raise it, or omit it to have it chosen."
+        )
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

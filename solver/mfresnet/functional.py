@@ -24,15 +24,17 @@ from mfresnet.loss import Setting
 from mfresnet.losses import LOSSES
 from mfresnet.memory import in_units, peak, release, resident
 from mfresnet.meshfile import create
-from mfresnet.objective import DepthLoss, depth_weights
-from mfresnet.parallel import maximum, total
+from mfresnet.objective import DepthLoss, Visit, depth_weights
+from mfresnet.parallel import total
 from mfresnet.particles import Network
 from mfresnet.penalties import Penalties
 from mfresnet.population import Population, populate
 from mfresnet.schemes import SCHEMES
 from mfresnet.sections import TrainingSection
 from mfresnet.space import Space
-from mfresnet.sweep import Sweep, Visit
+from mfresnet.step import Step
+from mfresnet.stepping import make_step
+from mfresnet.sweep import Sweep
 from mfresnet.tangent import Tangent
 from mfresnet.transport import Transport
 
@@ -84,21 +86,17 @@ class ReducedFunctional:
         self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
         bound = self._block.bound(self._activation)
         space = Space(mesh, case.space.degree)
-        x = space.cell_nodes().reshape(-1, space.dimension)
-        ends = maximum(self.comm, [x.max(axis=0, initial=-np.inf), -x.min(axis=0, initial=np.inf)])
-        reach = 0.5 * float(ends.sum(axis=0).max()) / network.final_time
+        reach = 0.5 * float(np.ptp(space.bounds(), axis=0).max()) / network.final_time
         scale = bound if np.isfinite(bound) else reach
         self.transport = Transport(space, case.space.flux, scale)
-        make = LIMITERS[case.time.limiter]
-        self.limiter = None if make is None else make(space)
-        self.f0, self.initial_mass = self.population.project(space)
-        if self.limiter is not None:
-            self.f0 = np.array([self.limiter.start(f) for f in self.f0])
+        self.limiter = LIMITERS[case.time.limiter](space)
+        f0, self.initial_mass = self.population.project(space)
+        self.f0 = np.array([self.limiter.start(f) for f in f0])
         self.class_weights = self.population.weights
         goal = self.population.goal
         self.goal = None if goal is None else goal(space)
-        targets = self.population.targets
-        setting = Setting(self.transport, case.loss, len(self.f0), targets, self.goal)
+        targets, exits = self.population.targets, self.transport.exit_points
+        setting = Setting(space, exits, case.loss, len(self.f0), targets, self.goal)
         self._loss = LOSSES[case.loss.kind].make(setting)
         self.start_from(case.initial_controls(len(self.population.labels)))
 
@@ -110,11 +108,13 @@ class ReducedFunctional:
         self._penalties = Penalties(case.penalty, self.controls)
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
-        steps = case.time.steps_per_layer
-        if steps is None:
-            start = self.network(self.theta0)
-            steps = initial_steps(case, self.transport, start, positive=self.limiter is not None)
-        self.set_steps(steps)
+        given, start = case.time.steps_per_layer, self.network(self.theta0)
+        self.set_steps(given or initial_steps(self.transport, self.time_step(1), start))
+
+    def time_step(self, steps_per_layer: int) -> Step:
+        """Return the time step of which a layer takes so many."""
+        dt, scheme = self.controls.layer_time / steps_per_layer, SCHEMES[self.case.time.order]
+        return make_step(self.transport, scheme, dt, self.limiter)
 
     def set_steps(self, steps_per_layer: int) -> None:
         """Set the number of time steps in a layer; J changes by the error of the time stepping.
@@ -128,13 +128,11 @@ class ReducedFunctional:
         self._theta: Array | None = None
         self.__dict__.pop("sweep", None)  # its memory is free for the next one
         release()
-        self.plan = make_plan(case, transport, steps_per_layer, n_classes)
+        step = self.time_step(steps_per_layer)
+        self.plan = make_plan(case, transport, step, steps_per_layer, n_classes)
         # setting up may have taken more than the sweeps will
         self.predicted_memory = max(peak(self.comm), resident(self.comm) + self.plan.memory)
-        scheme, plan = SCHEMES[case.time.order], self.plan
-        self.sweep = Sweep(
-            transport, self.controls, scheme, steps_per_layer, n_classes, plan, self.limiter
-        )
+        self.sweep = Sweep(transport, step, self.controls, steps_per_layer, n_classes, self.plan)
         self.depth_loss = DepthLoss(
             self._loss,
             depth_weights(self.sweep.steps, self.sweep.dt, case.loss.terminal, case.loss.running),

@@ -16,7 +16,7 @@ from mfresnet.coefficients import Coefficients
 from mfresnet.findings import Check, at_most
 from mfresnet.functional import ReducedFunctional
 from mfresnet.parallel import total
-from mfresnet.stepping import step, step_transpose
+from mfresnet.step import Adjoint, Stages
 
 ROUNDING = 1e-12
 
@@ -60,29 +60,28 @@ def transpose(functional: ReducedFunctional, theta: Array) -> list[Check]:
 
 def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Compare (f, psi) at the start of every layer with that at T, psi being carried back."""
-    sweep, f = functional.sweep, functional.densities(theta)
-    scheme, transport, limiter = sweep.scheme, functional.transport, functional.limiter
-    stages = np.zeros((sweep.steps_per_layer, scheme.order, f.shape[-1]))
-    worst, end = 0.0, np.empty(f.shape[-1])
+    f, transport, step = functional.densities(theta), functional.transport, functional.sweep.step
+    steps, n, exits = functional.steps_per_layer, f.shape[-1], np.zeros((1, transport.n_exit))
+    stages, states = np.zeros((steps, 1, step.stages, n)), np.empty((1, n))
+    worst, unused = 0.0, transport.new_coefficients()
     for k in range(f.shape[1]):
         psi = _field(functional, 2)
         size = math.sqrt(_inner(functional, psi, psi) * _inner(functional, f[-1, k], f[-1, k]))
         there = _inner(functional, f[-1, k], psi)
+        adjoint = Adjoint(psi[None], np.zeros_like(exits), np.ones(1), unused)
         for layer in reversed(range(functional.controls.layers)):
             a = _layer(functional, theta, layer)
-            after = None
-            if limiter is not None:
-                # the adjoint steps are linearised where the density went
-                stages[0, 0] = f[layer, k]
-                for m, after_step in enumerate([*stages[1:, 0], end]):
-                    step(transport, a, sweep.dt, scheme, stages[m], after_step, limiter)
-                after = limiter.linearise(end)
-                # what a limiter leaves it may limit again: compare inside the layer
-                there = _inner(functional, after.y, psi)
+            # the adjoint steps are linearised where the density went
+            states[0] = f[layer, k]
+            for made in stages:
+                made[:, 0] = states
+                step.forward(Stages(a, made), states, exits)
+            at = step.limiter.density(states)
+            # a limiter may limit again what it has left: compare inside the layer
+            there += _inner(functional, at.f[0], psi) - _inner(functional, f[layer + 1, k], psi)
             for made in stages[::-1]:
-                after = step_transpose(transport, a, sweep.dt, scheme, made, psi, after=after)
-            density = f[layer, k] if after is None else after.y
-            worst = max(worst, abs(_inner(functional, density, psi) - there) / size)
+                at = step.transpose(Stages(a, made), adjoint, at)
+            worst = max(worst, abs(_inner(functional, at.f[0], psi) - there) / size)
     defect = (
         "The backward steps are not those of the state: a defect of mfresnet, please report it."
     )

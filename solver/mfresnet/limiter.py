@@ -31,7 +31,7 @@ cells cost more than the operator itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -46,6 +46,7 @@ from mfresnet.errors import SolveError
 from mfresnet.facets import reference_points
 from mfresnet.parallel import together, total
 from mfresnet.space import Space
+from mfresnet.unlimited import Limiter, Unlimited
 
 KEPT = 1.0 - 1e-13
 """c of the limiter with kinks, so that rounding does not make the lowest value negative."""
@@ -122,8 +123,39 @@ class Limited:
         return self.u, self.theta, self.slope
 
 
+class LimitedDensity:
+    """L at the states of all classes, a ``Density``."""
+
+    def __init__(self, parts: Sequence[Limited]) -> None:
+        """Keep what L does to each class."""
+        self.parts = parts
+
+    @property
+    def f(self) -> Array:
+        """The densities, (classes, n_owned)."""
+        return np.array([at.y for at in self.parts])
+
+    def tangent(self, dg: Array) -> Array:
+        """Return L'(g) dg, (classes, n_owned)."""
+        return np.array([at.tangent(row) for at, row in zip(self.parts, dg, strict=True)])
+
+    def transpose(self, psi: Array) -> None:
+        """Replace psi by the transpose of L'(g) in L2, (classes, n_owned)."""
+        for at, row in zip(self.parts, psi, strict=True):
+            at.transpose(row)
+
+    def transpose_tangent(self, dg: Array, psi: Array, dpsi: Array) -> None:
+        """Replace psi as ``transpose`` does, and dpsi by its change along dg and dpsi."""
+        for at, *rows in zip(self.parts, dg, psi, dpsi, strict=True):
+            at.transpose_tangent(*rows)
+
+    def kept(self) -> LimitedDensity:
+        """Return the same with memory of its own."""
+        return LimitedDensity([at.kept() for at in self.parts])
+
+
 class ZhangShu:
-    """A scaling limiter (11) on one space.
+    """A scaling limiter (11) on one space, a ``Limiter``.
 
     Attributes:
         smooth: whether L is twice continuously differentiable.
@@ -133,6 +165,8 @@ class ZhangShu:
 
     Parallel: ``start`` is collective, all else local; a limiter knows owned cells only.
     """
+
+    positive = True
 
     def __init__(self, space: Space, width: float = 0.0) -> None:
         """Tabulate the basis at all cell and facet points.
@@ -212,6 +246,14 @@ class ZhangShu:
         count = self.run("limit", u, y, theta, slope)
         return Limited(self, u, y if count else u, theta, slope)
 
+    def densities(self, states: Array) -> Array:
+        """Return L of the states of all classes, (classes, n_owned)."""
+        return np.array([self.limit(g) for g in states])
+
+    def density(self, states: Array) -> LimitedDensity:
+        """Return the same with what its derivatives need."""
+        return LimitedDensity([self.linearise(g) for g in states])
+
     def start(self, f: Array) -> Array:
         """Return an initial density f made positive, (n_owned,), its mass being kept.
 
@@ -227,9 +269,9 @@ class ZhangShu:
         return np.array(self.limit(kept))
 
 
-LIMITERS: dict[str, Callable[[Space], ZhangShu] | None] = {
-    "none": None,
+LIMITERS: dict[str, Callable[[Space], Limiter]] = {
+    "none": Unlimited,
     "zhang_shu": ZhangShu,
     "smooth_zhang_shu": partial(ZhangShu, width=WIDTH),
 }
-"""Name -> what makes the limiter of a space, None for no limiter."""
+"""Name -> what makes the limiter of a space."""

@@ -16,7 +16,7 @@ from pydantic import NonNegativeFloat
 
 from mfresnet.arrays import Array
 from mfresnet.models import Model, Vector
-from mfresnet.transport import Transport
+from mfresnet.space import Space
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -98,14 +98,16 @@ class Setting:
     """What a loss is made from.
 
     Attributes:
-        transport: the operator, for its space and boundary points.
+        space: the space of the densities.
+        exit_points: the boundary points where mass may leave, (d, n_exit).
         section: [loss] of the case, an instance of the row's ``section``.
         n_classes: number of classes.
         targets: the point that each class should reach, (classes, d), where the row wants them.
         goal: the density to reach where it comes from samples, (n_owned,).
     """
 
-    transport: Transport
+    space: Space
+    exit_points: Array
     section: Any
     n_classes: int
     targets: Array

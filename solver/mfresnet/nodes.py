@@ -19,8 +19,7 @@ from mfresnet.control import Controls
 from mfresnet.density import SMOOTH_DEGREE, SUBDIVISIONS
 from mfresnet.parallel import total
 from mfresnet.population import Population
-from mfresnet.raster import bounds
-from mfresnet.space import Space
+from mfresnet.space import CellQuadrature, Space
 
 MOST = 2_000_000
 """Nodes of all ranks above which a rule of lower degree is taken."""
@@ -54,11 +53,12 @@ def initial_nodes(case: Case, space: Space, f0: Array, classes: Sequence[int]) -
         classes: the numbers of the classes that are wanted.
     """
     analytic = [case.classes[k].density if case.data is None else None for k in classes]
-    x, weights, basis = _rule(space, any(f is not None and f.jumps for f in analytic))
-    dofs = space.dofs[: space.n_owned_cells]
+    rule = _rule(space, any(f is not None and f.jumps for f in analytic))
+    x, weights = _columns(rule)
     mass = np.array(
         [
-            weights * ((f0[k][dofs] @ basis.T).ravel() if f is None else f.density(x))
+            weights
+            * (space.at_quadrature(f0[k], rule.basis).ravel() if f is None else f.density(x))
             for k, f in zip(classes, analytic, strict=True)
         ]
     )
@@ -71,19 +71,23 @@ def density_points(space: Space, density: Any) -> tuple[Array, Array, Array]:
     A density that jumps has the mass one on the mesh, as its projection has. Parallel: collective.
     """
     jumping = density.jumps
-    x, weights, _ = _rule(space, jumping)
+    x, weights = _columns(_rule(space, jumping))
     values: Array = density.density(x)
     mass = float(total(space.comm, weights @ values)[0]) if jumping else 1.0
     return x, weights, values / mass
 
 
-def _rule(space: Space, jumping: bool) -> tuple[Array, Array, Array]:
-    """Return points (d, n) and weights (n,) of a rule, and the basis at those of a cell."""
+def _rule(space: Space, jumping: bool) -> CellQuadrature:
+    """Return a rule of high degree, in parts where a density jumps."""
     parts = SUBDIVISIONS if jumping else 1
     degree = 2 * space.degree + SMOOTH_DEGREE
     points = len(space.reference_rule(degree, parts)[1]) * space.n_global / space.basis.dim
-    rule = space.cell_quadrature(degree if points < MOST else 2 * space.degree + 1, parts)
-    return rule.x.reshape(-1, space.dimension).T, rule.weights.ravel(), rule.basis
+    return space.cell_quadrature(degree if points < MOST else 2 * space.degree + 1, parts)
+
+
+def _columns(rule: CellQuadrature) -> tuple[Array, Array]:
+    """Return the points (d, n) and weights (n,) of a rule."""
+    return rule.x.reshape(-1, rule.x.shape[-1]).T, rule.weights.ravel()
 
 
 def _heavy(x: Array, mass: Array) -> Nodes:
@@ -118,7 +122,7 @@ class Start:
 
     def ends(self) -> Array:
         """Return the corners of the box around the mesh, (2, d). Collective."""
-        return np.array(bounds(self.space))
+        return np.array(self.space.bounds())
 
     @cached_property
     def together(self) -> Array:

@@ -13,7 +13,8 @@ T.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -21,8 +22,26 @@ from mfresnet.arrays import Array
 from mfresnet.control import Controls
 from mfresnet.loss import Loss, Parts
 
-if TYPE_CHECKING:
-    from mfresnet.sweep import Sweep, Visit
+Visit = Callable[[int, Array, Array], None]
+"""(n, f, left) -> None: called with the densities, (classes, n_owned), and the mass that has left
+through each boundary point, (classes, n_exit), after n time steps; neither may be kept."""
+
+
+class Visits(Protocol):
+    """A forward sweep that was made, see ``Sweep``.
+
+    Attributes:
+        n_classes: number of classes.
+        final: the densities at T, (classes, n_owned).
+        final_left: mass that has left until T, (classes, n_exit).
+    """
+
+    n_classes: int
+    final: Array
+    final_left: Array
+
+    def revisit(self, visit: Visit, wanted: Array) -> None:
+        """Call ``visit`` with the densities, after those numbers of steps that are wanted."""
 
 
 def depth_weights(steps: int, dt: float, terminal: float, running: float) -> Array:
@@ -61,7 +80,7 @@ class DepthLoss:
 
         return add
 
-    def value(self, sweep: Sweep, controls: Controls) -> Array:
+    def value(self, sweep: Visits, controls: Controls) -> Array:
         """Return sum_n omega_n Loss_k of each class at the densities of a sweep, (classes,)."""
         result = np.zeros(sweep.n_classes)
         sweep.revisit(self.adder(controls, result), self.wanted)
@@ -93,12 +112,12 @@ class DepthLoss:
         self._add(omega, self.loss.derivative(at, class_weights), psi, source, head)
 
     def head_derivative(
-        self, sweep: Sweep, controls: Controls, class_weights: Array
+        self, sweep: Visits, controls: Controls, class_weights: Array
     ) -> dict[str, Array]:
         """Return the part of this rank in the derivative in the head at fixed densities."""
         head = {name: np.zeros(controls.values[name].shape) for name in controls.head}
         if head:
-            psi, source = np.zeros_like(sweep.final), np.zeros_like(sweep.left)
+            psi, source = np.zeros_like(sweep.final), np.zeros_like(sweep.final_left)
 
             def add(n: int, f: Array, left: Array) -> None:
                 at = Parts(f, left, controls.of_head())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.cfl import StepsError
+from mfresnet.errors import StepsError
 from mfresnet.methods import METHODS
 from mfresnet.outcome import Oracle, Search
 from mfresnet.result import Functional, Iteration, OptimiseResult

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.cfl import StepsError
-from mfresnet.errors import SolveError
+from mfresnet.errors import SolveError, StepsError
 from mfresnet.result import PATIENCE, ROUNDING, Functional, Iteration, OptimiseResult, Status
 
 CLOSE = 4

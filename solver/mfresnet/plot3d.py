@@ -21,7 +21,7 @@ from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.output import depths
 from mfresnet.palette import COLOURS
-from mfresnet.parallel import maximum, together
+from mfresnet.parallel import together
 from mfresnet.raster import Raster
 
 PIXELS = 90
@@ -45,10 +45,7 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
     """
     space, times = functional.transport.space, depths(functional)
     chosen = [0, len(times) // 2, len(times) - 1]
-    nodes = space.cell_nodes().reshape(-1, space.dimension)
-    upper = maximum(functional.comm, nodes.max(axis=0, initial=-np.inf))
-    lower = -maximum(functional.comm, (-nodes).max(axis=0, initial=-np.inf))
-    raster = Raster(space, lower, upper, PIXELS)
+    raster = Raster(space, *space.bounds(), PIXELS)
     f = np.array([raster.sample(f) for f in functional.densities(theta, chosen)])
     population = functional.population
     kept = _visible(f, raster.axes, population.targets)

@@ -163,13 +163,13 @@ class PointLoss:
 
     def __init__(self, setting: Setting, cost: PointCost) -> None:
         """Tabulate the quadrature of degree p + 4."""
-        self._space, self.cost = setting.transport.space, cost
+        self._space, self.cost = setting.space, cost
         rule = self._space.cell_quadrature(self._space.degree + 4)
         self._weights, self._basis = rule.weights, rule.basis
         self._dofs = self._space.dofs[: self._space.n_owned_cells]
         inside = rule.x.reshape(-1, self._space.dimension).T
         self._n = inside.shape[1]
-        self._x = np.concatenate([inside, setting.transport.exit_points], axis=1)
+        self._x = np.concatenate([inside, setting.exit_points], axis=1)
         self._head: dict[str, Array] | None = None
 
     def value(self, at: Parts) -> Array:
@@ -202,7 +202,7 @@ class PointLoss:
 
     def _mass(self, parts: Parts, weights: Array) -> Array:
         """Return pi_k times the mass of f_k and left_k at all points, (classes, n)."""
-        inside = self._weights * (parts.f[:, self._dofs] @ self._basis.T)
+        inside = self._weights * self._space.at_quadrature(parts.f, self._basis)
         return weights[:, None] * np.concatenate(
             [inside.reshape(len(parts.f), -1), parts.left], axis=1
         )

@@ -49,9 +49,10 @@ def mean_rate(transport: Transport, v: Array, a: Coefficients) -> float:
     )
     space, largest = transport.space, []
     for b in choices:
-        g = transport.trace_density(*b)[space.dofs[: space.n_owned_cells]]
+        g = transport.trace_density(*b)
         # a collocated basis has its own degrees of freedom as values
-        at_points = g if space.collocation is not None else g @ space.quadrature.basis.T
+        dofs = space.dofs[: space.n_owned_cells]
+        at_points = space.at_quadrature(g) if space.collocation is None else g[dofs]
         largest.append(at_points.max(axis=1, initial=0.0))
     return float(np.minimum(*largest).max(initial=0.0))
 

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from mpi4py import MPI
-
 import numpy as np
 
 from mfresnet.arrays import Array
@@ -66,16 +64,6 @@ class Raster:
         return result.reshape(len(f), *self.shape)
 
 
-def bounds(space: Space) -> tuple[Array, Array]:
-    """Return the corners of the smallest box around the mesh. Parallel: collective."""
-    nodes = space.cell_nodes().reshape(-1, space.dimension)
-    low, high = nodes.min(axis=0, initial=np.inf), nodes.max(axis=0, initial=-np.inf)
-    lower, upper = np.empty_like(low), np.empty_like(high)
-    space.comm.Allreduce(low, lower, op=MPI.MIN)
-    space.comm.Allreduce(high, upper, op=MPI.MAX)
-    return lower, upper
-
-
 def view(space: Space, f: Array, points: Array, pixels: int) -> Raster:
     """Return a grid over the part of the mesh where there is something to see.
 
@@ -87,7 +75,7 @@ def view(space: Space, f: Array, points: Array, pixels: int) -> Raster:
 
     Parallel: collective.
     """
-    lower, upper = bounds(space)
+    lower, upper = space.bounds()
     coarse = Raster(space, lower, upper, COARSE)
     values = np.nan_to_num(coarse.sample(f)).reshape(len(f), -1)
     seen = (values > VISIBLE * values.max(axis=1, keepdims=True)).any(axis=0)

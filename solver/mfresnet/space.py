@@ -24,6 +24,7 @@ from dolfinx import mesh as dmesh
 from mfresnet import compat
 from mfresnet.arrays import Array, Indices
 from mfresnet.errors import InputError
+from mfresnet.parallel import maximum
 
 SIMPLICES = ("triangle", "tetrahedron")
 CHOP = 1e-13
@@ -262,6 +263,26 @@ class Space:
         """
         x, _ = self.map_points(slice(0, self.n_owned_cells), points)
         return x, f[self.dofs[: self.n_owned_cells]] @ self.tabulate(points)[0].T
+
+    def at_quadrature(self, f: Array, basis: Array | None = None) -> Array:
+        """Return f at the points of a rule on all owned cells.
+
+        Args:
+            f: degrees of freedom, (..., n_owned).
+            basis: that of the rule, (points, dofs per cell), of ``quadrature`` when not given.
+
+        Returns:
+            The values, (..., cells, points).
+        """
+        table = self.quadrature.basis if basis is None else basis
+        return f[..., self.dofs[: self.n_owned_cells]] @ table.T
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Return the corners of the smallest box around the mesh. Parallel: collective."""
+        nodes = self.cell_nodes().reshape(-1, self.dimension)
+        low, high = nodes.min(axis=0, initial=np.inf), nodes.max(axis=0, initial=-np.inf)
+        ends = maximum(self.comm, [-low, high])
+        return -ends[0], ends[1]
 
     def to_function(self, f: Array, name: str = "f") -> fem.Function:
         """Return a DOLFINx function with the owned degrees of freedom ``f``, ghosts updated.

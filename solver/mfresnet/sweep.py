@@ -14,36 +14,31 @@ from collections.abc import Callable
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.cfl import check_steps, largest, layer_rate
+from mfresnet.cfl import check_steps, largest
 from mfresnet.control import ControlSpace
 from mfresnet.growth import Growth
 from mfresnet.layer import Layer
-from mfresnet.limiter import Limited, ZhangShu
 from mfresnet.loss import Parts
-from mfresnet.objective import DepthLoss
+from mfresnet.objective import DepthLoss, Visit
 from mfresnet.particles import Network
 from mfresnet.plan import Plan
 from mfresnet.reversal import Reversal
-from mfresnet.schemes import Scheme
-from mfresnet.stepping import step, step_transpose
+from mfresnet.step import Adjoint, Step
 from mfresnet.transport import Transport
-
-Visit = Callable[[int, Array, Array], None]
-"""(n, f, left) -> None: called with the densities, (classes, n_owned), and the mass that has left
-through each boundary point, (classes, n_exit), after n time steps; neither may be kept."""
 
 
 class Sweep:
     """Both sweeps, with the memory that the plan gives them.
 
     Attributes:
+        step: the time step.
+        dt: its length.
         steps_per_layer: time steps m in every layer.
-        dt: the time step.
         network: the residual network of the last forward sweep.
         reversal: whether a backward sweep can follow, and its schedule.
-        limiter: the limiter, if any.
-        f: the densities where a sweep is, before they are limited, (classes, n_owned).
+        states: the states of the step where a sweep is, (classes, n_owned).
         left: mass that has left through each boundary point until then, (classes, n_exit).
+        last: the states at T, (classes, n_owned).
         final: the densities at T, (classes, n_owned).
         final_left: mass that has left until T, (classes, n_exit).
     """
@@ -53,29 +48,33 @@ class Sweep:
     def __init__(
         self,
         transport: Transport,
+        step: Step,
         space: ControlSpace,
-        scheme: Scheme,
         steps_per_layer: int,
         n_classes: int,
         plan: Plan,
-        limiter: ZhangShu | None = None,
     ) -> None:
-        """Allocate everything that the sweeps need."""
-        self.limiter = limiter
-        self.transport, self.space, self.scheme, self.plan = transport, space, scheme, plan
-        self.steps_per_layer, self.n_classes = steps_per_layer, n_classes
-        self.dt = space.layer_time / steps_per_layer
+        """Allocate everything that the sweeps need.
+
+        Args:
+            transport: the operator, for the coefficients of a velocity.
+            step: the time step, of the length of a layer over ``steps_per_layer``.
+            space: the control space.
+            steps_per_layer: time steps in every layer.
+            n_classes: number of classes.
+            plan: what is kept.
+        """
+        self.transport, self.step, self.space, self.plan = transport, step, space, plan
+        self.steps_per_layer, self.n_classes, self.dt = steps_per_layer, n_classes, step.dt
         self.reversal = Reversal(plan, transport.space.comm)
         self._layers = [
-            Layer(transport, scheme, steps_per_layer, n_classes) for _ in range(plan.held)
+            Layer(transport, step.stages, steps_per_layer, n_classes) for _ in range(plan.held)
         ]
         self._sensitivity = transport.new_coefficients()
-        self.f = np.zeros((n_classes, transport.space.n_owned))
+        self.states = np.zeros((n_classes, transport.space.n_owned))
         self.left = np.zeros((n_classes, transport.n_exit))
-        self.final, self.final_left = np.zeros_like(self.f), np.zeros_like(self.left)
-        # the state at T, before it is limited
-        self.last = self.final if limiter is None else np.zeros_like(self.f)
-        self._f0 = self.f
+        self.last, self.final_left = np.zeros_like(self.states), np.zeros_like(self.left)
+        self.final, self._f0 = self.last, self.states
 
     @property
     def steps(self) -> int:
@@ -116,7 +115,7 @@ class Sweep:
         rates, self._compressions = np.zeros(self.space.layers), np.zeros(self.space.layers)
         for number in range(self.space.layers):
             kept = self.layer(number)
-            rates[number] = layer_rate(self.transport, self.scheme, kept, self.limiter is not None)
+            rates[number] = self.step.rate(kept.velocity, kept.coefficients)
             self._compressions[number] = self.transport.rates.compression(kept.coefficients)
         return largest(self.transport.space.comm, rates)
 
@@ -129,29 +128,17 @@ class Sweep:
             self.transport.coefficients(kept.velocity, kept.coefficients)
         return kept
 
-    # ------------------------------------------------------------------ the limiter
-    def densities(self, state: Array) -> Array:
-        """Return the densities of a state, (classes, n_owned): it is limited."""
-        return state if self.limiter is None else np.array([self.limiter.limit(g) for g in state])
-
-    def limited(self, state: Array) -> list[Limited | None]:
-        """Return what the limiter does to the state of each class."""
-        return [None if self.limiter is None else self.limiter.linearise(g) for g in state]
-
     # ------------------------------------------------------------------ forward
     def start(self) -> None:
         """Put the initial densities in place."""
-        self.f[:] = self._f0
+        self.states[:] = self._f0
         self.left[:] = 0.0
 
     def advance(self, kept: Layer, i: int) -> None:
-        """Make a step of all classes in a layer; its stages become those of step i of ``kept``."""
+        """Make a step in a layer; its stages become those of step i of ``kept``."""
         kept.left[i] = self.left
-        for k, f in enumerate(self.f):
-            y = kept.stages[i, k]
-            y[0] = f
-            a = kept.coefficients
-            self.left[k] += step(self.transport, a, self.dt, self.scheme, y, f, self.limiter)
+        kept.stages[i, :, 0] = self.states
+        self.step.forward(kept.step(i), self.states, self.left)
 
     def _carry(self, number: int, keep: bool, visit: Callable[[int], None] | None = None) -> None:
         kept = self.layer(number)
@@ -178,22 +165,23 @@ class Sweep:
         """
         space, compressions = self.transport.space, self._compressions
         growth = Growth(space, self.n_classes, self.dt, self.steps_per_layer, compressions)
+        densities = self.step.limiter.densities
 
         def see(n: int) -> None:
-            growth.add(self.f)
+            growth.add(self.states)
             if visit is not None and wanted is not None and wanted[n]:
                 growth.check()
-                visit(n, self.densities(self.f), self.left)
+                visit(n, densities(self.states), self.left)
 
         self._f0 = f0
         self.start()
         self.reversal.forward(
-            (self.f, self.left), lambda number, keep: self._carry(number, keep, see)
+            (self.states, self.left), lambda number, keep: self._carry(number, keep, see)
         )
         see(self.steps)
         growth.check()
-        self.last[:] = self.f
-        self.final[:] = self.densities(self.f)
+        self.last[:] = self.states
+        self.final = densities(self.last)
         self.final_left[:] = self.left
         return self.final
 
@@ -208,11 +196,12 @@ class Sweep:
 
         Parallel: collective.
         """
+        densities = self.step.limiter.densities
         if self.plan.whole:
             for n in np.flatnonzero(wanted[:-1]):
                 number, m = divmod(int(n), self.steps_per_layer)
                 kept = self.layer(number)
-                visit(int(n), self.densities(kept.stages[m, :, 0]), kept.left[m])
+                visit(int(n), densities(kept.stages[m, :, 0]), kept.left[m])
         elif wanted[:-1].any():
             self.reversal.forget()
             self.start()
@@ -220,7 +209,7 @@ class Sweep:
 
             def see(n: int) -> None:
                 if wanted[n]:
-                    visit(n, self.densities(self.f), self.left)
+                    visit(n, densities(self.states), self.left)
 
             for number in range(last + 1):
                 self._carry(number, False, see)
@@ -250,39 +239,27 @@ class Sweep:
         Parallel: collective.
         """
         controls, transport, s = self.network.controls, self.transport, self._sensitivity
-        psi, source = np.zeros_like(self.final), np.zeros_like(self.left)
+        psi, source = np.zeros_like(self.last), np.zeros_like(self.left)
+        adjoint = Adjoint(psi, source, class_weights, s)
         derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head = {name: derivative[name] for name in controls.head}
-        limited, wanted = self.limited(self.last), loss.wanted
+        after, wanted = self.step.limiter.density(self.last), loss.wanted
 
-        def charge(n: int, f: Array, left: Array) -> None:
-            at = Parts(f, left, controls.of_head())
+        def charge(n: int, left: Array) -> None:
+            at = Parts(after.f, left, controls.of_head())
             loss.add_derivative(n, at, class_weights, psi, source, head)
 
         def back(number: int) -> None:
+            nonlocal after
             kept = self.layer(number)
             s.flat[:] = 0.0
             for m in reversed(range(self.steps_per_layer)):
-                for k, weight in enumerate(class_weights):
-                    limited[k] = step_transpose(
-                        transport,
-                        kept.coefficients,
-                        self.dt,
-                        self.scheme,
-                        kept.stages[m, k],
-                        psi[k],
-                        source[k],
-                        weight,
-                        s,
-                        limited[k],
-                    )
-                n, f = number * self.steps_per_layer + m, kept.stages[m, :, 0]
+                after = self.step.transpose(kept.step(m), adjoint, after)
+                n = number * self.steps_per_layer + m
                 if wanted[n]:
-                    if self.limiter is not None:
-                        f = np.array([at.y for at in limited if at is not None])
-                    charge(n, f, kept.left[m])
+                    charge(n, kept.left[m])
             # the memory of the layer may be that of the layer before
-            limited[:] = [None if at is None else at.kept() for at in limited]
+            after = after.kept()
             if record is not None:
                 record(number, psi)
             if frozen is not None:
@@ -292,8 +269,8 @@ class Sweep:
             for name, part in vjp(self.network.activation, transport.points, theta, g).items():
                 derivative[name][number] = part
 
-        charge(self.steps, self.final, self.final_left)
+        charge(self.steps, self.final_left)
         if record is not None:
             record(self.space.layers, psi)
-        self.reversal.backward((self.f, self.left), self._carry, back)
+        self.reversal.backward((self.states, self.left), self._carry, back)
         return derivative

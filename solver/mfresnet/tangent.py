@@ -17,7 +17,7 @@ from mfresnet.layer import Layer
 from mfresnet.loss import Parts
 from mfresnet.objective import DepthLoss
 from mfresnet.reversal import Reversal
-from mfresnet.stepping import step_tangent, step_transpose_tangent
+from mfresnet.step import Adjoint
 from mfresnet.sweep import Sweep
 
 
@@ -26,8 +26,7 @@ class Tangent:
 
     Attributes:
         sweep: the sweep, whose last forward sweep is linearised.
-        df: the change of the densities where a sweep is, before they are limited,
-            (classes, n_owned).
+        dstates: the change of the states where a sweep is, (classes, n_owned).
         left: change of the mass that has left until then, (classes, n_exit).
     """
 
@@ -36,11 +35,11 @@ class Tangent:
         self.sweep, transport = sweep, sweep.transport
         # a change of the velocity, of the coefficients and of the stages a layer
         self._layers = [
-            Layer(transport, sweep.scheme, sweep.steps_per_layer, sweep.n_classes)
+            Layer(transport, sweep.step.stages, sweep.steps_per_layer, sweep.n_classes)
             for _ in range(sweep.plan.held)
         ]
-        self.df, self.left = np.zeros_like(sweep.f), np.zeros_like(sweep.left)
-        self._final, self._final_left = np.zeros_like(self.df), np.zeros_like(self.left)
+        self.dstates, self.left = np.zeros_like(sweep.states), np.zeros_like(sweep.left)
+        self._final, self._final_left = np.zeros_like(self.dstates), np.zeros_like(self.left)
         self._s, self._ds = transport.new_coefficients(), transport.new_coefficients()
         self._reversal = Reversal(sweep.plan, transport.space.comm)
         self._along: Controls
@@ -61,25 +60,20 @@ class Tangent:
     def _carry(self, number: int, keep: bool) -> None:
         sweep, held = self.sweep, self.sweep.plan.whole
         kept, change = sweep.layer(number), self._layer(number)
-        a, da = kept.coefficients, change.coefficients
         for m in range(sweep.steps_per_layer):
             i = m if keep else 0
             if not held:
                 sweep.advance(kept, i)
             change.left[i] = self.left
-            for k, df in enumerate(self.df):
-                y, dy = kept.stages[i, k], change.stages[i, k]
-                dy[0] = df
-                self.left[k] += step_tangent(
-                    sweep.transport, a, da, sweep.dt, sweep.scheme, y, dy, df, sweep.limiter
-                )
+            change.stages[i, :, 0] = self.dstates
+            sweep.step.tangent(kept.step(i), change.step(i), self.dstates, self.left)
 
     @property
     def _state(self) -> tuple[Array, ...]:
-        return self.sweep.f, self.sweep.left, self.df, self.left
+        return self.sweep.states, self.sweep.left, self.dstates, self.left
 
     def forward(self, along: Controls) -> None:
-        """Carry the changes df from 0 to T.
+        """Carry the changes of the states from 0 to T.
 
         Args:
             along: the change of the controls.
@@ -92,10 +86,10 @@ class Tangent:
         if not self.sweep.plan.whole:
             self.sweep.reversal.forget()
         self.sweep.start()
-        self.df[:] = 0.0
+        self.dstates[:] = 0.0
         self.left[:] = 0.0
         self._reversal.forward(self._state, self._carry)
-        self._final[:], self._final_left[:] = self.df, self.left
+        self._final[:], self._final_left[:] = self.dstates, self.left
 
     def backward(self, loss: DepthLoss, class_weights: Array) -> dict[str, Array]:
         """Carry psi and its change from T to 0, and collect the Hessian action.
@@ -110,59 +104,43 @@ class Tangent:
         Parallel: collective.
         """
         sweep, controls, along = self.sweep, self.sweep.network.controls, self._along
-        psi, dpsi = np.zeros_like(sweep.final), np.zeros_like(sweep.final)
+        psi, dpsi = np.zeros_like(sweep.last), np.zeros_like(sweep.last)
         source, dsource = np.zeros_like(sweep.left), np.zeros_like(sweep.left)
         action = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head, dhead = ({n: np.zeros(action[n].shape) for n in controls.head} for _ in range(2))
 
-        limited, wanted = sweep.limited(sweep.last), loss.wanted
-        # the change of the state after the step
-        after = self._final.copy()
+        adjoint = Adjoint(psi, source, class_weights, self._s)
+        dadjoint = Adjoint(dpsi, dsource, class_weights, self._ds)
+        # the densities after the step, and the change of the states there
+        after, dafter = sweep.step.limiter.density(sweep.last), self._final
+        wanted = loss.wanted
 
-        def charge(n: int, f: Array, left: Array, df: Array, dleft: Array) -> None:
-            if sweep.limiter is not None:
-                f = np.array([at.y for at in limited if at is not None])
-                pairs = zip(limited, df, strict=True)
-                df = np.array([at.tangent(dg) for at, dg in pairs if at is not None])
-            at, change = Parts(f, left, controls.of_head()), Parts(df, dleft, along.of_head())
+        def charge(n: int, left: Array, dleft: Array) -> None:
+            at = Parts(after.f, left, controls.of_head())
+            change = Parts(after.tangent(dafter), dleft, along.of_head())
             loss.add_derivative(n, at, class_weights, psi, source, head)
             loss.add_hessian_action(n, at, change, class_weights, dpsi, dsource, dhead)
 
         def back(number: int) -> None:
+            nonlocal after, dafter
             kept, change = sweep.layer(number), self._layer(number)
             self._s.flat[:] = 0.0
             self._ds.flat[:] = 0.0
             for m in reversed(range(sweep.steps_per_layer)):
-                y, dy = kept.stages[m], change.stages[m]
-                for k, weight in enumerate(class_weights):
-                    limited[k] = step_transpose_tangent(
-                        sweep.transport,
-                        kept.coefficients,
-                        change.coefficients,
-                        sweep.dt,
-                        sweep.scheme,
-                        y[k],
-                        dy[k],
-                        psi[k],
-                        dpsi[k],
-                        source[k],
-                        dsource[k],
-                        weight,
-                        self._s,
-                        self._ds,
-                        limited[k],
-                        after[k],
-                    )
-                after[:] = dy[:, 0]
+                at, along_step = kept.step(m), change.step(m)
+                after = sweep.step.transpose_tangent(
+                    at, along_step, adjoint, dadjoint, after, dafter
+                )
+                dafter = along_step.y[:, 0]
                 n = number * sweep.steps_per_layer + m
                 if wanted[n]:
-                    charge(n, y[:, 0], kept.left[m], dy[:, 0], change.left[m])
+                    charge(n, kept.left[m], change.left[m])
             # the memory of the layer may be that of the layer before
-            limited[:] = [None if at is None else at.kept() for at in limited]
+            after, dafter = after.kept(), dafter.copy()
             for name, part in self._parameters(number, kept, change).items():
                 action[name][number] = part
 
-        charge(sweep.steps, sweep.final, sweep.final_left, self._final, self._final_left)
+        charge(sweep.steps, sweep.final_left, self._final_left)
         self._reversal.backward(self._state, self._carry, back)
         return action | dhead
 

@@ -62,7 +62,7 @@ def on_mesh(space: Space, f: Array) -> Law:
         f: degrees of freedom, (n_owned,).
     """
     rule = space.cell_quadrature(space.degree, PARTS)
-    values = rule.weights * (f[space.dofs[: space.n_owned_cells]] @ rule.basis.T)
+    values = rule.weights * space.at_quadrature(f, rule.basis)
     nodes = space.cell_nodes()[:, :, 0]
     order = np.argsort(nodes.min(axis=1))
     low, high = nodes.min(axis=1)[order], nodes.max(axis=1)[order]

@@ -15,13 +15,14 @@ from dolfinx import mesh as dmesh
 from helpers import few, inner, inner_rank, random_field, shaped_mesh
 from mfresnet.arrays import Array
 from mfresnet.coefficients import Coefficients
+from mfresnet.compat import JIT
 from mfresnet.errors import SolveError
 from mfresnet.fluxes import FLUXES
 from mfresnet.mesh import CELLS, box
 from mfresnet.parallel import maximum
 from mfresnet.space import Space
 from mfresnet.transport import Transport
-from mfresnet.weakform import JIT, weak_form
+from mfresnet.weakform import weak_form
 
 COMM = MPI.COMM_WORLD
 W = np.array([[0.7, -0.4, 0.3], [0.9, 0.3, -0.5], [0.2, 0.6, 0.4]])
