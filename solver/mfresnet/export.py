@@ -4,45 +4,54 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 import csv
+import importlib
 import io
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
-from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
 from mfresnet.errors import InputError
+from mfresnet.files import alone, write_atomically, write_text
 from mfresnet.optimise import Iteration
+from mfresnet.parallel import together
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file so that it is either there in full or not at all.
+MARK = ".mfresnet"
+"""The first file of a run directory; who writes into the directory holds its lock."""
 
-    Args:
-        path: the file.
-        write: gets a binary stream.
+
+@contextmanager
+def own(directory: Path, comm: MPI.Intracomm) -> Iterator[bool]:
+    """Keep a run directory for this process and its ranks alone.
+
+    Yields:
+        Whether the file system knows locks, on rank 0.
+
+    Raises:
+        InputError: another process writes into it.
+
+    Parallel: collective on entering the block.
     """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    write_atomically(path, lambda stream: stream.write(text.encode()))
+    busy = (
+        f"{directory}: another process is writing into this run directory, expected one at a time. "
+        "Wait for its end or choose another directory."
+    )
+    with ExitStack() as stack:
+        locked = True
+        with together(comm):
+            if comm.rank == 0:
+                locked = stack.enter_context(alone(directory / MARK, busy))
+        yield locked
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
@@ -117,9 +126,20 @@ def add_certificate(directory: Path, certificate: dict[str, Any]) -> None:
     write_report(path, report | {"certificate": certificate})
 
 
+LIBRARIES = {
+    "fenics-dolfinx": "dolfinx",
+    "petsc4py": "petsc4py",
+    "mpi4py": "mpi4py",
+    "numpy": "numpy",
+    "scipy": "scipy",
+}
+"""What the numbers depend on, and the modules that know their version: not every distribution
+installs the metadata of its packages."""
+
+
 def versions() -> dict[str, str]:
     """Return the versions of mfresnet and of the libraries that its numbers depend on."""
     from mfresnet import __version__
 
-    names = ("fenics-dolfinx", "petsc4py", "mpi4py", "numpy", "scipy")
-    return {"mfresnet": __version__} | {name: metadata.version(name) for name in names}
+    modules = {name: importlib.import_module(module) for name, module in LIBRARIES.items()}
+    return {"mfresnet": __version__} | {name: m.__version__ for name, m in modules.items()}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mfresnet.errors import InputError, lookup
-from mfresnet.export import write_atomically
+from mfresnet.files import write_atomically
 from mfresnet.export_torch import write_torch
 from mfresnet.trained import TrainedNetwork
 

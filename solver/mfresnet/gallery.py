@@ -15,7 +15,7 @@ from typing import Any
 
 from mfresnet.child import Ended, execute
 from mfresnet.errors import InputError, unknown
-from mfresnet.export import write_text
+from mfresnet.files import write_text
 from mfresnet.findings import Check
 from mfresnet.page import render
 from mfresnet.report import Exit, summary

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mfresnet.errors import InputError
-from mfresnet.export import write_atomically
+from mfresnet.files import write_atomically
 from mfresnet.exporters import check_writable
 
 

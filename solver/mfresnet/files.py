@@ -1,0 +1,71 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Files that are there in full or not at all, and places that one process has to itself."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from mfresnet.errors import InputError
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system answers that knows no locks, as some of clusters do."""
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file so that it is either there in full or not at all.
+
+    Args:
+        path: the file.
+        write: gets a binary stream.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+@contextmanager
+def alone(path: Path, busy: str = "") -> Iterator[bool]:
+    """Hold the lock of a file, which is made when it is missing and stays when it is given back.
+
+    The system gives it back when the process ends, however it does.
+
+    Args:
+        path: the file.
+        busy: what to say when another holds it; when empty, wait for it.
+
+    Yields:
+        Whether it is held: there are file systems without locks.
+
+    Raises:
+        InputError: another holds it.
+    """
+    # open for writing, without which there is no lock of one alone on NFS
+    with path.open("ab") as file:
+        held = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+        except BlockingIOError:
+            raise InputError(busy) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            held = False
+        yield held
