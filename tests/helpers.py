@@ -5,7 +5,9 @@
 from mpi4py import MPI
 
 import itertools
-from collections.abc import Callable, Sequence
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -279,3 +281,14 @@ def random_network(
         head={"H": rng.standard_normal((3, d)), "h": rng.standard_normal(3)},
         probabilistic=probabilistic,
     )
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let files of this process grow to ``size`` bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -4,17 +4,14 @@
 
 from mpi4py import MPI
 
-import resource
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from helpers import make_case
+from helpers import largest_file, make_case
 from mfresnet.case import Case
 from mfresnet.arrays import Array
 from mfresnet.checkpoint import HEAD, EvaluationLog, Preempted, _records, _seal
@@ -262,17 +259,6 @@ def test_what_ends_a_run_is_no_answer(
     assert trained(tmp_path / "b") == expected
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let files of this process grow to ``size`` bytes, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_full_disk_ends_the_training(tmp_path: Path) -> None:
     """No line search steps over a record that cannot be written; what is there is used."""
     for name in ("a", "b"):
@@ -282,19 +268,3 @@ def test_full_disk_ends_the_training(tmp_path: Path) -> None:
         trained(tmp_path / "b")
     assert log.stat().st_size == 1000 and len(records(log)[0]) > 2
     assert trained(tmp_path / "b") == expected
-
-
-def test_full_disk_leaves_a_run_to_go_on_with(tmp_path: Path) -> None:
-    """Whichever file it is that has no room: the directory is one of ours."""
-    whole = run(TINY, tmp_path / "whole", comm=MPI.COMM_SELF)
-    sizes = {path.stat().st_size for path in (tmp_path / "whole").rglob("*") if path.is_file()}
-    for size in sorted(sizes - {0}):
-        directory = tmp_path / str(size)
-        with largest_file(size - 1):
-            try:
-                run(TINY, directory, comm=MPI.COMM_SELF)
-            except OSError as error:
-                assert error.strerror == "File too large", size
-        again = run(TINY, directory, comm=MPI.COMM_SELF, resume=True)
-        assert again.theta.tobytes() == whole.theta.tobytes(), size
-        assert not list(directory.rglob("*.partial"))

@@ -12,9 +12,6 @@ from dolfinx import fem
 from mfresnet.fluxes import FLUXES
 from mfresnet.space import Space
 
-JIT = {"cffi_extra_compile_args": ["-O2", "-g0", "-w"]}
-"""DOLFINx's own options for compiling forms, without the warnings about the generated code."""
-
 
 def weak_form(space: Space, v: Any, f: fem.Function, flux: str, scale: float) -> ufl.Form:
     """Return the linear form w -> (A f, w) of eq. (5), the definition of the operator.
