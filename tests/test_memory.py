@@ -19,7 +19,7 @@ from commands import command, execute
 from helpers import make_case, shaped_mesh
 from mfresnet import memory
 from mfresnet.arrays import Array
-from mfresnet.errors import InputError, SolveError
+from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
 from mfresnet.plan import Plan, choose
@@ -97,7 +97,7 @@ def test_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
-    with pytest.raises(SolveError, match=r"^resources\.disk.*No space left.*TMPDIR"):
+    with pytest.raises(InputError, match=r"^resources\.disk.*No space left.*TMPDIR"):
         functional.derivative(functional.theta0)
 
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
-from mfresnet.palette import COLOURS, blend
+from mfresnet.palette import COLOURS, blend, shown
 from mfresnet.parallel import together
 from mfresnet.raster import Raster
 
@@ -39,7 +39,7 @@ def _save(
     axes = figure.subplots()
     axes.set(xlabel="$x_1$", ylabel="density" if line else "$x_2$")
     handles = [
-        Line2D([], [], color=COLOURS[k], lw=4, label=label)
+        Line2D([], [], color=COLOURS[k], lw=4, label=shown(label))
         for k, label in enumerate(population.labels)
     ]
     axes.legend(handles=handles, loc="upper right", fontsize=8)

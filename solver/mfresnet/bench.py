@@ -16,7 +16,7 @@ from dolfinx import fem
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
-from mfresnet.compat import JIT
+from mfresnet.forms import create_form
 from mfresnet.functional import ReducedFunctional
 from mfresnet.limiter import LIMITERS
 from mfresnet.mesh import CELLS
@@ -89,7 +89,7 @@ def assembler(space: Space, f: fem.Function) -> Callable[[], Any]:
     """Return a call that assembles the UFL form of A f with v = tanh(x) into a vector."""
     x = ufl.SpatialCoordinate(space.mesh)
     v = ufl.as_vector([ufl.tanh(x[i]) for i in range(space.dimension)])
-    form = fem.form(weak_form(space, v, f, "smooth_upwind", 1.0), jit_options=JIT)
+    form = create_form(space.comm, weak_form(space, v, f, "smooth_upwind", 1.0))
     vector = fem.assemble_vector(form)
 
     def assemble() -> None:

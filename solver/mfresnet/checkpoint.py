@@ -9,6 +9,11 @@ answers its first questions from the log; then it computes on. Every record is a
 
 whose question and answer have n numbers: theta and the derivative of J; h and J'' h; or theta and
 the minimiser of the Hamiltonian.
+
+The file begins with a line that names version and case. A seal follows the first six numbers of a
+record and its end: a digest of what it closes and of the seal before it. So no byte can change and
+no record can come from elsewhere unnoticed; what a kill has cut off at the end is all that may
+lack, and it is computed again.
 """
 
 from __future__ import annotations
@@ -16,9 +21,9 @@ from __future__ import annotations
 from mpi4py import MPI
 
 import hashlib
-import json
+import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +31,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError, StepsError
+from mfresnet.files import write_atomically
 from mfresnet.outcome import Oracle
 from mfresnet.parallel import maximum, together
 from mfresnet.result import Functional
@@ -33,6 +39,16 @@ from mfresnet.result import Functional
 VALUE, STEPS, FAILED, HESSIAN, LEAST = range(5)
 HEAD = 6
 """Numbers of a record before the question."""
+FORMAT, SEAL = 2, 16
+"""Version of the file's format; bytes of a seal."""
+FIRST = re.compile(rb"(?P<version>log \d{1,9} of mfresnet [\w.+]{1,40}), case [0-9a-f]{64}\n")
+"""The first line of the file."""
+SAME = 1e-8
+"""J on another number of ranks differs by less."""
+DIFFERS = (
+    "--resume: this run differs from the one that wrote the checkpoint (another version of a "
+    "library, other samples or other options). Use --overwrite to start anew."
+)
 
 
 class Preempted(Exception):  # noqa: N818
@@ -57,7 +73,7 @@ class EvaluationLog(Oracle):
             comm: the communicator.
 
         Raises:
-            InputError: the log belongs to another case.
+            InputError: the log belongs to another case or is damaged.
         """
         self.comm, self.replayed = comm, 0
         self._records: list[Array] = []
@@ -65,26 +81,25 @@ class EvaluationLog(Oracle):
         self._path = directory / "evaluations.bin"
         with together(comm):
             if comm.rank == 0:
-                self._open(directory, hashlib.sha256(case_text.encode()).hexdigest())
+                self._open(_first_line(case_text))
         self._records = comm.bcast(self._records, root=0)
         self._next = 0
-        self._last: tuple[Functional, Array] | None = None
+        self._last: tuple[Functional, Array, float] | None = None
         for number in (signal.SIGUSR1, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
-    def _open(self, directory: Path, key: str) -> None:
-        header = directory / "log.json"
-        if header.exists():
-            if json.loads(header.read_text())["case"] != key:
-                raise InputError(
-                    f"--resume: the checkpoint in {directory} belongs to another case, expected "
-                    "the same case file and --set. Use --overwrite to start anew."
-                )
-            if self._path.exists():
-                self._records = _complete(np.fromfile(self._path))
-                np.concatenate([np.empty(0), *self._records]).tofile(self._path)
-        else:
-            header.write_text(json.dumps({"case": key}))
+    def _open(self, line: bytes) -> None:
+        """Read the records that are there, or begin a file."""
+        self._seal, self._end = _seal(b"", line), len(line)
+        if not self._path.exists():
+            write_atomically(self._path, lambda stream: stream.write(line))
+            return
+        data = self._path.read_bytes()
+        if not data.startswith(line):
+            raise InputError(_refusal(self._path, data, line))
+        for record, seal, end in _records(self._path, data, self._seal, self._end):
+            self._records.append(record)
+            self._seal, self._end = seal, end
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
@@ -112,7 +127,8 @@ class EvaluationLog(Oracle):
 
         Raises:
             Preempted: a signal has come; what was computed is in the log.
-            SolveError: the log has another question at this place, or J cannot be computed.
+            InputError: the log has another question at this place.
+            SolveError: J cannot be computed.
         """
         if maximum(self.comm, float(self._stop))[0] > 0.0:
             raise Preempted
@@ -120,66 +136,147 @@ class EvaluationLog(Oracle):
             record = self._records[self._next]
             of_kind = record[0] == kind or (kind == VALUE and record[0] in (STEPS, FAILED))
             if not of_kind or not np.array_equal(record[HEAD : HEAD + question.size], question):
-                raise SolveError(
-                    "--resume: this run differs from the one that wrote the checkpoint (another "
-                    "version of a library or other options). Use --overwrite to start anew."
-                )
+                raise InputError(DIFFERS)
             self._next += 1
             self.replayed += 1
-            self._last = functional, theta
+            self._last = functional, theta, record[1] if record[0] == VALUE else np.nan
             _count(functional, record[2:5])
             return record
         self._catch_up(functional)
         return self._compute(functional, theta, question, kind)
 
     def _catch_up(self, functional: Functional) -> None:
-        """Make the sweep of the last replayed answer, so that the next one finds the same state."""
+        """Make the sweep of the last replayed answer, so that the next one finds the same state.
+
+        Raises:
+            InputError: J is another one there, as with other samples in the file of the case.
+        """
         last, self._last = self._last, None
         if last is None or last[0] is not functional:
             return
-        before = _counts(functional)
+        before, found = _counts(functional), np.nan
         try:
-            functional.value(last[1])
+            found = functional.value(last[1])
         except SolveError:
             pass  # as it did when the record was written
+        if np.isfinite(last[2]) and not abs(found - last[2]) <= SAME * max(abs(last[2]), 1.0):
+            raise InputError(DIFFERS)
         _count(functional, before - _counts(functional))
 
     def _compute(self, functional: Functional, theta: Array, question: Array, kind: int) -> Array:
+        """Return the record of a new answer, which the log then has.
+
+        What ends the run, as an interrupt, is no answer and leaves no record.
+        """
         n, before = question.size, _counts(functional)
         record = np.concatenate([[kind, 0.0, 0.0, 0.0, 0.0, n], question, np.zeros(n)])
         answers: dict[int, Callable[[], Array]] = {
             HESSIAN: lambda: super(EvaluationLog, self).hessian_action(functional, theta, question),
             LEAST: lambda: super(EvaluationLog, self).least_hamiltonian(functional, theta),
         }
+        failure: SolveError | None = None
         try:
             if kind == VALUE:
                 record[1], record[HEAD + n :] = super().evaluate(functional, theta)
             else:
                 record[HEAD + n :] = answers[kind]()
         except StepsError as error:
-            record[0:2] = STEPS, error.needed
-            raise
-        except SolveError:
-            record[0] = FAILED
-            raise
-        finally:
-            record[2:5] = _counts(functional) - before
-            if self.comm.rank == 0:
-                with self._path.open("ab") as file:
-                    record.tofile(file)
+            record[0:2], failure = (STEPS, error.needed), error
+        except SolveError as error:
+            record[0], failure = FAILED, error
+        record[2:5] = _counts(functional) - before
+        self._append(record)
+        if failure is not None:
+            raise failure
         return record
 
+    def _append(self, record: Array) -> None:
+        """Write a record behind the last one.
 
-def _complete(data: Array) -> list[Array]:
-    """Return the records in a file, without one that was being written."""
-    records, start = [], 0
-    while start + HEAD <= data.size:
-        stop = start + HEAD + 2 * int(data[start + HEAD - 1])
-        if stop > data.size:
-            break
-        records.append(data[start:stop])
-        start = stop
-    return records
+        Raises:
+            OSError: on all ranks; no SolveError, which the search would take for one of J.
+        """
+        failed: tuple[int, str] | None = None
+        if self.comm.rank == 0:
+            data = b""
+            for part in (record[:HEAD], record[HEAD:]):
+                content = part.tobytes()
+                self._seal = _seal(self._seal, content)
+                data += content + self._seal
+            try:
+                with self._path.open("r+b") as file:
+                    file.seek(self._end)
+                    file.truncate()
+                    file.write(data)
+            except OSError as error:
+                failed = error.errno or 0, error.strerror or str(error)
+            self._end += len(data)
+        failed = self.comm.bcast(failed, root=0)
+        if failed is not None:
+            raise OSError(*failed, str(self._path))
+
+
+def _first_line(case_text: str) -> bytes:
+    """Return the line that the log of a case begins with."""
+    from mfresnet import __version__
+
+    key = hashlib.sha256(case_text.encode()).hexdigest()
+    return f"log {FORMAT} of mfresnet {__version__}, case {key}\n".encode()
+
+
+def _refusal(path: Path, data: bytes, line: bytes) -> str:
+    """Return the sentence for a log that begins with another line."""
+    found, ours = FIRST.match(data), FIRST.match(line)
+    if found is None or ours is None:
+        return _damaged(path)
+    if found["version"] != ours["version"]:
+        got, expected = (match["version"].decode() for match in (found, ours))
+        return (
+            f"--resume: {path} is of another version; got {got}, expected {expected}. Take that "
+            "version, or use --overwrite to start anew."
+        )
+    return (
+        f"--resume: the checkpoint in {path.parent} belongs to another case, expected "
+        "the same case file and --set. Use --overwrite to start anew."
+    )
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"--resume: {path} is damaged, expected it as the interrupted run has left it. Restore it "
+        "from a copy, or use --overwrite to start anew."
+    )
+
+
+def _seal(before: bytes, content: bytes) -> bytes:
+    """Return the digest that closes a part of the file."""
+    return hashlib.blake2b(content, key=before, digest_size=SEAL).digest()
+
+
+def _records(path: Path, data: bytes, seal: bytes, at: int) -> Iterator[tuple[Array, bytes, int]]:
+    """Yield the records in a file with seal and end, but not one that was being written.
+
+    Args:
+        path: the file.
+        data: what it holds.
+        seal: that of the first line.
+        at: where the first line ends.
+
+    Raises:
+        InputError: something else was changed.
+    """
+    while True:
+        parts, size = b"", 8 * HEAD
+        for _ in ("head", "question and answer"):
+            content, found = data[at : at + size], data[at + size : at + size + SEAL]
+            if len(found) < SEAL:
+                return
+            seal = _seal(seal, content)
+            if seal != found:
+                raise InputError(_damaged(path))
+            parts, at = parts + content, at + size + SEAL
+            size = 16 * int(np.frombuffer(parts)[HEAD - 1])
+        yield np.frombuffer(parts), seal, at
 
 
 def _counts(functional: Functional) -> Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from mpi4py import MPI
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -108,7 +109,7 @@ def verify(
     """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
     from mfresnet.case import load
     from mfresnet.certificate import certify
-    from mfresnet.export import add_certificate, read_theta
+    from mfresnet.export import add_certificate, own, read_theta
     from mfresnet.findings import as_data, passed, table
     from mfresnet.functional import ReducedFunctional
     from mfresnet.parallel import together
@@ -119,13 +120,14 @@ def verify(
         raise InputError(f"--set: not for a run; got {target}. Give a case file or omit --set.")
     case = load(target / "case.toml" if target.is_dir() else target, settings or ())
     functional = ReducedFunctional(case, comm)
-    theta = read_theta(target, functional.controls) if target.is_dir() else None
-    checks = certify(functional, theta)
-    say(json.dumps(as_data(checks), indent=2) if as_json else table(checks))
-    if target.is_dir():
-        with together(comm):
-            if comm.rank == 0:
-                add_certificate(target, as_data(checks))
+    with own(target, comm) if target.is_dir() else nullcontext():
+        theta = read_theta(target, functional.controls) if target.is_dir() else None
+        checks = certify(functional, theta)
+        say(json.dumps(as_data(checks), indent=2) if as_json else table(checks))
+        if target.is_dir():
+            with together(comm):
+                if comm.rank == 0:
+                    add_certificate(target, as_data(checks))
     return int(Exit.CONVERGED if passed(checks) else Exit.FAILED)
 
 
@@ -214,7 +216,7 @@ def export(
 def plot(run: RunDirectory) -> None:
     """Draw the pictures of a run again."""
     from mfresnet.case import load
-    from mfresnet.export import read_history, read_theta
+    from mfresnet.export import own, read_history, read_theta
     from mfresnet.functional import ReducedFunctional
     from mfresnet.parallel import together
     from mfresnet.plot import draw
@@ -222,12 +224,13 @@ def plot(run: RunDirectory) -> None:
     comm = MPI.COMM_WORLD
     functional = ReducedFunctional(load(run / "case.toml"), comm)
     pictures = run / "pictures"
-    with together(comm):
-        theta = read_theta(run, functional.controls)
-        history = read_history(run / "history.csv")
-        pictures.mkdir(exist_ok=True)
-    functional.set_steps(max(functional.steps_per_layer, functional.steps_for(theta)))
-    draw(functional, theta, history, pictures)
+    with own(run, comm):
+        with together(comm):
+            theta = read_theta(run, functional.controls)
+            history = read_history(run / "history.csv")
+            pictures.mkdir(exist_ok=True)
+        functional.set_steps(max(functional.steps_per_layer, functional.steps_for(theta)))
+        draw(functional, theta, history, pictures)
     say(f"Pictures: {pictures}")
 
 

@@ -14,9 +14,6 @@ import numpy as np
 from dolfinx import mesh as dmesh
 from numpy.typing import NDArray
 
-JIT = {"cffi_extra_compile_args": ["-O2", "-g0", "-w"]}
-"""DOLFINx's own options for compiling forms, without the warnings about the generated code."""
-
 
 def _geometry(mesh: dmesh.Mesh, name: str) -> Any:
     """Return geometry.cmap or geometry.dofmap; 0.10 and later keep lists of them."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -45,12 +46,39 @@ def library(comm: MPI.Intracomm, name: str, declarations: str) -> Any:
     parts = source, declarations, *FLAGS, cffi.__version__, platform.machine()
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     module = f"mfresnet_{name}_{digest}"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(cache) / "mfresnet" / (module + str(sysconfig.get_config_var("EXT_SUFFIX")))
+    file = module + str(sysconfig.get_config_var("EXT_SUFFIX"))
+    path = cache_directory() / file
     for turn in (comm.rank == 0, comm.rank > 0):
         with together(comm):
             if turn and not path.exists():
-                _compile(module, source, declarations, path)
+                path = _compile(module, source, declarations, file)
+    return _load(module, path)
+
+
+def cache_directory() -> Path:
+    """Return where compiled code is kept; it may be missing."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mfresnet"
+
+
+def scratch() -> Path:
+    """Return a directory that goes with this process, for a cache that cannot be written."""
+    return Path(_scratch().name)
+
+
+@functools.cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="mfresnet-")
+
+
+def cannot_compile(directory: Path, what: str, error: Exception) -> SolveError:
+    """Return the error of a compiler that fails."""
+    return SolveError(
+        f"{directory}: {what} cannot be compiled; got '{error}', expected a C compiler and "
+        "a directory that can be written. Set CC and XDG_CACHE_HOME."
+    )
+
+
+def _load(module: str, path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(module, path)
     assert spec is not None and spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
@@ -58,17 +86,27 @@ def library(comm: MPI.Intracomm, name: str, declarations: str) -> Any:
     return loaded
 
 
-def _compile(module: str, source: str, declarations: str, path: Path) -> None:
-    """Compile beside ``path`` and move the result there, so that none is seen half written."""
+def _compile(module: str, source: str, declarations: str, file: str) -> Path:
+    """Compile in a place of its own and move the result, so that none is seen half written."""
     builder = cffi.FFI()
     builder.cdef(declarations)
     builder.set_source(module, source, extra_compile_args=FLAGS)
+    directory = cache_directory()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            os.replace(builder.compile(tmpdir=scratch), path)
-    except (OSError, cffi.VerificationError) as error:
-        raise SolveError(
-            f"{path.parent}: {module} cannot be compiled; got '{error}', expected a C compiler and "
-            "a directory that can be written. Set CC and XDG_CACHE_HOME."
-        ) from error
+        directory.mkdir(parents=True, exist_ok=True)
+        place = tempfile.TemporaryDirectory(dir=directory)
+    except OSError:
+        directory = scratch()
+        if (directory / file).exists():
+            return directory / file
+        place = tempfile.TemporaryDirectory(dir=directory)
+    with place:
+        try:
+            made = builder.compile(tmpdir=place.name)
+            # on the disk before it has its name: the loader crashes on a library that is cut
+            with open(made, "rb") as stream:
+                os.fsync(stream.fileno())
+            os.replace(made, directory / file)
+        except (OSError, cffi.VerificationError) as error:
+            raise cannot_compile(directory, module, error) from error
+    return directory / file

@@ -26,9 +26,9 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KernelDensity
 
 from mfresnet.arrays import Array
-from mfresnet.compat import JIT
 from mfresnet.data import Dataset, Samples
 from mfresnet.errors import InputError, SolveError
+from mfresnet.forms import create_form
 from mfresnet.locate import Locator
 from mfresnet.space import Space
 
@@ -195,6 +195,6 @@ def _assemble(space: Space) -> Any:
     if space.degree:
         form -= ufl.dot(ufl.avg(ufl.grad(u)), ufl.jump(w, n)) * ufl.dS
         form -= ufl.dot(ufl.avg(ufl.grad(w)), ufl.jump(u, n)) * ufl.dS
-    matrix = petsc.assemble_matrix(fem.form(form, jit_options=JIT))
+    matrix = petsc.assemble_matrix(create_form(space.comm, form))
     matrix.assemble()
     return matrix

@@ -23,6 +23,7 @@ from pydantic import PositiveFloat
 from mfresnet.arrays import Array
 from mfresnet.density_losses import DensitySection, target_of
 from mfresnet.errors import SolveError
+from mfresnet.forms import create_form
 from mfresnet.loss import Setting
 from mfresnet.parallel import total
 
@@ -57,9 +58,9 @@ class DualDistance:
         u, v = ufl.TrialFunction(continuous), ufl.TestFunction(continuous)
         f = ufl.TrialFunction(space.function_space)
         inner = (ufl.inner(u, v) + squared * ufl.inner(ufl.grad(u), ufl.grad(v))) * ufl.dx
-        self._k = petsc.assemble_matrix(fem.form(inner))
+        self._k = petsc.assemble_matrix(create_form(space.comm, inner))
         self._k.assemble()
-        self._b = petsc.assemble_matrix(fem.form(ufl.inner(f, v) * ufl.dx))
+        self._b = petsc.assemble_matrix(create_form(space.comm, ufl.inner(f, v) * ufl.dx))
         self._b.assemble()
         self._r, self._load = self._b.createVecs()
         self._u = self._load.duplicate()

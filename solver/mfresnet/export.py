@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
+
 import csv
 import importlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +22,36 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
 from mfresnet.errors import InputError
-from mfresnet.files import write_atomically, write_text
+from mfresnet.files import alone, write_atomically, write_text
+from mfresnet.parallel import together
 from mfresnet.result import Iteration
+
+MARK = ".mfresnet"
+"""The first file of a run directory; who writes into the directory holds its lock."""
+
+
+@contextmanager
+def own(directory: Path, comm: MPI.Intracomm) -> Iterator[bool]:
+    """Keep a run directory for this process and its ranks alone.
+
+    Yields:
+        Whether the file system knows locks, on rank 0.
+
+    Raises:
+        InputError: another process writes into it.
+
+    Parallel: collective on entering the block.
+    """
+    busy = (
+        f"{directory}: another process is writing into this run directory, expected one at a time. "
+        "Wait for its end or choose another directory."
+    )
+    with ExitStack() as stack:
+        locked = True
+        with together(comm):
+            if comm.rank == 0:
+                locked = stack.enter_context(alone(directory / MARK, busy))
+        yield locked
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:

@@ -1,15 +1,21 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Files that are there whole or not at all."""
+"""Files that are there in full or not at all, and places that one process has to itself."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from mfresnet.errors import InputError
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system answers that knows no locks, as some of clusters do."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -46,3 +52,33 @@ def check_writable(path: Path, where: str) -> None:
             f"{where}: cannot be written; got {path}, expected a file in a directory that exists. "
             "Choose another one."
         )
+
+
+@contextmanager
+def alone(path: Path, busy: str = "") -> Iterator[bool]:
+    """Hold the lock of a file, which is made when it is missing and stays when it is given back.
+
+    The system gives it back when the process ends, however it does.
+
+    Args:
+        path: the file.
+        busy: what to say when another holds it; when empty, wait for it.
+
+    Yields:
+        Whether it is held: there are file systems without locks.
+
+    Raises:
+        InputError: another holds it.
+    """
+    # open for writing, without which there is no lock of one alone on NFS
+    with path.open("ab") as file:
+        held = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+        except BlockingIOError:
+            raise InputError(busy) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            held = False
+        yield held

@@ -26,6 +26,8 @@ from mfresnet.reversal import States
 from mfresnet.vtu import quadrilaterals
 
 END = b"</VTKFile>"
+LONGEST = 40
+"""Letters of a label in the name of a field."""
 Write = Callable[[float], None]
 
 
@@ -45,7 +47,7 @@ def write_fields(
 
     Parallel: collective.
     """
-    labels = [identifier(name) for name in functional.population.labels]
+    labels = identifiers(functional.population.labels)
     chosen = list(endings)
     if functional.transport.space.dimension == 1 and ".pvd" in chosen:
         _write_plane(functional, theta, labels, directory)
@@ -167,9 +169,15 @@ def depths(functional: ReducedFunctional) -> Array:
     return np.linspace(0.0, controls.final_time, controls.layers + 1)
 
 
-def identifier(label: str) -> str:
-    """Return a label with everything but letters, digits and underscores replaced."""
-    return "".join(c if c.isalnum() else "_" for c in label)
+def identifiers(labels: Sequence[str]) -> list[str]:
+    """Return labels of letters, digits and underscores alone, not long, each another one."""
+    found: list[str] = []
+    for number, label in enumerate(labels):
+        name = "".join(c if c.isalnum() else "_" for c in label)
+        if name in found or len(name) > LONGEST:
+            name = f"{name[:LONGEST]}_{number + 1}"
+        found.append(name)
+    return found
 
 
 def _write_plane(

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The colours of the classes in all pictures."""
+"""Colours and names of the classes in all pictures."""
 
 from __future__ import annotations
 
@@ -18,6 +18,22 @@ COLOURS = tuple(to_rgb(hue) for hue in HUES) * 13
 matplotlib.rcParams.update({
     "font.size": 10, "axes.grid": False, "savefig.dpi": 140, "axes.prop_cycle": cycler(color=HUES),
 })  # fmt: skip
+
+
+LONGEST = 40
+"""Letters of a name that is shown."""
+
+
+def shown(label: str) -> str:
+    """Return the name of a class as pictures show it: short, on one line, without mathematics."""
+    line = "".join(c if c.isprintable() else " " for c in label)
+    return shorten(line).replace("$", r"\$")
+
+
+def shorten(text: str) -> str:
+    """Return a text with its middle left out where it is long."""
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}...{text[-half:]}"
 
 
 def light(k: int) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ from mfresnet.animate import animate
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
 from mfresnet.output import depths
-from mfresnet.palette import COLOURS
+from mfresnet.palette import COLOURS, shown
 from mfresnet.parallel import together
 from mfresnet.plot3d import draw_space
 from mfresnet.plot_regression import prediction_figures
@@ -36,12 +36,14 @@ def draw(
 ) -> None:
     """Write all pictures of a run into ``directory``, which exists. Parallel: collective."""
     figures = {}
-    if functional.comm.rank == 0:
-        figures["controls"] = controls_figure(functional, theta)
-        figures["history"] = history_figure(history)
-        if functional.case.task == "classification" and functional.population.dataset is not None:
-            figures["decision"] = decision_figure(functional, theta)
-            figures["paths"] = paths_figure(functional, theta)
+    with together(functional.comm):
+        if functional.comm.rank == 0:
+            figures["controls"] = controls_figure(functional, theta)
+            figures["history"] = history_figure(history)
+            dataset = functional.population.dataset
+            if functional.case.task == "classification" and dataset is not None:
+                figures["decision"] = decision_figure(functional, theta)
+                figures["paths"] = paths_figure(functional, theta)
     if functional.transport.space.dimension < 3:
         figures |= _flat_figures(functional, theta, directory)
     else:
@@ -66,16 +68,15 @@ def _flat_figures(
     fields = [(t, raster.sample(f)) for t, f in frames]
     animate(functional, theta, raster, directory / "density.gif")
     goal = None if functional.goal is None else raster.sample(functional.goal[None])[0]
-    if functional.comm.rank != 0:
-        return {}
-    figures = {
-        "density": density_figure(functional, raster, fields),
-        "velocity": velocity_figure(functional, theta, raster),
-    }
-    if goal is not None:
-        figures["samples"] = samples_figure(functional, theta, raster, goal)
-    elif functional.case.task == "regression":
-        figures |= prediction_figures(functional, theta)
+    figures: dict[str, Figure] = {}
+    with together(functional.comm):
+        if functional.comm.rank == 0:
+            figures["density"] = density_figure(functional, raster, fields)
+            figures["velocity"] = velocity_figure(functional, theta, raster)
+            if goal is not None:
+                figures["samples"] = samples_figure(functional, theta, raster, goal)
+            elif functional.case.task == "regression":
+                figures |= prediction_figures(functional, theta)
     return figures
 
 
@@ -138,7 +139,7 @@ def density_figure(
         for k, (left, right) in enumerate(figure.subplots(n, 2, squeeze=False)):
             rows = np.array([values[k] for _, values in fields])
             edges = _edges(np.array([t for t, _ in fields]))
-            label = f"density of class {population.labels[k]}"
+            label = f"density of class {shown(population.labels[k])}"
             _plane(left, raster, edges, rows, label, "viridis", 0.0)
             for (t, values), colour in ((fields[0], "0.6"), (fields[-1], COLOURS[k])):
                 right.plot(raster.axes[0], values[k], color=colour, label=f"t = {t:g}")
@@ -155,7 +156,7 @@ def density_figure(
             _image(axes, raster, values[k], "viridis", "density")
             if k < len(population.targets):
                 axes.plot(*population.targets[k], "+", color="white", ms=9, mew=1.8)
-            axes.set(title=f"class {population.labels[k]}, t = {t:g}")
+            axes.set(title=f"class {shown(population.labels[k])}, t = {t:g}")
     return figure
 
 

@@ -20,7 +20,7 @@ from mfresnet.child import KILLED, execute
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.output import depths
-from mfresnet.palette import COLOURS
+from mfresnet.palette import COLOURS, shown
 from mfresnet.parallel import together
 from mfresnet.raster import Raster
 
@@ -58,7 +58,7 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
         "times": times[chosen],
         "targets": population.targets,
     }
-    content["labels"] = np.array(population.labels)
+    content["labels"] = np.array([shown(label) for label in population.labels])
     content["colours"] = np.array(COLOURS[: f.shape[1]])
     with together(functional.comm):
         if functional.comm.rank == 0:

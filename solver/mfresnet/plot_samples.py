@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
-from mfresnet.palette import COLOURS, light
+from mfresnet.palette import COLOURS, light, shown
 from mfresnet.trained import trained_network
 
 PIXELS = 300
@@ -63,7 +63,7 @@ def decision_figure(functional: ReducedFunctional, theta: Array) -> Figure:
         if j is None:
             axes.set(yticks=[])
     handles: list[Any] = [
-        Line2D([], [], marker="o", ls="", color=COLOURS[k], label=label)
+        Line2D([], [], marker="o", ls="", color=COLOURS[k], label=shown(label))
         for k, label in enumerate(dataset.labels)
     ]
     handles.append(
@@ -105,7 +105,8 @@ def paths_figure(functional: ReducedFunctional, theta: Array) -> Figure:
         if j is None:
             axes.set(ylabel="depth t")
     handles: list[Any] = [
-        Line2D([], [], color=COLOURS[k], label=label) for k, label in enumerate(dataset.labels)
+        Line2D([], [], color=COLOURS[k], label=shown(label))
+        for k, label in enumerate(dataset.labels)
     ]
     handles.append(Line2D([], [], marker="P", ls="", mfc="0.7", mec="black", ms=10, label="target"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)

@@ -15,7 +15,7 @@ import numpy as np
 from checkpoint_schedules import Copy, EndForward, Forward, Move, Reverse, StorageType
 
 from mfresnet.arrays import Array
-from mfresnet.errors import SolveError
+from mfresnet.errors import InputError
 from mfresnet.parallel import together
 from mfresnet.plan import Plan
 
@@ -47,7 +47,7 @@ class States:
         """Copy the state.
 
         Raises:
-            SolveError: the disk is full.
+            InputError: the disk is full; no failure of J, which a line search would step over.
         """
         if disk:
             self._write(number, state)
@@ -82,7 +82,7 @@ class States:
                     self._file.write(a.data)
                 self._file.flush()
             except OSError as error:
-                raise SolveError(
+                raise InputError(
                     f"resources.disk: a checkpoint cannot be written; got '{error}', expected "
                     "room on the disk. Lower resources.disk or set TMPDIR to another place."
                 ) from error

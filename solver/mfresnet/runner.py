@@ -8,6 +8,7 @@ from mpi4py import MPI
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,14 @@ from mfresnet.advice import undershoots
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
-from mfresnet.errors import InputError
-from mfresnet.export import (
-    write_controls,
-    write_history,
-    write_report,
-)
+from mfresnet.errors import InputError, SolveError
+from mfresnet.export import MARK, own, write_controls, write_history, write_report
 from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional
 from mfresnet.measures import measure
 from mfresnet.nested import Stage, train
-from mfresnet.output import write_fields
+from mfresnet.optimise import OptimiseResult
 from mfresnet.parallel import together
-from mfresnet.plot import draw
 from mfresnet.progress import Progress
 from mfresnet.reachability import lower_bound
 from mfresnet.report import Exit, run_report, summary
@@ -90,12 +86,33 @@ def run(
     case = functional.case
     with together(comm):
         if comm.rank == 0:
-            _prepare(directory, overwrite=overwrite, resume=resume)
+            _check_place(directory, resume=resume)
+            directory.mkdir(parents=True, exist_ok=True)
+    with own(directory, comm) as locked:
+        if not locked:
+            progress.say(f"Warning: nothing keeps a second run out of {directory}: no locks there.")
+        with together(comm):
+            if comm.rank == 0:
+                _prepare(directory, overwrite=overwrite, resume=resume)
+        log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
+        return _train(functional, directory, log, progress, start)
+
+
+def _train(
+    functional: ReducedFunctional,
+    directory: Path,
+    log: EvaluationLog,
+    progress: Progress,
+    start: float,
+) -> RunResult:
+    """Train in a directory that is ours; its numbers are there before anything is drawn."""
+    case, comm = functional.case, functional.comm
+    with together(comm):
+        if comm.rank == 0:
             write_text(directory / "case.toml", case.to_toml())
     _introduce(functional, progress)
     if (bound := lower_bound(functional)) is not None:
         progress.say(f"Before training: {bound.sentence()}")
-    log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
 
     def say_stage(stage: Stage) -> None:
         if case.training.levels or case.training.seeds:
@@ -110,20 +127,20 @@ def run(
         report["stages"] = [asdict(stage) for stage in stages]
     report["metrics"] = measure(functional, result.theta)
     report["lower_bound"] = bound and bound.as_data(report["objective"]["loss"])
+
+    def write() -> None:
+        with together(comm):
+            if comm.rank == 0:
+                write_report(directory / "run.json", report)
+
     with together(comm):
         if comm.rank == 0:
             write_history(directory / "history.csv", result.history)
             write_controls(directory / "controls.npz", functional.controls, result.theta)
-    if endings := case.output.endings():
-        progress.say(f"Fields for ParaView: {directory / 'fields'}")
-        write_fields(functional, result.theta, directory / "fields", endings)
-    if case.output.pictures:
-        progress.say(f"Pictures: {directory / 'pictures'}")
-        draw(functional, result.theta, result.history, directory / "pictures")
+    write()
+    report["warnings"] += _show(functional, result, directory, progress)
     report["seconds"] = time.perf_counter() - start
-    with together(comm):
-        if comm.rank == 0:
-            write_report(directory / "run.json", report)
+    report["warnings"] += _attempt(comm, "run.json", directory, write)
     progress.say(f"Numbers: {directory / 'run.json'}")
     progress.table(summary(report))
     for kind in ("warnings", "notes"):
@@ -133,29 +150,86 @@ def run(
     return RunResult(result.theta, report, directory, status)
 
 
-def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
-    """Make the run directory, or clear an earlier one; nothing else is ever removed."""
-    ours = (directory / "case.toml").exists()
-    if directory.exists() and any(directory.iterdir()):
-        if not ours:
-            raise InputError(
-                f"--out: not a run directory; got {directory}, which holds other files, expected "
-                "a new directory or an earlier run. Choose another one."
-            )
-        if overwrite:
-            for name in ("case.toml", "run.json", "history.csv", "controls.npz"):
-                (directory / name).unlink(missing_ok=True)
-            for name in ("fields", "pictures", "checkpoint"):
-                shutil.rmtree(directory / name, ignore_errors=True)
-        elif not resume:
-            raise InputError(
-                f"--out: {directory} holds an earlier run, expected a new directory. Use "
-                "--overwrite to replace it, --resume to go on with it, or choose another one."
-            )
-    elif resume:
+def _show(
+    functional: ReducedFunctional, result: OptimiseResult, directory: Path, progress: Progress
+) -> list[str]:
+    """Write fields and pictures; return a sentence for what cannot be made."""
+    case, comm, failed = functional.case, functional.comm, []
+
+    def fields() -> None:
+        from mfresnet.output import write_fields
+
+        write_fields(functional, result.theta, directory / "fields", endings)
+
+    def pictures() -> None:
+        from mfresnet.plot import draw
+
+        draw(functional, result.theta, result.history, directory / "pictures")
+
+    if endings := case.output.endings():
+        progress.say(f"Fields for ParaView: {directory / 'fields'}")
+        failed += _attempt(comm, "output.fields", directory, fields)
+    if case.output.pictures:
+        progress.say(f"Pictures: {directory / 'pictures'}")
+        failed += _attempt(comm, "output.pictures", directory, pictures)
+    return failed
+
+
+def _attempt(
+    comm: MPI.Intracomm, what: str, directory: Path, make: Callable[[], None]
+) -> list[str]:
+    """Make what a finished training can do without; return why it cannot be made.
+
+    That is a full disk, a package that is not installed, or what the makers say themselves.
+
+    Parallel: collective; the same on all ranks.
+    """
+    sentence, resume = "", f"Mend it and use --resume, which trains nothing again in {directory}."
+    try:
+        make()
+    except SolveError as error:
+        sentence = str(error)
+    except OSError as error:
+        sentence = f"{what}: cannot be written; got '{error}', expected room on the disk. {resume}"
+    except ImportError as error:
+        if (error.name or "").startswith("mfresnet"):
+            raise
+        sentence = f"{what}: cannot be made; got '{error}', expected the package. {resume}"
+    found = comm.allgather(sentence)
+    return next(([text] for text in found if text), [])
+
+
+def _check_place(directory: Path, *, resume: bool) -> None:
+    """Refuse a directory of something else, before anything is written there."""
+    known = directory.exists() and any(directory.iterdir())
+    if known and not ((directory / MARK).exists() or (directory / "case.toml").exists()):
         raise InputError(
-            f"--resume: no run in {directory}, expected an interrupted run. Omit --resume."
+            f"--out: not a run directory; got {directory}, which holds other files, expected "
+            "a new directory or an earlier run. Choose another one."
         )
+    if resume and not known:
+        raise InputError(_no_run(directory))
+
+
+def _no_run(directory: Path) -> str:
+    return f"--resume: no run in {directory}, expected an interrupted run. Omit --resume."
+
+
+def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
+    """Make the folders of a run, or clear those of an earlier one; nothing else is ever removed."""
+    begun = any(path.name != MARK for path in directory.iterdir())
+    if begun and overwrite:
+        for name in ("case.toml", "run.json", "history.csv", "controls.npz"):
+            (directory / name).unlink(missing_ok=True)
+        for name in ("fields", "pictures", "checkpoint"):
+            shutil.rmtree(directory / name, ignore_errors=True)
+    elif begun and not resume:
+        raise InputError(
+            f"--out: {directory} holds an earlier run, expected a new directory. Use "
+            "--overwrite to replace it, --resume to go on with it, or choose another one."
+        )
+    elif resume and not begun:
+        raise InputError(_no_run(directory))
     for name in ("fields", "pictures", "checkpoint"):
         (directory / name).mkdir(parents=True, exist_ok=True)
 

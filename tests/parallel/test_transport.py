@@ -15,9 +15,9 @@ from dolfinx import mesh as dmesh
 from helpers import few, inner, inner_rank, random_field, shaped_mesh
 from mfresnet.arrays import Array
 from mfresnet.coefficients import Coefficients
-from mfresnet.compat import JIT
 from mfresnet.errors import SolveError
 from mfresnet.fluxes import FLUXES
+from mfresnet.forms import create_form
 from mfresnet.mesh import CELLS, box
 from mfresnet.parallel import maximum
 from mfresnet.space import Space
@@ -45,7 +45,7 @@ def assembled(space: Space, f: Array, flux: str) -> Array:
     d, x = space.dimension, ufl.SpatialCoordinate(space.mesh)
     v = [ufl.tanh(sum(W[i, j] * x[j] for j in range(d)) + B[i]) for i in range(d)]
     form = weak_form(space, ufl.as_vector(v), space.to_function(f), flux, 1.0)
-    vector = fem.assemble_vector(fem.form(form, jit_options=JIT, form_compiler_options=EXACT))
+    vector = fem.assemble_vector(create_form(space.comm, form, EXACT))
     vector.scatter_reverse(la.InsertMode.add)
     return vector.array[: space.n_owned]
 
