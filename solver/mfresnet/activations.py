@@ -103,9 +103,7 @@ ACTIVATIONS: dict[str, Activation] = {
         least=0.0,
         steepness=1.0,
     ),
-    "sin": Activation(
-        np.sin, np.cos, lambda u: -np.sin(u), 1.0, "torch.sin(u)", steepness=1.0
-    ),
+    "sin": Activation(np.sin, np.cos, lambda u: -np.sin(u), 1.0, "torch.sin(u)", steepness=1.0),
     "identity": Activation(
         np.positive, np.ones_like, np.zeros_like, math.inf, "u", steepness=1.0, affine=True
     ),

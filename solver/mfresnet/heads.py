@@ -46,9 +46,7 @@ class Head:
     jvp: Callable[[Array, Parameters, Parameters], Array]
     push: Callable[[Array, Parameters, Array], Array]
     pull: Callable[[Array, Parameters, Array], Array]
-    second: Callable[
-        [Array, Parameters, Array, Array, Parameters], tuple[Array, dict[str, Array]]
-    ]
+    second: Callable[[Array, Parameters, Array, Array, Parameters], tuple[Array, dict[str, Array]]]
     scaled: Callable[[Parameters, float, float], dict[str, Array]]
     torch: str
 
