@@ -23,7 +23,6 @@ from matplotlib.figure import Figure
 from mfresnet.case import Case, load
 from mfresnet.findings import at_most
 from mfresnet.functional import ReducedFunctional
-from mfresnet.methods import METHODS
 from mfresnet.optimise import minimise
 from mfresnet.outcome import Iteration
 from mfresnet.palette import COLOURS
