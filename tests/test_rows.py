@@ -438,3 +438,17 @@ def test_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     f: Callable[..., Any] = functional.derivative
     test = taylor_test(functional.value, f, result.theta, h, steps, functional.hessian_action)
     assert np.abs(test.rates()[1:, -1] - [2.0, 3.0]).max() < 0.1, test.table()
+
+
+def test_no_bound_for_a_head_that_is_not_linear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paths on the line do not cross, but the scores need not be monotone."""
+    case = case_of(tmp_path, loss={"kind": "cross_entropy"})
+    assert "monotone" in bounds_of(ReducedFunctional(case, MPI.COMM_SELF))
+    monkeypatch.setitem(HEADS, "centres", CENTRES)
+    monkeypatch.setitem(
+        LOSSES, "cross_entropy", scored(CrossEntropy, "centres", probabilistic=True)
+    )
+    case = case_of(tmp_path, loss={"kind": "cross_entropy"})
+    assert set(bounds_of(ReducedFunctional(case, MPI.COMM_SELF))) == {"bayes"}
