@@ -23,11 +23,11 @@ from matplotlib.figure import Figure
 from mfresnet.case import Case, load
 from mfresnet.findings import at_most
 from mfresnet.functional import ReducedFunctional
-from mfresnet.methods import METHODS
 from mfresnet.optimise import minimise
 from mfresnet.palette import COLOURS
 from mfresnet.result import Iteration
 from mfresnet.study import Study, main
+from mfresnet.tao import TYPES
 
 CASES = Path(__file__).parents[1]
 CHOSEN = ("forward_backward", "maximum_principle", "lmvm", "blmvm", "cg", "nls", "ntr")
@@ -113,7 +113,7 @@ def _draw(axes: Any, runs: dict[str, Sequence[Iteration]], least: float) -> None
     floor = 1e-14 * (1.0 + abs(least))
     for k, (method, history) in enumerate(runs.items()):
         rest = np.maximum([row.objective - least for row in history], floor)
-        own = not METHODS[method].tao
+        own = method not in TYPES
         axes.loglog(
             [sweeps(row) for row in history],
             rest,

@@ -26,7 +26,8 @@ class Block:
     """One kind of residual block.
 
     Attributes:
-        shapes: (d, width) -> shape of each parameter in one layer.
+        shapes: (d, width) -> shape of each parameter in one layer; their names are no keys of
+            [initial], no fields of a ``TrainedNetwork``, and no parameters of a head.
         velocity: (activation, x, parameters) -> v, shape (d, n).
         vjp: (activation, x, parameters, g) -> sum over points of g . dv/dparameter, per parameter.
         jvp: (activation, x, parameters, h) -> dv/dparameters [h], shape (d, n).

@@ -178,10 +178,10 @@ def _loss(case: Case) -> list[str]:
             "0. Raise one."
         )
     n = len(case.classes)
-    if case.loss.kind == "cross_entropy" and case.data is None and n == 1:
+    if LOSSES[case.loss.kind].probabilistic and case.data is None and n == 1:
         found.append(
-            "loss.kind: nothing to tell apart; got cross_entropy with 1 class, expected at least "
-            "2. Add a class or change the loss."
+            f"loss.kind: nothing to tell apart; got {case.loss.kind} with 1 class, expected at "
+            "least 2. Add a class or change the loss."
         )
     return found
 

@@ -107,10 +107,9 @@ class ParticleFunctional:
                 f"{names}. Choose one, or train the density."
             )
         if METHODS[case.training.method].frozen:
-            names = ", ".join(name for name, method in METHODS.items() if not method.frozen)
             raise InputError(
                 f"training.method: needs densities; got {case.training.method}, expected one of "
-                f"{names}. Choose one."
+                f"{', '.join(n for n, method in METHODS.items() if not method.frozen)}. Choose one."
             )
         n_classes = len(self.population.labels)
         self.samples = self._share(samples, n_classes)

@@ -22,6 +22,8 @@ from mfresnet.density_bounds import (
     displacement_kullback_leibler,
 )
 from mfresnet.functional import ReducedFunctional
+from mfresnet.heads import LINEAR
+from mfresnet.losses import LOSSES
 from mfresnet.nodes import Start
 from mfresnet.obstacles import (
     affine_quadratic,
@@ -60,6 +62,11 @@ class Argument:
         return case.loss.kind in self.losses and self.holds(case)
 
 
+def _linear(case: Case) -> bool:
+    """Return whether the head, where there is one, is affine in the points."""
+    return LOSSES[case.loss.kind].scores in (None, LINEAR)
+
+
 LOWER_BOUNDS: dict[str, Argument] = {
     "bayes": Argument(
         "points at the same place go the same way",
@@ -81,7 +88,7 @@ LOWER_BOUNDS: dict[str, Argument] = {
     ),
     "monotone": Argument(
         "paths on the line do not cross, so that the map is monotone",
-        lambda case: case.moving == 1,
+        lambda case: case.moving == 1 and _linear(case),
         {
             "quadratic": monotone_quadratic,
             "squared_error": monotone_squared_error,
@@ -90,7 +97,7 @@ LOWER_BOUNDS: dict[str, Argument] = {
     ),
     "affine": Argument(
         "a linear network makes affine maps of positive determinant",
-        lambda case: case.block().affine(ACTIVATIONS[case.network.activation]),
+        lambda case: (case.block().affine(ACTIVATIONS[case.network.activation]) and _linear(case)),
         {"quadratic": affine_quadratic, "squared_error": affine_squared_error},
     ),
 }
