@@ -339,7 +339,8 @@ def test_a_name_that_is_too_long_is_not_shown_whole(
     assert found
     for text in found:
         assert len(text) <= MOST and text.endswith((".", "?")), text[-100:]
-        assert re.match(r"[a-z.0-9]+: |[x. ]+\.\.\. \(100", text) or text.startswith("nine"), text
+        if place not in ("section", "key"):
+            assert re.match(r"[a-z.0-9]+: ", text), text
     path = tmp_path / "case.toml"
     path.write_text(parse({"classes": [CLASS]}).to_toml())
     for wrong in (LONG[kind], f"{LONG[kind]}=1", f"title.{LONG[kind]}=1", f"mesh={LONG[kind]}"):

@@ -13,7 +13,7 @@ from matplotlib.collections import QuadMesh
 
 import mfresnet
 from helpers import make_case, make_data_case, shaped_mesh
-from mfresnet import plot, plot3d
+from mfresnet import animate, plot, plot3d
 from mfresnet.case import Case
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import LOSSES
@@ -77,7 +77,7 @@ def test_targets_are_shown_where_the_loss_has_them(
     real_plot, real_line, real_save = Axes.plot, Axes.axvline, plot.Figure.savefig
 
     def see(axes: Axes, *args: object, **keys: object) -> object:
-        if args[-1] in ("+", "P"):
+        if isinstance(args[-1], str) and args[-1] in "+P":
             shown.append("mark")
         return real_plot(axes, *args, **keys)
 
@@ -86,10 +86,11 @@ def test_targets_are_shown_where_the_loss_has_them(
         return real_line(axes, *args, **keys)
 
     def see_legend(figure: plot.Figure, path: Path, **keys: object) -> None:
-        legends = [legend for legend in figure.legends]
-        shown.extend(t.get_text() for legend in legends for t in legend.get_texts())
+        shown.extend(t.get_text() for legend in figure.legends for t in legend.get_texts())
         real_save(figure, path, **keys)
 
+    monkeypatch.setattr(plot, "PIXELS", 40)
+    monkeypatch.setattr(animate, "FRAMES", 2)
     monkeypatch.setattr(Axes, "plot", see)
     monkeypatch.setattr(Axes, "axvline", see_line)
     monkeypatch.setattr(plot.Figure, "savefig", see_legend)
