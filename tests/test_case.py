@@ -15,6 +15,7 @@ import pytest
 from helpers import gaussian, make_case
 from mfresnet.case import Case, load, parse
 from mfresnet.errors import MOST, InputError, shortened
+from mfresnet.meshfile import read
 from mfresnet.population import populate
 
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*.toml"))
@@ -323,7 +324,6 @@ ENDLESS: dict[str, Callable[[str], dict[str, Any]]] = {
     "value": lambda name: {"space": {"degree": name}},
     "kind": lambda name: {"loss": {"kind": name}},
     "labels": lambda name: {"classes": [CLASS | {"label": name}] * 2},
-    "path": lambda name: {"data": {"file": name, "label": "y"}, "classes": []},
     "formula": lambda name: {"classes": [CLASS | {"density": {"kind": "expression",
         "lower": [0, 0], "upper": [1, 1], "expression": name}}]},
 }  # fmt: skip
@@ -331,9 +331,7 @@ ENDLESS: dict[str, Callable[[str], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("kind", LONG)
 @pytest.mark.parametrize("place", ENDLESS)
-def test_a_name_that_is_too_long_is_not_shown_whole(
-    place: str, kind: str, tmp_path: Path
-) -> None:
+def test_a_name_that_is_too_long_is_not_shown_whole(place: str, kind: str, tmp_path: Path) -> None:
     """The place at the start and the advice at the end of the sentence are."""
     found = messages({"classes": [CLASS]} | ENDLESS[place](LONG[kind]))
     assert found
@@ -347,9 +345,10 @@ def test_a_name_that_is_too_long_is_not_shown_whole(
         with pytest.raises(InputError) as caught:
             load(path, [wrong])
         assert all(len(text) <= MOST for text in caught.value.messages)
-    with pytest.raises(InputError) as caught:
-        load(tmp_path / LONG[kind])
-    assert len(str(caught.value)) <= MOST
+    for fails in (load, lambda path: read(MPI.COMM_SELF, path.with_suffix(".msh"), "triangle")):
+        with pytest.raises(InputError) as caught:
+            fails(tmp_path / LONG[kind])
+        assert len(str(caught.value)) <= MOST
 
 
 def test_what_is_short_is_shown_whole() -> None:

@@ -262,7 +262,9 @@ def test_order_of_labels_does_not_depend_on_the_process() -> None:
         assert done.stdout == "('001', '01', '1', '2')\n"
 
 
-@pytest.mark.parametrize("long", ["x" * 100_000, "nine " * 20_000 + "end"])
+@pytest.mark.parametrize(
+    "long", ["x" * 100_000, "nine " * 20_000 + "end"], ids=["letters", "words"]
+)
 def test_names_in_a_table_that_are_too_long_are_not_shown_whole(long: str, tmp_path: Path) -> None:
     """Columns, labels and values in sentences."""
     tables: list[tuple[pd.DataFrame, dict[str, Any]]] = [

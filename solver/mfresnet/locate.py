@@ -127,8 +127,8 @@ class Locator:
         """Improve reference coordinates by Newton's method, kept in the piece.
 
         Steps with the derivative at the middle, which bring every point of the piece nearer, help
-        where those of Newton's method do not. A point belongs to the cell where the last step is as small as rounding: the length of a
-        step is that of the residual, seen in the reference cell.
+        where those of Newton's method do not. A point belongs to the cell where the last step is as
+        small as rounding: the length of a step is that of the residual in the reference cell.
         """
         pieces = self._pieces
         cell, slack = pieces.cell[candidate], pieces.slack[candidate]

@@ -86,7 +86,16 @@ class Pieces:
         origin -= np.einsum("nij,nj->ni", jacobian, middle)
         pad = 4.0 * slack[:, None] * reach
         return cls(
-            cell, middle, half, origin, inverse, bend, bend > CONVERGED, slack, low - pad, high + pad
+            cell,
+            middle,
+            half,
+            origin,
+            inverse,
+            bend,
+            bend > CONVERGED,
+            slack,
+            low - pad,
+            high + pad,
         )
 
 
