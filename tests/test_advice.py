@@ -11,7 +11,7 @@ import pytest
 
 from helpers import gaussian, make_case, make_data_case, observed_orders
 from mfresnet import cfl
-from mfresnet.advice import APART, COARSE, NEAR, damping, notes, undershoots, warnings
+from mfresnet.advice import APART, COARSE, FELT, damping, notes, undershoots, warnings
 from mfresnet.balance import Balance
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
@@ -127,20 +127,46 @@ def test_share_is_what_the_square_of_the_norm_loses() -> None:
     assert damping(functional, functional.theta0)[0] == pytest.approx(lost, rel=0.05)
 
 
-def test_mass_near_the_boundary_is_reported() -> None:
+def near_the_boundary(tolerance: float) -> ReducedFunctional:
+    """A density that is moved to the boundary of the mesh."""
     case = make_case(
         "interval",
-        mesh={"cells": [60], "lower": [-2.0], "upper": [2.0], "outflow_tolerance": 1e-3},
+        mesh={"cells": [60], "lower": [-2.0], "upper": [2.0], "outflow_tolerance": tolerance},
         classes=[{"density": gaussian(0.0, 0.09), "target": 0.0, "label": "a"}],
         initial={"kind": "values", "W": 0.0, "b": 5.0},
     )
-    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    return ReducedFunctional(case, MPI.COMM_SELF)
+
+
+def test_mass_near_the_boundary_is_reported() -> None:
+    functional = near_the_boundary(1e-3)
     balance = functional.balance(functional.theta0)
-    assert NEAR * 1e-3 < balance.outflow[0] < 1e-3
+    assert FELT < balance.outflow[0] < 1e-3
     found = warnings(functional, balance, np.zeros(1), np.zeros(1))
     assert len(found) == 1
     assert found[0].startswith("mesh: class a reaches the boundary; got ")
+    assert "within mesh.outflow_tolerance = 0.001, but expected below 0.0001" in found[0]
     assert found[0].endswith("Enlarge mesh.lower and mesh.upper.")
+
+
+@pytest.mark.parametrize(
+    ("outflow", "tolerance", "expected"),
+    [
+        (-2.04e-6, 1e-5, None), (-1.96e-7, 1e-6, None), (9e-7, 1e-6, None), (9e-5, 1e-3, None),
+        (-2e-4, 1e-3, "2.0e-04"), (0.03, 0.1, "3.0e-02"), (2e-3, 1e-3, None),
+    ],
+)  # fmt: skip
+def test_outflow_is_reported_as_a_magnitude_that_matters(
+    outflow: float, tolerance: float, expected: str | None
+) -> None:
+    """What the tolerance allows is no warning, until the loss feels it; above it the run fails."""
+    balance = Balance(np.ones(1), np.ones(1), np.array([outflow]), 0.0, 1.0)
+    found = warnings(near_the_boundary(tolerance), balance, np.zeros(1), np.zeros(1))
+    if expected is None:
+        assert found == []
+    else:
+        assert f"got {expected} of its mass over it, within " in found[0]
+        assert f"= {tolerance:g}," in found[0]
 
 
 def test_undershoots_that_leave_are_outflow() -> None:

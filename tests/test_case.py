@@ -4,6 +4,8 @@
 
 from mpi4py import MPI
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import pytest
 
 from helpers import gaussian, make_case
 from mfresnet.case import Case, load, parse
-from mfresnet.errors import InputError
+from mfresnet.errors import MOST, InputError, shortened
+from mfresnet.meshfile import read
 from mfresnet.population import populate
 
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*.toml"))
@@ -234,8 +237,6 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistake(name: str) -> None:
-    import re
-
     data, pattern = MISTAKES[name]
     found = messages({"classes": [CLASS]} | data)
     assert any(re.search(pattern, text) for text in found), found
@@ -313,3 +314,47 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     broken.write_bytes(b"title = '\xff'")
     with pytest.raises(InputError, match="not a TOML file"):
         load(broken)
+
+
+LONG = {"letters": "x" * 100_000, "words": "nine " * 20_000 + "end"}
+ENDLESS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "section": lambda name: {name: {}},
+    "key": lambda name: {"mesh": {name: 1}},
+    "name": lambda name: {"network": {"activation": name}},
+    "value": lambda name: {"space": {"degree": name}},
+    "kind": lambda name: {"loss": {"kind": name}},
+    "labels": lambda name: {"classes": [CLASS | {"label": name}] * 2},
+    "formula": lambda name: {"classes": [CLASS | {"density": {"kind": "expression",
+        "lower": [0, 0], "upper": [1, 1], "expression": name}}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LONG)
+@pytest.mark.parametrize("place", ENDLESS)
+def test_a_name_that_is_too_long_is_not_shown_whole(place: str, kind: str, tmp_path: Path) -> None:
+    """The place at the start and the advice at the end of the sentence are."""
+    found = messages({"classes": [CLASS]} | ENDLESS[place](LONG[kind]))
+    assert found
+    for text in found:
+        assert len(text) <= MOST and text.endswith((".", "?")), text[-100:]
+        if place not in ("section", "key"):
+            assert re.match(r"[a-z.0-9]+: ", text), text
+    path = tmp_path / "case.toml"
+    path.write_text(parse({"classes": [CLASS]}).to_toml())
+    for wrong in (LONG[kind], f"{LONG[kind]}=1", f"title.{LONG[kind]}=1", f"mesh={LONG[kind]}"):
+        with pytest.raises(InputError) as caught:
+            load(path, [wrong])
+        assert all(len(text) <= MOST for text in caught.value.messages)
+    for fails in (load, lambda path: read(MPI.COMM_SELF, path.with_suffix(".msh"), "triangle")):
+        with pytest.raises(InputError) as caught:
+            fails(tmp_path / LONG[kind])
+        assert len(str(caught.value)) <= MOST
+
+
+def test_what_is_short_is_shown_whole() -> None:
+    text = "data.file: no such file; got /a/" + "b" * 150 + "/c.csv, expected a table.\nTwo lines."
+    assert shortened(text) == text
+    cut = shortened("a: got " + "b" * 150_000 + ", expected c. Do d.")
+    assert len(cut) < 300 and cut.startswith("a: got bbb") and cut.endswith("b, expected c. Do d.")
+    assert "(150001 letters)" in cut
+    assert shortened(cut) == cut

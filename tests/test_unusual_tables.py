@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from helpers import write_table
 from mfresnet import text_table
 from mfresnet.data import Dataset, load_data
-from mfresnet.errors import InputError
+from mfresnet.errors import MOST, InputError
 from mfresnet.section import DataSection
 from mfresnet.values import in_order, to_names, to_numbers
 
@@ -261,3 +261,27 @@ def test_order_of_labels_does_not_depend_on_the_process() -> None:
             env=os.environ | {"PYTHONHASHSEED": seed},
         )
         assert done.stdout == "('001', '01', '1', '2')\n"
+
+
+@pytest.mark.parametrize(
+    "long", ["x" * 100_000, "nine " * 20_000 + "end"], ids=["letters", "words"]
+)
+def test_names_in_a_table_that_are_too_long_are_not_shown_whole(long: str, tmp_path: Path) -> None:
+    """Columns, labels and values in sentences."""
+    tables: list[tuple[pd.DataFrame, dict[str, Any]]] = [
+        (frame().rename(columns={"a": long}), {"features": ["a", "b"]}),
+        (frame().rename(columns={"kind": long}), {}),
+        (frame(), {"label": long}),
+        (frame(), {"features": ["a", long]}),
+        (frame(a=[long, *A[1:]]), {}),
+        (frame(kind=[long, *KIND[1:]]), {"test_fraction": 0.3}),
+        (frame(kind=long), {}),
+    ]
+    for number, (table, keys) in enumerate(tables):
+        path = tmp_path / f"{number}.csv"
+        table.to_csv(path, index=False)
+        with pytest.raises(InputError) as caught:
+            read(path, **keys)
+        for text in caught.value.messages:
+            assert text.startswith("data.") and text.endswith((".", "?")), (number, text)
+            assert len(text) <= MOST, (number, len(text))

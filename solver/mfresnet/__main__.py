@@ -51,7 +51,7 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
 
     from mfresnet.checkpoint import Preempted
     from mfresnet.cli import app
-    from mfresnet.errors import InputError, SolveError
+    from mfresnet.errors import InputError, SolveError, shortened
     from mfresnet.report import Exit
 
     try:
@@ -61,7 +61,7 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
         context = getattr(error, "ctx", None)
         place = "mfresnet" if context is None else context.command_path
         text = error.format_message().rstrip(".")
-        return Exit.BAD_INPUT, f"mfresnet: {text}. See {place} --help."
+        return Exit.BAD_INPUT, f"mfresnet: {shortened(text)}. See {place} --help."
     except (click.Abort, KeyboardInterrupt):
         return 130, "mfresnet: interrupted."
     except InputError as error:
@@ -75,7 +75,8 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
         return Exit.FAILED, "mfresnet: out of memory. Use fewer cells, layers or classes."
     except OSError as error:
         place = f"{error.filename}: " if error.filename else "mfresnet: "
-        return Exit.FAILED, f"{place}{error.strerror or error}. Check the path and the disk."
+        text = shortened(f"{place}{error.strerror or error}")
+        return Exit.FAILED, f"{text}. Check the path and the disk."
     except Exception:
         text = traceback.format_exc().rstrip()
         return Exit.FAILED, f"{text}\nmfresnet: this is a defect of mfresnet; please report it."

@@ -14,8 +14,8 @@ from mfresnet.parallel import total
 from mfresnet.particles import flow
 from mfresnet.schemes import SCHEMES
 
-NEAR = 0.1
-"""Share of the tolerated outflow from which on it is worth a sentence."""
+FELT = 1e-4
+"""Mass over the boundary, within the tolerance, that shows in the loss: worth a sentence."""
 COARSE = 0.05
 """Share of the square of the L2 norm that the flux may take before it is worth a sentence."""
 NEGATIVE = 1e-4
@@ -154,10 +154,12 @@ def warnings(
     case, found = functional.case, []
     labels = functional.population.labels
     for label, outflow, share, far in zip(labels, balance.outflow, shares, apart, strict=True):
-        if NEAR * case.mesh.outflow_tolerance < abs(outflow) <= case.mesh.outflow_tolerance:
+        # below zero where undershoots have left: as far from none as above it
+        if FELT < abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
-                f"mesh: class {label} reaches the boundary; got {outflow:.2e} of its mass over it, "
-                f"expected below {NEAR * case.mesh.outflow_tolerance:.2e}. {case.mesh.larger}."
+                f"mesh: class {label} reaches the boundary; got {abs(outflow):.1e} of its mass "
+                f"over it, within mesh.outflow_tolerance = {case.mesh.outflow_tolerance:g}, but "
+                f"expected below {FELT:g} for the loss to hold. {case.mesh.larger}."
             )
         if share > COARSE and not _loss_holds(functional, far):
             found.append(f"{_narrow(label, share)}. {case.mesh.finer} or raise space.degree.")

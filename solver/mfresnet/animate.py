@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
 from mfresnet.palette import COLOURS, blend, shown
 from mfresnet.parallel import together
 from mfresnet.raster import Raster
@@ -45,7 +46,7 @@ def _save(
     axes.legend(handles=handles, loc="upper right", fontsize=8)
     title = axes.set_title("depth t = 0.00")
     show = _show_line(axes, fields, raster) if line else _show_plane(axes, fields, raster)
-    for k, target in enumerate(population.targets):
+    for k, target in enumerate(LOSSES[functional.case.loss.kind].aims(population.targets)):
         at = (target[0], 0.0) if line else target
         axes.plot(*at, "P", color=COLOURS[k], mec="black", ms=10)
 

@@ -5,26 +5,49 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+LONGEST, MOST = 240, 1200
+"""Letters of a word and of a line that are shown whole."""
+
+
+def shortened(text: str) -> str:
+    """Return text in which words and lines that are too long to read have no middle.
+
+    What a file holds may be of any length: labels, columns, keys, paths and values.
+    """
+    lines = text.split("\n")
+    word = re.compile(rf"\S{{{LONGEST + 1},}}")
+    return "\n".join(_cut(word.sub(lambda m: _cut(m[0], LONGEST), x), MOST) for x in lines)
+
+
+def _cut(text: str, most: int) -> str:
+    half = most // 2 - 30
+    whole = len(text) <= most
+    return text if whole else f"{text[:half]}... ({len(text)} letters) ...{text[-half:]}"
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave; the text is shown as it is, exit status 2.
+    """A mistake in what the user gave; the text is shown as it is, but ``shortened``, status 2.
 
     Args:
         messages: one sentence, or several when all mistakes of a file are reported at once.
     """
 
     def __init__(self, messages: str | Sequence[str]) -> None:
-        self.messages = [messages] if isinstance(messages, str) else list(messages)
+        given = [messages] if isinstance(messages, str) else messages
+        self.messages = [shortened(message) for message in given]
         super().__init__("\n".join(self.messages))
 
 
 class SolveError(RuntimeError):
     """The computation cannot go on (lost mass, non-finite values); exit status 3."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
 
 
 class StepsError(SolveError):
@@ -43,8 +66,12 @@ class StepsError(SolveError):
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
-    """Return " Did you mean 'x'?" for the closest known name, or an empty string."""
-    close = difflib.get_close_matches(name, known, n=1)
+    """Return " Did you mean 'x'?" for the closest known name, or an empty string.
+
+    What is too long to be shown is like nothing: to compare takes the product of the lengths.
+    """
+    short = [other for other in known if len(other) <= LONGEST]
+    close = difflib.get_close_matches(name, short, n=1) if len(name) <= LONGEST else []
     return f" Did you mean '{close[0]}'?" if close else ""
 
 

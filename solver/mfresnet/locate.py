@@ -9,65 +9,62 @@ from mpi4py import MPI
 import numpy as np
 
 from mfresnet.arrays import Array, Indices
+from mfresnet.pieces import CONVERGED, SLACK, Pieces
 from mfresnet.space import SIMPLICES, Space
 
-INSIDE = 1e-9
-"""How far outside of the reference cell a point may lie and still belong to it."""
-NEWTON_STEPS = 8
+STEPS, NEWTON = 48, 8
+"""Most steps to a point, and how many of every 32 are of Newton's method."""
+CROWDED = 4
+"""Most buckets for each piece, so that a graded mesh has not too many."""
 NOWHERE = np.iinfo(np.int64).max
 
 
 class Locator:
-    """Finds points by a uniform grid of buckets, each with the cells whose bounding box touches it.
+    """Finds points by a uniform grid of buckets, each with the pieces whose box touches it.
 
-    A bucket has the mean size of a cell. The buckets lie half a cell off, so that on a box of equal
-    cells each meets 2^d of them and not 3^d.
+    A bucket has the mean size of a piece. The buckets lie half a piece off, so that on a box of
+    equal cells each meets 2^d of them and not 3^d.
     """
 
     def __init__(self, space: Space) -> None:
-        """Sort the owned cells into buckets."""
+        """Sort the pieces of the owned cells into buckets."""
         self.space = space
         n, d = space.n_owned_cells, space.dimension
         # The input numbers of the cells do not depend on the partition: they decide between the
         # cells around a facet, so that a point on it belongs to one cell on any number of ranks.
         self._keys = np.asarray(space.mesh.topology.original_cell_index[:n], dtype=np.int64)
-        corners = space.cell_nodes()
-        self._affine = space.cell in SIMPLICES or _parallel(corners)
-        low, high = corners.min(axis=1, initial=np.inf), corners.max(axis=1, initial=-np.inf)
-        self._low = low.min(axis=0, initial=np.inf)
-        self._high = high.max(axis=0, initial=-np.inf)
+        self._pieces = pieces = Pieces.of(space)
+        self._any_bent = bool(pieces.bent.any())
+        self._low = pieces.low.min(axis=0, initial=np.inf)
+        self._high = pieces.high.max(axis=0, initial=-np.inf)
         if n == 0:
             return
-        self._step = (high - low).mean(axis=0)
+        step = (pieces.high - pieces.low).mean(axis=0)
+        wanted = float(np.prod((self._high - self._low) / step + 1.0))
+        self._step = step * max(1.0, wanted / (CROWDED * len(pieces.cell))) ** (1.0 / d)
         self._corner = self._low - 0.5 * self._step
         self._shape = np.ceil((self._high - self._corner) / self._step).astype(np.int64) + 1
-        straight = space.cell in SIMPLICES or corners.shape[1] == 2**d
-        pad = (1e-9 if straight else 0.1) * self._step
-        self._fill(self._bucket(low - pad), self._bucket(high + pad))
-        reference = np.zeros((1, d))
-        x, jacobian = space.map_points(slice(0, n), reference)
-        self._origin, self._inverse = x[:, 0], np.linalg.inv(jacobian[:, 0])
+        self._fill(self._bucket(pieces.low), self._bucket(pieces.high))
 
     def _bucket(self, x: Array) -> Array:
         index = np.floor((x - self._corner) / self._step).astype(np.int64)
         return np.clip(index, 0, self._shape - 1)
 
     def _fill(self, first: Array, last: Array) -> None:
-        """Set the table (buckets, most cells in one) of cells in the order of their keys."""
-        spans = last - first + 1
-        cells, numbers = [], []
-        for offset in np.ndindex(*spans.max(axis=0)):
-            here = np.flatnonzero((np.array(offset) < spans).all(axis=1))
-            index = first[here] + offset
-            cells.append(here)
-            numbers.append(np.ravel_multi_index(tuple(index.T), tuple(self._shape)))
-        cell, number = np.concatenate(cells), np.concatenate(numbers)
-        order = np.lexsort((self._keys[cell], number))
-        cell, number = cell[order], number[order]
-        counts = np.bincount(number, minlength=int(np.prod(self._shape)))
-        slot = np.arange(len(cell)) - np.repeat(np.cumsum(counts) - counts, counts)
-        self._table = np.full((len(counts), int(counts.max())), -1, dtype=np.int32)
-        self._table[number, slot] = cell
+        """Set the pieces of every bucket, in the order of the keys of their cells."""
+        sizes = last - first + 1
+        counts = sizes.prod(axis=1)
+        piece = np.repeat(np.arange(len(first)), counts)
+        rest = np.arange(len(piece)) - np.repeat(np.cumsum(counts) - counts, counts)
+        index = np.empty((len(piece), first.shape[1]), dtype=np.int64)
+        for axis in range(first.shape[1]):
+            rest, offset = np.divmod(rest, sizes[piece, axis])
+            index[:, axis] = first[piece, axis] + offset
+        number = np.ravel_multi_index(tuple(index.T), tuple(self._shape))
+        order = np.lexsort((piece, self._keys[self._pieces.cell[piece]], number))
+        self._members = piece[order]
+        self._counts = np.bincount(number, minlength=int(np.prod(self._shape)))
+        self._starts = np.cumsum(self._counts) - self._counts
 
     def find(self, x: Array) -> tuple[Indices, Array, Array]:
         """Return which points lie in owned cells, in which, and where.
@@ -95,48 +92,71 @@ class Locator:
     def _find_local(self, points: Array) -> tuple[Indices, Array]:
         cell = np.full(len(points), -1, dtype=np.int32)
         reference = np.zeros(points.shape)
-        pad = 1e-9 * (self._high - self._low)
-        near = ((points >= self._low - pad) & (points <= self._high + pad)).all(axis=1)
+        near = ((points >= self._low) & (points <= self._high)).all(axis=1)
         waiting = np.flatnonzero(near)
         if not waiting.size:
             return cell, reference
         number = np.ravel_multi_index(tuple(self._bucket(points[waiting]).T), tuple(self._shape))
-        for slot in range(self._table.shape[1]):
-            candidate = self._table[number, slot]
-            there = candidate >= 0
-            waiting, number, candidate = waiting[there], number[there], candidate[there]
-            local = self._pull_back(points[waiting], candidate)
-            inside = self._inside(local)
+        start, count = self._starts[number], self._counts[number]
+        for slot in range(int(count.max())):
+            there = slot < count
+            waiting, start, count = waiting[there], start[there], count[there]
+            candidate = self._members[start + slot]
+            local, inside = self._pull_back(points[waiting], candidate)
             found = waiting[inside]
-            cell[found], reference[found] = candidate[inside], local[inside]
-            waiting, number = waiting[~inside], number[~inside]
+            cell[found], reference[found] = self._pieces.cell[candidate[inside]], local[inside]
+            waiting, start, count = waiting[~inside], start[~inside], count[~inside]
         return cell, reference
 
-    def _pull_back(self, x: Array, cells: Indices) -> Array:
-        """Return the reference coordinates of x in the given cells, by Newton's method."""
-        local = np.einsum("nji,ni->nj", self._inverse[cells], x - self._origin[cells])
-        if self._affine:
-            return local
-        local = np.full_like(local, 0.5)
-        for _ in range(NEWTON_STEPS):
-            at, jacobian = self.space.map_each(cells, local)
-            step = np.linalg.solve(jacobian, (x - at)[..., None])[..., 0]
-            local = np.clip(local + step, -1.0, 2.0)
-        return local
+    def _pull_back(self, x: Array, candidate: Indices) -> tuple[Array, Array]:
+        """Return reference coordinates of x in the cells of pieces, and whether it lies there."""
+        pieces = self._pieces
+        local = np.einsum("nji,ni->nj", pieces.inverse[candidate], x - pieces.origin[candidate])
+        inside = self._inside(local, pieces.slack[candidate])
+        bent = np.flatnonzero(pieces.bent[candidate]) if self._any_bent else np.empty(0, int)
+        if bent.size:
+            inside[bent] = False
+            piece, near = candidate[bent], local[bent]
+            distance = np.abs(near - pieces.middle[piece]).max(axis=1)
+            most = pieces.half[piece] * (1.0 + pieces.bend[piece]) + pieces.slack[piece]
+            bent = bent[distance <= most]
+            local[bent], inside[bent] = self._newton(x[bent], candidate[bent], local[bent])
+        return local, inside
 
-    def _inside(self, local: Array) -> Array:
-        most = local.sum(axis=1) if self.space.cell in SIMPLICES else local.max(axis=1)
-        inside: Array = (local.min(axis=1) >= -INSIDE) & (most <= 1.0 + INSIDE)
+    def _newton(self, x: Array, candidate: Indices, local: Array) -> tuple[Array, Array]:
+        """Improve reference coordinates by Newton's method, kept in the piece.
+
+        Steps with the derivative at the middle, which bring every point of the piece nearer, help
+        where those of Newton's method do not. A point belongs to the cell where the last step is as
+        small as rounding: the length of a step is that of the residual in the reference cell.
+        """
+        pieces = self._pieces
+        cell, slack = pieces.cell[candidate], pieces.slack[candidate]
+        last = CONVERGED + slack - SLACK
+        reach = (pieces.half[candidate] + 2.0 * slack)[:, None]
+        low, high = pieces.middle[candidate] - reach, pieces.middle[candidate] + reach
+        local = np.clip(local, low, high)
+        length = np.full(len(x), np.inf)
+        busy = np.arange(len(x))
+        for number in range(STEPS):
+            at, jacobian = self.space.map_each(cell[busy], local[busy])
+            residual = (x[busy] - at)[..., None]
+            if number % 32 < NEWTON:
+                step = np.linalg.solve(jacobian, residual)[..., 0]
+            else:
+                step = (pieces.inverse[candidate[busy]] @ residual)[..., 0]
+            after = np.clip(local[busy] + step, low[busy], high[busy])
+            moved = np.abs(after - local[busy]).max(axis=1)
+            local[busy], length[busy] = after, np.abs(step).max(axis=1)
+            busy = busy[moved > last[busy]]
+            if not busy.size:
+                break
+        return local, (length <= last) & self._inside(local, slack)
+
+    def _inside(self, local: Array, slack: Array) -> Array:
+        if self.space.cell in SIMPLICES:
+            most = np.maximum(-local.min(axis=1), local.sum(axis=1) - 1.0)
+        else:
+            most = np.abs(local - 0.5).max(axis=1) - 0.5
+        inside: Array = most <= slack
         return inside
-
-
-def _parallel(corners: Array) -> bool:
-    """Return whether all cells, (n, corners, d), are parallelepipeds."""
-    n, vertices, d = corners.shape
-    if vertices != 2**d:
-        return False
-    edges = corners - corners[:, :1]
-    # Corner v of the reference cell has the coordinates that the bits of v say.
-    bits = (np.arange(vertices)[:, None] >> np.arange(d)) & 1
-    expected = np.einsum("vi,nid->nvd", bits, edges[:, 1 << np.arange(d)])
-    return bool(np.abs(edges - expected).max(initial=0.0) <= 1e-12 * np.abs(edges).max(initial=1.0))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from mfresnet.arrays import Array
 from mfresnet.density_losses import (
     DensityLoss,
     DensitySection,
@@ -52,6 +53,10 @@ class Row:
     probabilistic: bool = False
     least: float = 0.0
     tasks: tuple[str, ...] = ("classification",)
+
+    def aims(self, targets: Array) -> Array:
+        """Return those of the targets of the classes, (classes, d), that the loss knows."""
+        return targets if self.targets else targets[:0]
 
     def head(self, d: int, n_classes: int) -> Shapes:
         """Return the shapes of the parameters of the head; in a regression there is one score."""

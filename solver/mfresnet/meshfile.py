@@ -8,6 +8,7 @@ from mpi4py import MPI
 
 import contextlib
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def _parse(path: Path) -> Any:
             f"mesh.file: unknown format; got '{path.name}', expected a name that ends in "
             f"{' or '.join(FORMATS)}. Convert the file."
         )
-    if not path.is_file():
+    if not os.path.isfile(path):  # of a name that no file can have it is false as well
         raise InputError(f"mesh.file: no such file; got {path}, expected a mesh. Check the path.")
     try:
         # meshio writes warnings about tags to stdout, and why it ends the program to stderr

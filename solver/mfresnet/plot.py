@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from mfresnet.animate import animate
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
 from mfresnet.output import depths
 from mfresnet.palette import COLOURS, shown
 from mfresnet.parallel import together
@@ -64,7 +65,8 @@ def _flat_figures(
         chosen = [0, len(times) // 2, len(times) - 1]
         frames = list(zip(times[chosen], functional.densities(theta, chosen), strict=True))
     everything = np.concatenate([f for _, f in frames])
-    raster = view(space, everything, functional.population.targets, PIXELS)
+    aims = LOSSES[functional.case.loss.kind].aims(functional.population.targets)
+    raster = view(space, everything, aims, PIXELS)
     fields = [(t, raster.sample(f)) for t, f in frames]
     animate(functional, theta, raster, directory / "density.gif")
     goal = None if functional.goal is None else raster.sample(functional.goal[None])[0]
@@ -133,7 +135,7 @@ def density_figure(
         fields: depths and the densities there, (classes, *shape), from 0 to T.
     """
     population = functional.population
-    n = len(population.labels)
+    n, aims = len(population.labels), LOSSES[functional.case.loss.kind].aims(population.targets)
     if len(raster.shape) == 1:
         figure = Figure(figsize=(9, 3.2 * n), layout="constrained")
         for k, (left, right) in enumerate(figure.subplots(n, 2, squeeze=False)):
@@ -143,8 +145,8 @@ def density_figure(
             _plane(left, raster, edges, rows, label, "viridis", 0.0)
             for (t, values), colour in ((fields[0], "0.6"), (fields[-1], COLOURS[k])):
                 right.plot(raster.axes[0], values[k], color=colour, label=f"t = {t:g}")
-            if k < len(population.targets):
-                right.axvline(population.targets[k][0], color="black", ls=":", lw=1, label="target")
+            for target in aims[k : k + 1]:
+                right.axvline(target[0], color="black", ls=":", lw=1, label="target")
             right.set(xlabel="$x_1$", ylabel="density")
             right.legend()
         return figure
@@ -154,8 +156,8 @@ def density_figure(
     ):
         for axes, (t, values) in zip(row, fields, strict=True):
             _image(axes, raster, values[k], "viridis", "density")
-            if k < len(population.targets):
-                axes.plot(*population.targets[k], "+", color="white", ms=9, mew=1.8)
+            for target in aims[k : k + 1]:
+                axes.plot(*target, "+", color="white", ms=9, mew=1.8)
             axes.set(title=f"class {shown(population.labels[k])}, t = {t:g}")
     return figure
 

@@ -19,6 +19,7 @@ from mfresnet.arrays import Array
 from mfresnet.child import KILLED, execute
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
 from mfresnet.output import depths
 from mfresnet.palette import COLOURS, shown
 from mfresnet.parallel import together
@@ -48,7 +49,8 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
     raster = Raster(space, *space.bounds(), PIXELS)
     f = np.array([raster.sample(f) for f in functional.densities(theta, chosen)])
     population = functional.population
-    kept = _visible(f, raster.axes, population.targets)
+    aims = LOSSES[functional.case.loss.kind].aims(population.targets)
+    kept = _visible(f, raster.axes, aims)
     content: dict[str, Any] = {
         f"axes_{i}": axis[part]
         for i, (axis, part) in enumerate(zip(raster.axes, kept, strict=True))
@@ -56,7 +58,7 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
     content |= {
         "f": f[:, :, kept[0], kept[1], kept[2]],
         "times": times[chosen],
-        "targets": population.targets,
+        "targets": aims,
     }
     content["labels"] = np.array([shown(label) for label in population.labels])
     content["colours"] = np.array(COLOURS[: f.shape[1]])

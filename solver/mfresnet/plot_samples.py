@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
 from mfresnet.palette import COLOURS, light, shown
 from mfresnet.trained import trained_network
 
@@ -79,8 +80,9 @@ def decision_figure(functional: ReducedFunctional, theta: Array) -> Figure:
 
 def paths_figure(functional: ReducedFunctional, theta: Array) -> Figure:
     """Return the paths of training samples through the network; over depth in 1-D."""
-    population, dataset = functional.population, functional.population.dataset
+    dataset = functional.population.dataset
     assert dataset is not None
+    aims = LOSSES[functional.case.loss.kind].aims(functional.population.targets)
     train = dataset.train
     chosen = np.concatenate(
         [np.flatnonzero(train.y == k)[:PATHS] for k in range(len(dataset.labels))]
@@ -98,9 +100,9 @@ def paths_figure(functional: ReducedFunctional, theta: Array) -> Figure:
             axes.plot(first, second, color=colour, lw=0.7, alpha=0.45)
             axes.plot(first[0], second[0], ".", color=colour, ms=3, alpha=0.6)
             axes.plot(first[-1], second[-1], "o", color=colour, ms=4, mec="white", mew=0.4)
-            target = population.targets[k]
-            end = functional.controls.final_time if j is None else target[j]
-            axes.plot(target[i], end, "P", color=colour, ms=12, mec="black", mew=1.0)
+            for target in aims[k : k + 1]:
+                end = functional.controls.final_time if j is None else target[j]
+                axes.plot(target[i], end, "P", color=colour, ms=12, mec="black", mew=1.0)
         _name_axes(axes, i, j)
         if j is None:
             axes.set(ylabel="depth t")
@@ -108,7 +110,10 @@ def paths_figure(functional: ReducedFunctional, theta: Array) -> Figure:
         Line2D([], [], color=COLOURS[k], label=shown(label))
         for k, label in enumerate(dataset.labels)
     ]
-    handles.append(Line2D([], [], marker="P", ls="", mfc="0.7", mec="black", ms=10, label="target"))
+    if len(aims):
+        handles.append(
+            Line2D([], [], marker="P", ls="", mfc="0.7", mec="black", ms=10, label="target")
+        )
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from mfresnet.errors import shortened
 from mfresnet.result import Iteration
 
 COLUMNS = ("iteration", "J", "gradient norm", "sweeps", "seconds")
@@ -38,9 +39,9 @@ class Progress:
         self._started = False
 
     def say(self, sentence: str) -> None:
-        """Show one line."""
+        """Show one line, ``shortened``."""
         if self._active:
-            print(sentence, file=sys.stderr, flush=True)
+            print(shortened(sentence), file=sys.stderr, flush=True)
 
     def table(self, rows: Sequence[tuple[str, str]]) -> None:
         """Show names and values in two columns."""

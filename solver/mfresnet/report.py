@@ -46,7 +46,7 @@ def run_report(
     if abs(outflow) > case.mesh.outflow_tolerance:
         status, name = Exit.FAILED, "outflow"
         message = (
-            f"mesh.outflow_tolerance: mass has left the mesh; got {outflow:.2e} of a class, "
+            f"mesh.outflow_tolerance: mass has left the mesh; got {abs(outflow):.2e} of a class, "
             f"expected at most {case.mesh.outflow_tolerance:.2e}. {case.mesh.larger} or raise the "
             "tolerance."
         )

@@ -13,6 +13,7 @@ from mpi4py import MPI
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 import basix
@@ -224,6 +225,22 @@ class Space:
     def cell_nodes(self) -> Array:
         """Return the geometry nodes of the owned cells, (cells, nodes, d)."""
         return self._nodes[: self.n_owned_cells]
+
+    def bernstein(self) -> Array:
+        """Return the Bernstein coefficients of the maps of the owned cells, (cells, k, d).
+
+        For intervals, quadrilaterals and hexahedra, k = (p + 1)^d with p the degree of the
+        geometry; the last direction is the fastest. A cell lies in the convex hull of its own.
+        """
+        p, d = self._map.degree, self.dimension
+        line = np.linspace(0.0, 1.0, p + 1)
+        basis = [comb(p, i) * line**i * (1.0 - line) ** (p - i) for i in range(p + 1)]
+        values, points = np.ones((1, 1)), np.stack(np.meshgrid(*[line] * d, indexing="ij"), -1)
+        for _ in range(d):
+            values = np.kron(values, np.transpose(basis))
+        table = np.linalg.solve(values, _tabulate(self._map, points.reshape(-1, d), 0)[0])
+        result: Array = np.einsum("kn,cni->cki", chop(table), self.cell_nodes())
+        return result
 
     def integrate(
         self, function: Callable[[Array], Array], degree: int, subdivisions: int = 1
