@@ -13,16 +13,15 @@ from mpi4py import MPI
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat, StrictInt
+from pydantic import Field, StrictInt
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.memory import free, in_units
-from mfresnet.models import Either, Model, Name
+from mfresnet.models import Either, File, Model, Name, PositiveFloat, Seed
 from mfresnet.moments import Moments, merge, moments
 from mfresnet.parallel import together
 from mfresnet.scaling import SCALERS, ReduceSection, fit, fit_beside_label
@@ -41,7 +40,7 @@ Column = Annotated[str | StrictInt, Either("the name of a column, or its number 
 class DataSection(Model):
     """[data]: the samples, their label, and what is done to the features."""
 
-    file: Path
+    file: File
     label: Column | None = None
     features: Annotated[list[Column], Field(min_length=1)] | None = None
     weights: Column | None = None
@@ -50,7 +49,7 @@ class DataSection(Model):
     reduce: ReduceSection | None = None
     test_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
     stratify: bool = True
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     bandwidth: Annotated[
         PositiveFloat | Literal["scott", "silverman", "likelihood"] | dict[str, PositiveFloat],
         Either("scott, silverman, likelihood, a positive number or one for each label"),

@@ -13,14 +13,14 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat
+from pydantic import AfterValidator, BeforeValidator, Field
 from scipy.special import gamma
 from scipy.stats import chi2
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.expression import Expression
-from mfresnet.models import FiniteFloat, Model, Vector
+from mfresnet.models import FiniteFloat, Model, PositiveFloat, Vector
 from mfresnet.parallel import together, total
 from mfresnet.space import Space
 
