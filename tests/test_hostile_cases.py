@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Case files that no one would write: a case or a sentence, never a traceback, a hang or a crash."""
+"""Case files that no one would write: a case or a sentence, never a traceback or a hang."""
 
 from mpi4py import MPI
 
@@ -164,7 +164,9 @@ def test_paths_that_are_no_file(tmp_path: Path) -> None:
     """A named pipe would keep its reader waiting for ever."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero"), "a\0b", "\udcff" * 3):
-        with pytest.raises(InputError, match=r"cannot be read \((No regular|Is a dir|No path|No su)"):
+        with pytest.raises(
+            InputError, match=r"cannot be read \((No regular|Is a dir|No path|No su)"
+        ):
             load(path)
 
 
