@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checkpoint_schedules.multistage import optimal_steps_binomial
 
 from commands import command, execute
 from helpers import make_case, shaped_mesh
@@ -22,7 +23,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
-from mfresnet.plan import Plan, choose
+from mfresnet.plan import Plan, choose, fewest_steps
 from mfresnet.space import Space
 from mfresnet.transport import Transport
 
@@ -218,3 +219,12 @@ def test_peak_is_that_of_the_process_alone() -> None:
     measure = "from mpi4py import MPI; from mfresnet.memory import peak; print(peak(MPI.COMM_SELF))"
     of_program = int(execute([sys.executable, "-c", measure]).stdout)
     assert 1e6 < of_program < held.nbytes < memory.peak(MPI.COMM_SELF)
+
+
+def test_fewest_steps_are_those_of_the_recursion() -> None:
+    """And as quick for many layers, where the recursion of the package is too deep."""
+    for checkpoints in (1, 2, 3, 5, 9):
+        for n in range(1, 60):
+            assert fewest_steps(n, checkpoints) == optimal_steps_binomial(n, checkpoints)
+    plan = choose(100_000, 10**6, 10**4, 1e9)
+    assert plan.memory <= 1e9 and plan.recompute_factor < 3.0

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import copy
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +20,7 @@ from pydantic import ValidationError as PydanticError
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS, Block, beside_label
+from mfresnet.case_text import assign, check_depth, read_toml
 from mfresnet.checks import contradictions
 from mfresnet.control import INITIALS, Controls, same_in_every_layer, stored_controls
 from mfresnet.density import Density, boxed
@@ -29,7 +29,7 @@ from mfresnet.losses import LOSSES, TASKS, loss_section
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
 from mfresnet.models import Chosen, Model, Name
-from mfresnet.network_checks import misfit
+from mfresnet.network_checks import check_size, misfit
 from mfresnet.penalties import penalty_section
 from mfresnet.refusals import sentences
 from mfresnet.section import DataSection
@@ -169,6 +169,7 @@ class Case(Model):
         initial, kind = self.initial, self.initial_kind()
         head = self.head(n_classes)
         shapes = self.shapes() | head
+        check_size(shapes, self.network.layers)
         if kind == "file" and initial.file is not None:
             return stored_controls(initial.file, shapes, tuple(head), self.network.layers)
         if kind == "values":
@@ -210,7 +211,7 @@ class Case(Model):
         bounded = self.training.lower is not None or self.training.upper is not None
         if bounded and (twin := METHODS[self.training.method].bounded_twin) is not None:
             data["training"]["method"] = twin
-        return Case.model_validate(data)
+        return validated(data)
 
     def to_toml(self) -> str:
         """Return the case as a case file."""
@@ -239,17 +240,22 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Case:
     Raises:
         InputError: with all mistakes of the file at once.
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); expected a case file. Check the path."
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a TOML file; {error}. Correct this line.") from None
+    data = read_toml(path)
     for assignment in overrides:
-        _assign(data, assignment)
+        assign(data, assignment)
     return parse(data, Path(path).parent)
+
+
+def validated(data: dict[str, Any]) -> Case:
+    """Return the case in a nested mapping whose paths are whole.
+
+    Raises:
+        InputError: with all mistakes at once.
+    """
+    try:
+        return Case.model_validate(data)
+    except PydanticError as error:
+        raise InputError(sentences(error, Case)) from None
 
 
 def parse(data: dict[str, Any], directory: str | Path = ".") -> Case:
@@ -262,37 +268,10 @@ def parse(data: dict[str, Any], directory: str | Path = ".") -> Case:
     Raises:
         InputError: with all mistakes at once.
     """
+    check_depth(data)
     data = copy.deepcopy(data)
     for section, key in PATHS:
         place = data.get(section)
-        if isinstance(place, dict) and isinstance(place.get(key), str):
+        if isinstance(place, dict) and isinstance(place.get(key), str) and "\0" not in place[key]:
             place[key] = str((Path(directory) / place[key]).resolve())
-    try:
-        return Case.model_validate(data)
-    except PydanticError as error:
-        raise InputError(sentences(error, Case)) from None
-
-
-def _assign(data: dict[str, Any], assignment: str) -> None:
-    """Set one key from a text such as ``mesh.cells=[8, 8]``; a value that is not TOML is text."""
-    key, equals, text = assignment.partition("=")
-    if not equals or not key.strip():
-        raise InputError(
-            f"--set: not an assignment; got '{assignment}', expected KEY=VALUE. For example "
-            "--set training.max_iterations=50"
-        )
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *parents, last = key.strip().split(".")
-    place: Any = data
-    try:
-        for name in parents:
-            place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
-        place[int(last) if isinstance(place, list) else last] = value
-    except (ValueError, IndexError, TypeError, AttributeError):
-        raise InputError(
-            f"--set: no such place; got '{key}', expected a key of the case file. "
-            "For example --set classes.0.weight=0.5"
-        ) from None
+    return validated(data)

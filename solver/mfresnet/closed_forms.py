@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
-from pydantic import AfterValidator, BeforeValidator, PositiveFloat
+from pydantic import AfterValidator, BeforeValidator
 from scipy import stats
 from scipy.special import gamma
 
 from mfresnet.arrays import Array
 from mfresnet.density_kind import DensityKind
-from mfresnet.models import FiniteFloat, Vector
+from mfresnet.models import FiniteFloat, PositiveFloat, Vector
 
 REACH = 6.0
 """Standard deviations after which a Gaussian counts as zero."""

@@ -19,16 +19,19 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.memory import free, in_units
 from mfresnet.moments import Moments, merge, moments
 from mfresnet.parallel import together
 from mfresnet.scaling import fit, fit_beside_label
 from mfresnet.section import DataSection
 from mfresnet.splits import FEWEST, Split
-from mfresnet.survey import Blocks, Columns, survey
-from mfresnet.tables import Table, open_table
+from mfresnet.survey import Blocks, Columns, open_together, survey
+from mfresnet.tables import Table
 
 KEPT = 200_000
 """Most samples of a part that are kept as a whole: for pictures, measures and the baseline."""
+MATRICES = 6
+"""Covariances that are there at the same time, at least."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,10 @@ def load_data(
 
     Parallel: collective.
     """
+    table = open_together(section.file, comm) if table is None else table
     with together(comm):
-        table = open_table(section.file) if table is None else table
         columns = Columns.of(section, table.names, numeric_label)
+        _check_memory(len(columns.features))
     blocks = survey(table, columns, section.missing == "drop", section.file.name, comm)
     split = Split.of(section, blocks, comm, fold)
     n_classes = len(blocks.labels)
@@ -176,6 +180,16 @@ def _merged(comm: MPI.Intracomm, local: Mapping[int, Moments]) -> Moments:
     """Return the moments of all blocks, merged in their order on any number of ranks."""
     everything = {k: v for part in comm.allgather(dict(local)) for k, v in part.items()}
     return merge(everything[number] for number in sorted(everything))
+
+
+def _check_memory(m: int) -> None:
+    """Refuse features whose covariances, of a class and of all, do not fit into the memory."""
+    needed, room = 8.0 * MATRICES * m**2, free()
+    if needed > room:
+        raise InputError(
+            f"data.features: too many; got {m}, whose covariances take {in_units(needed)}, "
+            f"expected at most {in_units(room)}. List fewer in data.features."
+        )
 
 
 def _check_counts(raw: Moments, blocks: Blocks, section: DataSection) -> None:

@@ -14,14 +14,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
-from pydantic import Field, PositiveFloat, create_model
+from pydantic import Field, create_model
 
 from mfresnet.arrays import Array
 from mfresnet.closed_forms import Covariance, Gaussian, TruncatedGaussian, UniformBall, UniformBox
 from mfresnet.density_kind import DensityKind, inverse
 from mfresnet.errors import InputError
 from mfresnet.expression import Expression
-from mfresnet.models import Chosen, Model, Name
+from mfresnet.models import Chosen, Model, Name, PositiveFloat
 from mfresnet.parallel import together, total
 from mfresnet.space import Space
 

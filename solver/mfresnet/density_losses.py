@@ -11,13 +11,12 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveFloat
 
 from mfresnet.arrays import Array
 from mfresnet.density import Covariance, Density, project
 from mfresnet.errors import InputError
 from mfresnet.loss import LossSection, Parts, Setting
-from mfresnet.models import Vector
+from mfresnet.models import NonNegativeFloat, PositiveFloat, Vector
 from mfresnet.parallel import total
 
 

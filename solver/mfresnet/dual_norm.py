@@ -18,13 +18,13 @@ import numpy as np
 import ufl
 from dolfinx import fem
 from dolfinx.fem import petsc
-from pydantic import PositiveFloat
 
 from mfresnet.arrays import Array
 from mfresnet.density_losses import DensitySection, target_of
 from mfresnet.errors import SolveError
 from mfresnet.forms import create_form
 from mfresnet.loss import Setting
+from mfresnet.models import PositiveFloat
 from mfresnet.parallel import total
 
 TOLERANCE = 1e-13

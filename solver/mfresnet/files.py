@@ -1,12 +1,13 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Files that are there in full or not at all, and places that one process has to itself."""
+"""Files: there in full or not at all, such as can be read, held by one process alone."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,3 +83,30 @@ def alone(path: Path, busy: str = "") -> Iterator[bool]:
                 raise
             held = False
         yield held
+
+
+def unreadable(path: str | Path, largest: int | None = None) -> str | None:
+    """Return why a file must not or cannot be read, None where it can.
+
+    Only regular files are opened: a named pipe or a device can keep a reader waiting for ever, or
+    never end. The answer of one rank need not be that of another.
+
+    Args:
+        path: the file.
+        largest: bytes that are read at most.
+    """
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            return "Is a directory"
+        if not stat.S_ISREG(status.st_mode):
+            return "No regular file"
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError:  # a zero byte, or half a character
+        return "No path of this system"
+    if largest is not None and status.st_size > largest:
+        return f"{status.st_size} bytes, more than {largest}"
+    return None

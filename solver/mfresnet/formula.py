@@ -98,9 +98,8 @@ def read_formula(text: str) -> Formula:
             warnings.simplefilter("ignore")  # of Python, about a text that it is not to run
             tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
-        raise ValueError(
-            f"expected a formula such as exp(-x[0]**2) ({error.msg.split('.')[0]})"
-        ) from None
+        why = error.msg.split(".")[0].split(";")[0]
+        raise ValueError(f"expected a formula such as exp(-x[0]**2) ({why})") from None
     except (MemoryError, RecursionError, ValueError):
         raise ValueError("expected a formula such as exp(-x[0]**2)") from None
     indices: set[int] = set()
@@ -163,8 +162,7 @@ def _compared(tests: list[Callable[[Any, Any], Any]], values: list[Any]) -> Any:
 
 def _refusal(node: ast.expr) -> str:
     """Return what was expected instead of a part of a formula."""
-    given = ast.unparse(node)
-    given = given if len(given) <= 40 else given[:37] + "..."
+    given = _text(node)
     match node:
         case ast.BinOp(op=ast.BitXor()):
             return "expected ** for powers, not ^"
@@ -180,6 +178,19 @@ def _refusal(node: ast.expr) -> str:
     return f"expected numbers, x[i], + - * / **, < <= > >= and {names}, not {given}"
 
 
+def _text(node: ast.expr) -> str:
+    """Return a part of a formula as it is shown."""
+    try:
+        return _short(ast.unparse(node))
+    except RecursionError:
+        return "this"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def _unknown(name: str, known: list[str]) -> str:
+    name = _short(name)
     hint = suggestion(name, known).strip().rstrip("?").replace("Did", "did")
     return f"expected one of {', '.join(known)}, not {name}" + (f" ({hint}?)" if hint else "")

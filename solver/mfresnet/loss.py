@@ -12,10 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from pydantic import NonNegativeFloat
-
 from mfresnet.arrays import Array
-from mfresnet.models import Model, Vector
+from mfresnet.models import Model, NonNegativeFloat, Vector
 from mfresnet.space import Space
 
 Shapes = dict[str, tuple[int, ...]]

@@ -51,10 +51,14 @@ def available(comm: MPI.Intracomm) -> float:
     Parallel: collective.
     """
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-    sizes = [_free_of_node(), _free_of_group()]
-    share = min(sizes) / node.size
+    share = free() / node.size
     node.Free()
     return float(-maximum(comm, -share)[0]) * comm.size
+
+
+def free() -> float:
+    """Return the memory that this node and its control group have left, infinite where unknown."""
+    return min(_free_of_node(), _free_of_group())
 
 
 def _free_of_node() -> float:

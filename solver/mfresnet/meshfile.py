@@ -6,11 +6,8 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-import contextlib
-import io
-import os
+import math
 from pathlib import Path
-from typing import Any
 
 import basix
 import basix.ufl
@@ -22,11 +19,11 @@ from mfresnet import compat
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.errors import InputError
+from mfresnet.memory import available, in_units
 from mfresnet.mesh import CELLS, box
+from mfresnet.mesh_reader import read_arrays
 from mfresnet.parallel import together
 
-FORMATS = {".msh": "gmsh", ".xdmf": "xdmf"}
-"""Suffix of a mesh file -> its name in meshio."""
 NAMES = {
     "line": "interval", "triangle": "triangle", "quad": "quadrilateral",
     "tetra": "tetrahedron", "hexahedron": "hexahedron",
@@ -36,6 +33,10 @@ TENSOR = {"quadrilateral": [0, 1, 3, 2], "hexahedron": [0, 1, 3, 2, 4, 5, 7, 6]}
 """Vertices of files, around a face, in the order of the reference cell, along the axes."""
 FLAT = 1e-12
 """Share of the size of the mesh that counts as nothing."""
+CELL_BYTES, DOF_BYTES = 300, 500
+"""Memory that a cell and a degree of freedom take at least."""
+LARGEST = 1e100
+"""Largest coordinate; the volume of a cell is a number too."""
 
 
 def read(comm: MPI.Intracomm, path: Path, cell: str) -> dmesh.Mesh:
@@ -68,9 +69,12 @@ def read(comm: MPI.Intracomm, path: Path, cell: str) -> dmesh.Mesh:
 
 def _load(path: Path, cell: str) -> tuple[Array, Array]:
     """Return vertices (n, d) and cells (m, vertices of a cell)."""
-    content = _parse(path)
-    blocks = [block for block in content.cells if block.dim == _dimension(content)]
-    kinds = sorted({block.type for block in blocks})
+    points, blocks = read_arrays(path)
+    dimension = max((block.dimension for block in blocks if len(block.vertices)), default=0)
+    if dimension == 0:
+        raise InputError(f"mesh.file: no cells in {path}, expected a mesh. Mesh the domain first.")
+    blocks = [block for block in blocks if block.dimension == dimension]
+    kinds = sorted({block.kind for block in blocks})
     known = [NAMES.get(kind, kind) for kind in kinds]
     if known != [cell]:
         hint = f"Set mesh.cell to {known[0]}." if known[0] in CELLS else "Mesh with straight cells."
@@ -78,25 +82,30 @@ def _load(path: Path, cell: str) -> tuple[Array, Array]:
             f"mesh.file: other cells than mesh.cell; got {' and '.join(known)} in {path.name}, "
             f"expected {cell} only. {hint if len(known) == 1 else 'Mesh with one type of cell.'}"
         )
-    cells = np.concatenate([block.data for block in blocks])
-    if cells.min() < 0 or cells.max() >= len(content.points):
+    cells = np.concatenate([block.vertices for block in blocks])
+    if cells.min() < 0 or cells.max() >= len(points):
         raise InputError(
-            f"mesh.file: cells of vertices that are not there; got numbers up to {cells.max()} in "
-            f"{path.name}, expected below {len(content.points)}. Write the file again."
+            f"mesh.file: cells of vertices that are not there; got numbers from {cells.min()} to "
+            f"{cells.max()} in {path.name}, expected 0 to {len(points) - 1}. Write the file again."
+        )
+    if (np.diff(np.sort(cells, axis=1), axis=1) == 0).any():
+        raise InputError(
+            f"mesh.file: a cell that has a vertex twice; got one in {path.name}, expected none. "
+            "Write the file again."
         )
     # vertices that no cell has, such as the centres of circles, are left out
     used, cells = np.unique(cells, return_inverse=True)
-    cells = cells.reshape(-1, len(blocks[0].data[0])).astype(np.int64)
-    x, d = np.asarray(content.points, dtype=float)[used], CELLS[cell]
+    cells = cells.reshape(-1, blocks[0].vertices.shape[1]).astype(np.int64)
+    x, d = points[used], CELLS[cell]
+    if not (np.abs(x) <= LARGEST).all():
+        raise InputError(
+            f"mesh.file: coordinates that are not finite; got {np.sum(~(np.abs(x) <= LARGEST))} in "
+            f"{path.name}, expected numbers up to {LARGEST:g} only. Write the file again."
+        )
     if x.shape[1] < d or np.ptp(x[:, d:], axis=0).max(initial=0.0) > FLAT * np.ptp(x):
         raise InputError(
             f"mesh.file: {cell} cells that are not flat; got coordinates in {x.shape[1]} directions"
             f" in {path.name}, expected {d}. Mesh a domain of dimension {d}."
-        )
-    if not np.isfinite(x).all():
-        raise InputError(
-            f"mesh.file: coordinates that are not finite; got {np.sum(~np.isfinite(x))} in "
-            f"{path.name}, expected none. Write the file again."
         )
     if cell in TENSOR:
         cells = cells[:, TENSOR[cell]]
@@ -130,37 +139,19 @@ def _check_neighbours(name: str, cell: str, x: Array, cells: Array) -> None:
         )
 
 
-def _parse(path: Path) -> Any:
-    try:
-        import meshio
-    except ImportError:
+def _check_memory(case: Case, comm: MPI.Intracomm) -> None:
+    """Refuse a box that cannot fit into the memory, before DOLFINx counts its cells in integers."""
+    p, d, cell = case.space.degree, case.dimension, case.mesh.cell
+    boxes = math.prod(case.cells())
+    cells = boxes * (1 if cell in TENSOR or d == 1 else math.factorial(d))
+    n = (p + 1) ** d if cell in TENSOR else math.comb(p + d, d)
+    needed = cells * (CELL_BYTES + n * (DOF_BYTES + 16 * max(1, len(case.classes))))
+    room = available(comm)
+    if needed > room:
         raise InputError(
-            "mesh.file: needs the package meshio; got none installed. Install mfresnet[meshes]."
-        ) from None
-    if path.suffix not in FORMATS:
-        raise InputError(
-            f"mesh.file: unknown format; got '{path.name}', expected a name that ends in "
-            f"{' or '.join(FORMATS)}. Convert the file."
+            f"mesh.cells: too many for the memory; got {cells:.3g} cells of degree {p} that take "
+            f"at least {in_units(needed)}, expected at most {in_units(room)}. Use fewer."
         )
-    if not os.path.isfile(path):  # of a name that no file can have it is false as well
-        raise InputError(f"mesh.file: no such file; got {path}, expected a mesh. Check the path.")
-    try:
-        # meshio writes warnings about tags to stdout, and why it ends the program to stderr
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            content = meshio.read(path, FORMATS[path.suffix])
-    except (Exception, SystemExit) as error:
-        why = "" if isinstance(error, SystemExit) else f" ({type(error).__name__}: {error})"
-        raise InputError(
-            f"mesh.file: cannot be read; got {path}{why}, expected the format of its ending, "
-            f"{FORMATS[path.suffix]}. Write it again."
-        ) from None
-    if _dimension(content) == 0:
-        raise InputError(f"mesh.file: no cells in {path}, expected a mesh. Mesh the domain first.")
-    return content
-
-
-def _dimension(content: Any) -> int:
-    return max((block.dim for block in content.cells if len(block.data)), default=0)
 
 
 def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:
@@ -175,4 +166,5 @@ def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:
     """
     if case.mesh.file is not None:
         return read(comm, case.mesh.file, case.mesh.cell)
+    _check_memory(case, comm)
     return box(comm, case.mesh.cell, case.cells(), *case.corners(extent))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -31,7 +32,26 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+LARGEST, LEAST = 1e100, 1e-100
+"""Bounds of the size of a number in a case file: in three dimensions its powers are numbers too."""
+MOST = 2**31 - 1
+"""Largest count: what PETSc and DOLFINx number."""
+
+FiniteFloat = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+PositiveFloat = Annotated[float, Field(gt=LEAST, le=LARGEST)]
+NonNegativeFloat = Annotated[float, Field(ge=0.0, le=LARGEST)]
+Count = Annotated[int, Field(gt=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _whole_path(path: Path) -> Path:
+    """Check that a path can be given to the system."""
+    if "\0" in str(path):
+        raise ValueError("expected a path without a zero byte")
+    return path
+
+
+File = Annotated[Path, AfterValidator(_whole_path)]
 Vector = Annotated[list[FiniteFloat], BeforeValidator(as_list), Field(min_length=1, max_length=3)]
 
 

@@ -4,23 +4,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mfresnet.blocks import BLOCKS
-from mfresnet.errors import suggestion
+from mfresnet.errors import InputError, suggestion
+from mfresnet.memory import free, in_units
 from mfresnet.methods import METHODS
 
 if TYPE_CHECKING:
     from mfresnet.case import Case
+
+VECTORS = 6
+"""Vectors of the size of the controls that a training has at least."""
 
 
 def network_contradictions(case: Case) -> list[str]:
     """Return a sentence for everything in these sections that does not fit together."""
     parts = (_network, _initial, _training)
     return [sentence for part in parts for sentence in part(case)]
+
+
+def check_size(shapes: Mapping[str, tuple[int, ...]], layers: int) -> None:
+    """Refuse a network whose parameters do not fit into the memory.
+
+    Raises:
+        InputError: its parameters, with their derivative and what an optimiser keeps, do not fit.
+    """
+    count = layers * sum(math.prod(shape) for shape in shapes.values())
+    needed, room = 8 * VECTORS * count, free()
+    if needed > room:
+        raise InputError(
+            f"network.layers: too many parameters for the memory; got {count:.3g} that take "
+            f"{in_units(needed)}, expected at most {in_units(room)}. Use fewer layers or a smaller "
+            "network.width."
+        )
 
 
 def wrong_length(where: str, given: Sequence[Any], d: int, cell: str) -> list[str]:

@@ -15,15 +15,13 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import (
     BeforeValidator,
-    NonNegativeFloat,
-    PositiveFloat,
     create_model,
     model_serializer,
 )
 
 from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
-from mfresnet.models import Model
+from mfresnet.models import Model, NonNegativeFloat, PositiveFloat
 
 
 class Weight(Model):

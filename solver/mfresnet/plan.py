@@ -10,11 +10,11 @@ Griewank and Walther (2000), of the package checkpoint-schedules. With q = L not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from checkpoint_schedules import Forward, MultistageCheckpointSchedule
-from checkpoint_schedules.multistage import optimal_steps_binomial
 
 from mfresnet.errors import InputError
 from mfresnet.memory import in_units
@@ -104,6 +104,23 @@ class Plan:
         return f"{held}{in_units(self.memory)}{disk}, {factor}"
 
 
+def fewest_steps(n: int, checkpoints: int) -> int:
+    """Return the forward steps that n steps backward take, the first sweep among them.
+
+    With c checkpoints and the least r such that n <= binom(c + r, c) they are
+
+        n + r n - binom(c + r, c + 1),
+
+    Griewank and Walther (2000), there in terms of r n - binom(c + r, r - 1); in closed form, as a
+    recursion is as deep as there are steps.
+    """
+    r, reached = 0, 1
+    while reached < n:
+        r += 1
+        reached = math.comb(checkpoints + r, checkpoints)
+    return n + r * n - math.comb(checkpoints + r, checkpoints + 1)
+
+
 def choose(
     layers: int,
     layer_bytes: int,
@@ -135,7 +152,7 @@ def choose(
         on_disk = min(int(disk // state_bytes), segments - 1 - in_memory)
         if in_memory + on_disk == 0:
             continue
-        carried = held * optimal_steps_binomial(segments, in_memory + on_disk)
+        carried = held * fewest_steps(segments, in_memory + on_disk)
         plan = Plan(layers, held, in_memory, on_disk, layer_bytes, state_bytes)
         if best is None or (carried, on_disk) < best[0]:
             best = (carried, on_disk), plan

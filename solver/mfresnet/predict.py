@@ -20,7 +20,8 @@ from mfresnet.errors import InputError
 from mfresnet.files import write_atomically
 from mfresnet.parallel import ordered, together
 from mfresnet.sampling import log_density, steered_by
-from mfresnet.tables import Table, open_table
+from mfresnet.survey import open_together
+from mfresnet.tables import Table
 from mfresnet.trained import TrainedNetwork
 from mfresnet.values import to_names, to_numbers
 from mfresnet.writers import writer_of
@@ -119,7 +120,8 @@ def predict(
     comm = MPI.COMM_WORLD if comm is None else comm
     with together(comm):
         make = writer_of(out)
-        table = _open(data)
+    table = _open(data, comm)
+    with together(comm):
         _check(network, table, data)
         if out.exists() and out.samefile(data):
             raise InputError(f"--out: DATA itself; got {out}, expected another file. Rename it.")
@@ -147,9 +149,9 @@ def predict(
     return Prediction.of(network.task, counts)
 
 
-def _open(data: Path) -> Table:
+def _open(data: Path, comm: MPI.Intracomm) -> Table:
     try:
-        return open_table(data)
+        return open_together(data, comm)
     except InputError as error:
         texts = [m.replace("data.file", "DATA", 1) for m in error.messages]
         raise InputError(

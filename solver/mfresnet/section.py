@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, StrictInt
+from pydantic import Field, StrictInt
 
-from mfresnet.models import Either, Model, Name
+from mfresnet.models import Either, File, Model, Name, PositiveFloat, Seed
 from mfresnet.scaling import SCALERS, ReduceSection
 
 Column = Annotated[str | StrictInt, Either("the name of a column, or its number from 0")]
@@ -18,7 +17,7 @@ Column = Annotated[str | StrictInt, Either("the name of a column, or its number 
 class DataSection(Model):
     """[data]: the samples, their label, and what is done to the features."""
 
-    file: Path
+    file: File
     label: Column | None = None
     features: Annotated[list[Column], Field(min_length=1)] | None = None
     weights: Column | None = None
@@ -27,7 +26,7 @@ class DataSection(Model):
     reduce: ReduceSection | None = None
     test_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
     stratify: bool = True
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     bandwidth: Annotated[
         PositiveFloat | Literal["scott", "silverman", "likelihood"] | dict[str, PositiveFloat],
         Either("scott, silverman, likelihood, a positive number or one for each label"),

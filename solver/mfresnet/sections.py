@@ -8,18 +8,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-)
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
@@ -29,7 +20,20 @@ from mfresnet.fluxes import FLUXES
 from mfresnet.limiter import LIMITERS
 from mfresnet.mesh import CELLS
 from mfresnet.methods import METHODS
-from mfresnet.models import FiniteFloat, Model, Name, Number, Vector, as_list
+from mfresnet.models import (
+    MOST,
+    Count,
+    File,
+    FiniteFloat,
+    Model,
+    Name,
+    NonNegativeFloat,
+    Number,
+    PositiveFloat,
+    Seed,
+    Vector,
+    as_list,
+)
 from mfresnet.particles import INFERENCES
 from mfresnet.schemes import SCHEMES
 
@@ -37,14 +41,15 @@ if TYPE_CHECKING:
     from mfresnet.case import Case
 
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
-Counts = Annotated[list[PositiveInt], BeforeValidator(as_list)]
+Layers = Annotated[int, Field(gt=0, le=100_000)]
+Counts = Annotated[list[Count], BeforeValidator(as_list)]
 
 
 class MeshSection(Model):
     """[mesh]: a box of cells, or a mesh from a file."""
 
     kind: Literal["box", "file"] = "box"
-    file: Path | None = None
+    file: File | None = None
     cell: Annotated[str, Name(CELLS)] = "quadrilateral"
     cells: Counts | None = None
     lower: Vector | None = None
@@ -73,7 +78,7 @@ class TimeSection(Model):
     """[time]: the time stepping inside a layer."""
 
     order: Annotated[int, Number(SCHEMES)] = 3
-    steps_per_layer: PositiveInt | None = None
+    steps_per_layer: Count | None = None
     limiter: Annotated[str, Name(LIMITERS)] = "none"
 
 
@@ -113,9 +118,9 @@ class NetworkSection(Model):
 
     block: Annotated[str, Name(BLOCKS)] = "square"
     activation: Annotated[str, Name(ACTIVATIONS)] = "tanh"
-    layers: PositiveInt = 10
+    layers: Layers = 10
     final_time: PositiveFloat = 1.0
-    width: PositiveInt | None = None
+    width: Count | None = None
     shared: bool = False
     trainable: Annotated[list[str], Field(min_length=1)] | None = None
     inference: Annotated[str, Name(INFERENCES)] = "runge_kutta"
@@ -134,9 +139,9 @@ class InitialSection(Model, extra="allow"):
     """[initial]: the controls to start from; the other keys are values of parameters."""
 
     kind: Annotated[str, Name(INITIALS, "values", "file")] | None = None
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     scale: PositiveFloat = 1.0
-    file: Path | None = None
+    file: File | None = None
 
     def values(self) -> dict[str, Any]:
         """Return the given values of parameters."""
@@ -153,7 +158,7 @@ class LevelSection(Model):
     """
 
     cells: Counts
-    layers: PositiveInt
+    layers: Layers
     gradient_tolerance: PositiveFloat | None = None
 
     def of(self, case: Case) -> Case:
@@ -177,12 +182,12 @@ class TrainingSection(Model):
     """[training]: the optimiser."""
 
     method: Annotated[str, Name(METHODS)] = "lmvm"
-    max_iterations: Annotated[int, Field(ge=0)] = 200
+    max_iterations: Annotated[int, Field(ge=0, le=MOST)] = 200
     gradient_tolerance: PositiveFloat = 1e-6
     lower: FiniteFloat | None = None
     upper: FiniteFloat | None = None
     levels: list[LevelSection] | None = None
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
 
 
 class OutputSection(Model):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import InputError, suggestion
 from mfresnet.parallel import together
 from mfresnet.section import DataSection
-from mfresnet.tables import Table
+from mfresnet.tables import Table, open_table, probe
 from mfresnet.values import in_order, small_integers, to_names, to_numbers
 
 CACHE = 2.5e8
@@ -108,6 +109,22 @@ def _column(where: str, given: str | int, names: Sequence[str]) -> str:
         hint = suggestion(given, names) or " Check the name."
         raise InputError(f"{where}: no such column; got '{given}', expected one of {shown}.{hint}")
     return given
+
+
+def open_together(path: Path, comm: MPI.Intracomm) -> Table:
+    """Return the table in a file, after rank 0 has found that it can be opened.
+
+    Raises:
+        InputError: the file cannot be read, or its header is not usable.
+
+    Parallel: collective.
+    """
+    with together(comm):
+        if comm.rank == 0:
+            probe(path)
+    with together(comm):
+        table = open_table(path)
+    return table
 
 
 class Blocks:

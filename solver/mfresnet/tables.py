@@ -9,19 +9,23 @@ row of ``FORMATS``.
 from __future__ import annotations
 
 import re
-import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from mfresnet.array_files import hdf5_arrays, not_a_table, npz_arrays, reading, survives
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.files import unreadable
 from mfresnet.text_table import TextTable
 
 ROWS = 200_000
 """Rows of a block, but of a text file."""
+MOST_COLUMNS = 1_000_000
+"""Columns of an array."""
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 """Names under which pandas stores the numbers of the rows in Parquet."""
 
@@ -56,16 +60,23 @@ class Table(Protocol):
 class ArrayTable:
     """Columns that can be sliced: arrays in memory, or the datasets of a file."""
 
-    def __init__(self, columns: dict[str, Any]) -> None:
+    def __init__(self, columns: dict[str, Any], file: str = "") -> None:
         """Take 1-D columns; a 2-D one with the name x gives the columns x[0], x[1], ...
 
         Arrays of another shape, and those with fields, are passed over.
+
+        Args:
+            columns: the arrays by name.
+            file: name of the file that they are in.
         """
+        self._file = file
         self._columns: dict[str, tuple[Any, int | None]] = {}
         for name, array in columns.items():
             if array.dtype.kind == "V":
                 continue
             if array.ndim == 2:
+                if array.shape[1] > MOST_COLUMNS:
+                    raise not_a_table(file, f"{array.shape[1]} columns in '{name[:40]}'")
                 for i in range(array.shape[1]):
                     self._columns[f"{name}[{i}]"] = (array, i)
             elif array.ndim == 1:
@@ -90,7 +101,8 @@ class ArrayTable:
 
     def _slice(self, name: str, rows: slice) -> Array:
         array, column = self._columns[name]
-        values = np.asarray(array[rows] if column is None else array[rows, column])
+        with reading(self._file):
+            values = np.asarray(array[rows] if column is None else array[rows, column])
         if values.dtype.kind == "S" or (values.dtype == object and isinstance(values[0], bytes)):
             values = values.astype("S")
             try:
@@ -116,7 +128,7 @@ class ParquetTable:
         """Read the schema."""
         import pyarrow.parquet as parquet
 
-        self._file = parquet.ParquetFile(path)
+        self._name, self._file = path.name, parquet.ParquetFile(path)
         names = map(str, self._file.schema_arrow.names)
         self.names = [name for name in names if not PANDAS_INDEX.fullmatch(name)]
         rows = [self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups)]
@@ -135,13 +147,16 @@ class ParquetTable:
             batches = self._file.iter_batches(
                 ROWS, row_groups=[group], columns=[*numbers, *texts], use_threads=False
             )
-            for i, batch in enumerate(batches):
+            for i in range(self._counts[group]):
+                with reading(self._name):
+                    batch = next(batches)
                 if by_group or i % size == rank:
-                    # one by one: a whole batch would hide the columns that are pandas' index
-                    columns = {
-                        n: batch.column(n).to_pandas().to_numpy() for n in batch.schema.names
-                    }
-                    yield int(self._blocks[group]) + i, columns
+                    yield int(self._blocks[group]) + i, self._arrays(batch)
+
+    def _arrays(self, batch: Any) -> Columns:
+        # one by one: a whole batch would hide the columns that are pandas' index
+        with reading(self._name):
+            return {n: batch.column(n).to_pandas().to_numpy() for n in batch.schema.names}
 
     def place(self, block: int, row: int) -> str:
         """Return the row, counted from 1."""
@@ -149,87 +164,52 @@ class ParquetTable:
         return f"row {int(self._rows[group]) + (block - int(self._blocks[group])) * ROWS + row + 1}"
 
 
-def _hdf5(path: Path) -> Table:
-    import h5py
-
-    file = h5py.File(path, "r")
-    return ArrayTable({name: item for name, item in file.items() if isinstance(item, h5py.Dataset)})
-
-
-def _npz(path: Path) -> Table:
-    with path.open("rb") as stream:
-        archive = np.load(stream, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise ValueError("one array without a name, of numpy.save")
-        return ArrayTable({name: _array(archive, name) for name in archive.files})
-
-
-def _array(archive: Any, name: str) -> Array:
-    try:
-        array: Array = archive[name]
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise
-        raise InputError(
-            f"data.file: Python objects; got an array of them, '{name}', expected numbers or "
-            "texts. Store it with .astype(str) or .astype(float)."
-        ) from None
-    return array
-
-
-def _not_a_table(path: Path, why: str) -> InputError:
-    return InputError(
-        f"data.file: not a table; got '{path.name}' ({why.strip().rstrip('.')}), expected named "
-        "columns of numbers or texts. Correct the file."
-    )
-
-
 FORMATS: dict[str, Callable[[Path], Table]] = {
     ".csv": lambda path: TextTable(path, ","),
     ".tsv": lambda path: TextTable(path, "\t"),
-    ".npz": _npz,
+    ".npz": lambda path: ArrayTable(npz_arrays(path), path.name),
     ".parquet": ParquetTable,
-    ".h5": _hdf5,
-    ".hdf5": _hdf5,
+    ".h5": lambda path: ArrayTable(hdf5_arrays(path), path.name),
+    ".hdf5": lambda path: ArrayTable(hdf5_arrays(path), path.name),
 }
 """Ending of a file -> how it is opened. NPZ is read whole on every rank, the others in blocks."""
+PROBES: dict[str, Callable[[Path], None]] = {".h5": survives, ".hdf5": survives}
+"""Ending of a file whose library may crash -> a check in another process."""
 
 
-def open_table(path: Path) -> Table:
-    """Return the table in a file.
+def probe(path: Path) -> None:
+    """Check what one rank can check for all before a table is opened.
 
     Raises:
-        InputError: the file cannot be read, or its header is not usable.
+        InputError: the file must not be opened.
     """
-    maker = FORMATS.get(path.suffix.lower())
-    if maker is None:
+    if path.suffix.lower() not in FORMATS:
         raise InputError(
             f"data.file: unknown format; got '{path.name}', expected one of "
             f"{', '.join(FORMATS)}. Convert the file."
         )
-    try:
-        path.open("rb").close()
-        table = maker(path)
-    except UnicodeDecodeError as error:
+    if (why := unreadable(path)) is not None:
         raise InputError(
-            f"data.file: not UTF-8 text; got byte {error.object[error.start]:#04x} in the header, "
-            "expected UTF-8. Convert the file."
-        ) from None
-    except FileNotFoundError as error:
-        raise InputError(
-            f"data.file: cannot be read ({error.strerror}); got '{path}', expected a table. "
+            f"data.file: cannot be read ({why}); got '{path}', expected a table. "
             "Check the path, which is relative to the case file."
-        ) from None
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        # pyarrow's, h5py's and numpy's errors about the content are of these kinds
-        raise _not_a_table(path, str(error).splitlines()[0]) from None
-    twice = sorted({name for name in table.names if table.names.count(name) > 1})
+        )
+    if path.suffix.lower() in PROBES:
+        PROBES[path.suffix.lower()](path)
+
+
+def open_table(path: Path) -> Table:
+    """Return the table in a file that has passed ``probe``.
+
+    Raises:
+        InputError: its header is not usable.
+    """
+    with reading(path.name):
+        table = FORMATS[path.suffix.lower()](path)
+    twice = sorted(name for name, n in Counter(table.names).items() if n > 1)
     if twice:
         raise InputError(
             f"data.file: a column name twice; got '{twice[0]}', expected each once. Rename one."
         )
     if not table.names:
-        raise _not_a_table(path, "no columns")
+        raise not_a_table(path.name, "no columns")
     return table

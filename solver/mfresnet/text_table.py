@@ -18,6 +18,8 @@ from mfresnet.errors import InputError
 
 BYTES = 1 << 23
 """Bytes of a block."""
+LONGEST = 1 << 26
+"""Bytes of a line."""
 ADVICE = {
     ";": "Write it with commas, and numbers with decimal points.",
     "\t": "Name it .tsv.",
@@ -36,15 +38,20 @@ class TextTable:
         """Read the header.
 
         Raises:
-            InputError: it is no line of names.
-            UnicodeDecodeError: it is not in UTF-8.
+            InputError: it is no line of names in UTF-8.
         """
         self._path, self._separator = path, separator
         with path.open("rb") as stream:
-            first = stream.readline()
+            first = self._line(stream)
         self._start, self._end = len(first), path.stat().st_size
         self._count = -(-(self._end - self._start) // BYTES)
-        header = first.decode("utf-8-sig").rstrip("\r\n")
+        try:
+            header = first.decode("utf-8-sig").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"data.file: not UTF-8 text; got byte {error.object[error.start]:#04x} in the "
+                "header, expected UTF-8. Convert the file."
+            ) from None
         if "\0" in header:
             raise InputError(
                 "data.file: not UTF-8 text; got a zero byte in the header, expected UTF-8. "
@@ -85,8 +92,15 @@ class TextTable:
         if block == 0 or place >= self._end:
             return min(place, self._end)
         stream.seek(place - 1)
-        stream.readline()
+        self._line(stream)
         return int(stream.tell())
+
+    def _line(self, stream: Any) -> bytes:
+        """Read to the end of a line; a file without line ends would not fit into memory."""
+        line: bytes = stream.readline(LONGEST)
+        if len(line) == LONGEST and not line.endswith(b"\n"):
+            raise self._unreadable(f"a line of more than {LONGEST} bytes")
+        return line
 
     def _parse(
         self, block: int, data: bytes, numbers: Sequence[str], texts: Sequence[str]

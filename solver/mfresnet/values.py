@@ -14,8 +14,8 @@ import pandas as pd
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 
-LARGEST = 1e150
-"""Largest number whose square is one."""
+LARGEST = 1e90
+"""Largest number; what a case file says of it stays below ``models.LARGEST``."""
 MISSING = (
     "", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none",
     "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",

@@ -23,7 +23,8 @@ from mfresnet.density import Gaussian, project
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import CELLS
-from mfresnet.meshfile import FORMATS, NAMES, TENSOR, read
+from mfresnet.mesh_reader import FORMATS
+from mfresnet.meshfile import NAMES, TENSOR, read
 from mfresnet.space import Space
 from mfresnet.transport import Transport
 
@@ -83,7 +84,7 @@ def test_mesh_of_a_file_is_the_mesh(cell: str, kind: str, folder: Path) -> None:
 QUAD = [[0, 1, 2, 3]]
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "no file": (lambda folder: folder / "none.msh", "no such file"),
+    "no file": (lambda folder: folder / "none.msh", r"cannot be read \(No such file"),
     "format": (lambda folder: folder / "mesh.vtu", r"unknown format.*\.msh or \.xdmf"),
     "other cells": (
         lambda folder: write(folder / "a.msh", SQUARE, [("triangle", [[0, 1, 2]])]),
@@ -135,7 +136,15 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "no vertex": (
         lambda folder: write(folder / "a.xdmf", SQUARE[:3], [("quad", QUAD)]),
-        r"vertices that are not there; got numbers up to 3 in a\.xdmf, expected below 3\.",
+        r"vertices that are not there; got numbers from 0 to 3 in a\.xdmf, expected 0 to 2\.",
+    ),
+    "vertex twice": (
+        lambda folder: write(folder / "a.xdmf", SQUARE, [("quad", [[0, 1, 2, 2]])]),
+        "a cell that has a vertex twice; got one in",
+    ),
+    "far away": (
+        lambda folder: write(folder / "a.xdmf", [*SQUARE[:3], [0, 1e300]], [("quad", QUAD)]),
+        "coordinates that are not finite; got 1 in",
     ),
     "points only": (
         lambda folder: write(folder / "a.xdmf", SQUARE, [("vertex", [[0], [1]])]),
