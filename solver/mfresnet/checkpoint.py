@@ -17,10 +17,8 @@ from mpi4py import MPI
 
 import hashlib
 import json
-import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
@@ -28,15 +26,11 @@ from mfresnet.arrays import Array
 from mfresnet.cfl import StepsError
 from mfresnet.errors import InputError, SolveError
 from mfresnet.outcome import Functional, Oracle
-from mfresnet.parallel import maximum, together
+from mfresnet.parallel import pause, together
 
 VALUE, STEPS, FAILED, HESSIAN, LEAST = range(5)
 HEAD = 6
 """Numbers of a record before the question."""
-
-
-class Preempted(Exception):  # noqa: N818
-    """The process was asked to stop (signal USR1 or TERM); exit status 75."""
 
 
 class EvaluationLog(Oracle):
@@ -61,7 +55,6 @@ class EvaluationLog(Oracle):
         """
         self.comm, self.replayed = comm, 0
         self._records: list[Array] = []
-        self._stop = False
         self._path = directory / "evaluations.bin"
         with together(comm):
             if comm.rank == 0:
@@ -69,8 +62,6 @@ class EvaluationLog(Oracle):
         self._records = comm.bcast(self._records, root=0)
         self._next = 0
         self._last: tuple[Functional, Array] | None = None
-        for number in (signal.SIGUSR1, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
 
     def _open(self, directory: Path, key: str) -> None:
         header = directory / "log.json"
@@ -85,9 +76,6 @@ class EvaluationLog(Oracle):
                 np.concatenate([np.empty(0), *self._records]).tofile(self._path)
         else:
             header.write_text(json.dumps({"case": key}))
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop = True
 
     # ------------------------------------------------------------------ the questions
     def evaluate(self, functional: Functional, theta: Array) -> tuple[float, Array]:
@@ -114,8 +102,7 @@ class EvaluationLog(Oracle):
             Preempted: a signal has come; what was computed is in the log.
             SolveError: the log has another question at this place, or J cannot be computed.
         """
-        if maximum(self.comm, float(self._stop))[0] > 0.0:
-            raise Preempted
+        pause(self.comm)
         if self._next < len(self._records):
             record = self._records[self._next]
             of_kind = record[0] == kind or (kind == VALUE and record[0] in (STEPS, FAILED))
@@ -145,6 +132,11 @@ class EvaluationLog(Oracle):
         _count(functional, before - _counts(functional))
 
     def _compute(self, functional: Functional, theta: Array, question: Array, kind: int) -> Array:
+        """Return the record of a new answer, which the log then has.
+
+        What ends the run, as an interrupt, is no answer and leaves no record.
+        """
+        failure: SolveError | None = None
         n, before = question.size, _counts(functional)
         record = np.concatenate([[kind, 0.0, 0.0, 0.0, 0.0, n], question, np.zeros(n)])
         answers: dict[int, Callable[[], Array]] = {
@@ -157,16 +149,15 @@ class EvaluationLog(Oracle):
             else:
                 record[HEAD + n :] = answers[kind]()
         except StepsError as error:
-            record[0:2] = STEPS, error.needed
-            raise
-        except SolveError:
-            record[0] = FAILED
-            raise
-        finally:
-            record[2:5] = _counts(functional) - before
-            if self.comm.rank == 0:
-                with self._path.open("ab") as file:
-                    record.tofile(file)
+            record[0:2], failure = (STEPS, error.needed), error
+        except SolveError as error:
+            record[0], failure = FAILED, error
+        record[2:5] = _counts(functional) - before
+        if self.comm.rank == 0:
+            with self._path.open("ab") as file:
+                record.tofile(file)
+        if failure is not None:
+            raise failure
         return record
 
 

@@ -1,14 +1,25 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The two kinds of error that a user meets, and the lookup that names what is known."""
+"""The kinds of error that a user meets, exit statuses, the lookup that names what is known."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+class Exit(IntEnum):
+    """Exit statuses of the command."""
+
+    CONVERGED = 0
+    BAD_INPUT = 2
+    FAILED = 3
+    NOT_CONVERGED = 4
+    PREEMPTED = 75
 
 
 class InputError(ValueError):
@@ -25,6 +36,10 @@ class InputError(ValueError):
 
 class SolveError(RuntimeError):
     """The computation cannot go on (lost mass, non-finite values); exit status 3."""
+
+
+class Preempted(Exception):  # noqa: N818
+    """The process was asked to stop by a signal; exit status 75."""
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

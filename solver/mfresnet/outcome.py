@@ -16,6 +16,7 @@ from mfresnet.cfl import StepsError
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.hamiltonian import Hamiltonian
+from mfresnet.parallel import together
 from mfresnet.particle_functional import ParticleFunctional
 
 Functional = ReducedFunctional | ParticleFunctional
@@ -173,7 +174,8 @@ class Search:
             SolveError: J cannot be computed where the start begins.
         """
         try:
-            value, derivative = self.oracle.evaluate(self.functional, theta)
+            with together(self.functional.comm):
+                value, derivative = self.oracle.evaluate(self.functional, theta)
         except SolveError as error:
             if not np.isfinite(self.best) or self._restarts(error):
                 raise

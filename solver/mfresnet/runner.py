@@ -16,7 +16,7 @@ from mfresnet.advice import undershoots
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
-from mfresnet.errors import InputError
+from mfresnet.errors import Exit, InputError
 from mfresnet.export import (
     write_controls,
     write_history,
@@ -24,14 +24,15 @@ from mfresnet.export import (
     write_text,
 )
 from mfresnet.functional import ReducedFunctional
+from mfresnet.interrupt import keeping
 from mfresnet.measures import measure
 from mfresnet.nested import Stage, train
 from mfresnet.output import write_fields
-from mfresnet.parallel import together
+from mfresnet.parallel import pause, together
 from mfresnet.plot import draw
 from mfresnet.progress import Progress
 from mfresnet.reachability import lower_bound
-from mfresnet.report import Exit, run_report, summary
+from mfresnet.report import run_report, summary
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def run(
     Raises:
         InputError: the directory is there already, or the case does not fit the mesh.
         SolveError: the computation cannot go on.
-        Preempted: a signal has come; ``resume`` goes on.
+        Preempted: USR1 or TERM has come while it trains or writes; ``resume`` goes on.
 
     Parallel: collective.
     """
@@ -92,6 +93,15 @@ def run(
         if comm.rank == 0:
             _prepare(directory, overwrite=overwrite, resume=resume)
             write_text(directory / "case.toml", case.to_toml())
+    with keeping():
+        return _train(functional, directory, progress, start)
+
+
+def _train(
+    functional: ReducedFunctional, directory: Path, progress: Progress, start: float
+) -> RunResult:
+    """Train in a directory that is ours, and write and show what was found."""
+    case, comm = functional.case, functional.comm
     _introduce(functional, progress)
     if (bound := lower_bound(functional)) is not None:
         progress.say(f"Before training: {bound.sentence()}")
@@ -101,6 +111,7 @@ def run(
         if case.training.levels or case.training.seeds:
             progress.say(stage.sentence())
 
+    pause(comm)
     with progress:
         result, stages = train(
             functional, on_iteration=progress.iteration, oracle=log, on_stage=say_stage
@@ -124,12 +135,12 @@ def run(
     with together(comm):
         if comm.rank == 0:
             write_report(directory / "run.json", report)
-    progress.say(f"Numbers: {directory / 'run.json'}")
+    progress.result(f"Numbers: {directory / 'run.json'}")
     progress.table(summary(report))
     for kind in ("warnings", "notes"):
         for sentence in report[kind]:
-            progress.say(f"{kind.capitalize()[:-1]}: {sentence}")
-    progress.say(report["message"])
+            progress.result(f"{kind.capitalize()[:-1]}: {sentence}")
+    progress.result(report["message"])
     return RunResult(result.theta, report, directory, status)
 
 
