@@ -65,27 +65,25 @@ def execute(line: Sequence[str], patience: float) -> Ended:
         Preempted: a signal has come to this process; the other one is ended.
     """
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    process = subprocess.Popen(
-        line, env=outside(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
     done: tuple[str, str] | None = None
 
     def kill() -> None:
         # its children too, which may hold the pipes
         os.killpg(process.pid, 9)
 
-    try:
-        with ended_by(kill):
+    with subprocess.Popen(
+        line, env=outside(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process, ended_by(kill):  # fmt: skip
+        try:
             while done is None and time.perf_counter() < start + patience:
                 leave_if_asked()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     done = process.communicate(timeout=min(SLICE, patience))
-    finally:
-        if process.poll() is None:
-            kill()
-            process.wait()
-    status, (output, errors) = process.returncode, done or process.communicate()
+        finally:
+            if process.poll() is None:
+                kill()
+        status, (output, errors) = process.returncode, done or process.communicate()
     if done is None:
         status, errors = KILLED, f"{errors}\nEnded after {patience:g} s."
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -72,16 +72,15 @@ def listening(numbers: Sequence[signal.Signals] = COMMAND) -> Iterator[None]:
 @contextmanager
 def keeping() -> Iterator[None]:
     """Only note signals inside the block; outside of the command listen to TERM and USR1 there."""
-    if not _listeners:
-        with listening(LIBRARY), keeping():
+    with ExitStack() as stack:
+        if not _listeners:
+            stack.enter_context(listening(LIBRARY))
+        listener = _listeners[-1] if _listeners else _Listener()
+        before, listener.keeps = listener.keeps, True
+        try:
             yield
-        return
-    listener = _listeners[-1]
-    before, listener.keeps = listener.keeps, True
-    try:
-        yield
-    finally:
-        listener.keeps = before
+        finally:
+            listener.keeps = before
 
 
 def asked() -> bool:
