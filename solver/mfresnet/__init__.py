@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
 # MPI is imported.
 os.environ.setdefault("OMPI_MCA_topo", "basic")
+# PT-Scotch with several threads cuts one mesh in about forty in another way than before.
+os.environ.setdefault("SCOTCH_PTHREAD_NUMBER", "1")
 
 __version__ = "0.1.0"
 __all__ = [

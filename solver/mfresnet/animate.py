@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.interrupt import leave_if_asked
 from mfresnet.losses import LOSSES
 from mfresnet.palette import COLOURS, blend, shown
 from mfresnet.parallel import together
@@ -51,6 +52,7 @@ def _save(
         axes.plot(*at, "P", color=COLOURS[k], mec="black", ms=10)
 
     def update(i: int) -> list[Artist]:
+        leave_if_asked()
         title.set_text(f"depth t = {times[i]:.2f}")
         show(fields[i])
         return []

@@ -205,9 +205,9 @@ def half_step(functional: ReducedFunctional, theta: Array) -> list[Check]:
         functional.set_steps(2 * steps)
         value = functional.loss(theta)
     except InputError as error:
-        return [_left_out(name, error)]
-    finally:
         functional.set_steps(steps)
+        return [_left_out(name, error)]
+    functional.set_steps(steps)
     text = "The time step is too long. Raise time.steps_per_layer or time.order."
     return [_changed(name, functional, theta, value, text)]
 

@@ -22,10 +22,8 @@ from mpi4py import MPI
 
 import hashlib
 import re
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
@@ -33,7 +31,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError, StepsError
 from mfresnet.files import write_atomically
 from mfresnet.outcome import Oracle
-from mfresnet.parallel import maximum, together
+from mfresnet.parallel import pause, together
 from mfresnet.result import Functional
 
 VALUE, STEPS, FAILED, HESSIAN, LEAST = range(5)
@@ -49,10 +47,6 @@ DIFFERS = (
     "--resume: this run differs from the one that wrote the checkpoint (another version of a "
     "library, other samples or other options). Use --overwrite to start anew."
 )
-
-
-class Preempted(Exception):  # noqa: N818
-    """The process was asked to stop (signal USR1 or TERM); exit status 75."""
 
 
 class EvaluationLog(Oracle):
@@ -77,7 +71,6 @@ class EvaluationLog(Oracle):
         """
         self.comm, self.replayed = comm, 0
         self._records: list[Array] = []
-        self._stop = False
         self._path = directory / "evaluations.bin"
         with together(comm):
             if comm.rank == 0:
@@ -85,8 +78,6 @@ class EvaluationLog(Oracle):
         self._records = comm.bcast(self._records, root=0)
         self._next = 0
         self._last: tuple[Functional, Array, float] | None = None
-        for number in (signal.SIGUSR1, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
 
     def _open(self, line: bytes) -> None:
         """Read the records that are there, or begin a file."""
@@ -100,9 +91,6 @@ class EvaluationLog(Oracle):
         for record, seal, end in _records(self._path, data, self._seal, self._end):
             self._records.append(record)
             self._seal, self._end = seal, end
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop = True
 
     # ------------------------------------------------------------------ the questions
     def evaluate(self, functional: Functional, theta: Array) -> tuple[float, Array]:
@@ -130,8 +118,7 @@ class EvaluationLog(Oracle):
             InputError: the log has another question at this place.
             SolveError: J cannot be computed.
         """
-        if maximum(self.comm, float(self._stop))[0] > 0.0:
-            raise Preempted
+        pause(self.comm)
         if self._next < len(self._records):
             record = self._records[self._next]
             of_kind = record[0] == kind or (kind == VALUE and record[0] in (STEPS, FAILED))

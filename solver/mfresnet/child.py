@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -12,7 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mfresnet.interrupt import ended_by, leave_if_asked
+
 MPI_VARIABLES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_")
+SLICE = 0.1
+"""Seconds between two looks for a signal."""
 KILLED = 124
 """Status of a process that had no time left."""
 
@@ -55,24 +60,32 @@ def execute(line: Sequence[str], patience: float) -> Ended:
     Args:
         line: the command and its arguments.
         patience: seconds after which it is ended.
+
+    Raises:
+        Preempted: a signal has come to this process; the other one is ended.
     """
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    process = subprocess.Popen(
-        line, env=outside(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        output, errors = process.communicate(timeout=patience)
-        status = process.returncode
-    except subprocess.TimeoutExpired:
+    done: tuple[str, str] | None = None
+
+    def kill() -> None:
         # its children too, which may hold the pipes
         os.killpg(process.pid, 9)
-        output, errors = process.communicate()
+
+    with subprocess.Popen(
+        line, env=outside(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process, ended_by(kill):  # fmt: skip
+        try:
+            while done is None and time.perf_counter() < start + patience:
+                leave_if_asked()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    done = process.communicate(timeout=min(SLICE, patience))
+        finally:
+            if process.poll() is None:
+                kill()
+        status, (output, errors) = process.returncode, done or process.communicate()
+    if done is None:
         status, errors = KILLED, f"{errors}\nEnded after {patience:g} s."
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, 9)
-            process.wait()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cores = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Ended(status, output, errors, time.perf_counter() - start, cores)

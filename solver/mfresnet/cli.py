@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from mfresnet import __version__
-from mfresnet.errors import InputError, lookup
+from mfresnet.errors import Exit, InputError, lookup
 
 app = typer.Typer(
     add_completion=False,
@@ -113,7 +113,6 @@ def verify(
     from mfresnet.findings import as_data, passed, table
     from mfresnet.functional import ReducedFunctional
     from mfresnet.parallel import together
-    from mfresnet.report import Exit
 
     comm = MPI.COMM_WORLD
     if target.is_dir() and settings:

@@ -92,6 +92,7 @@ class DualDistance:
         comm, known = self._space.comm, self._known
         same = known is not None and np.array_equal(known, f)
         if total(comm, float(same))[0] < comm.size:
+            self._known = None  # until both are new: an interrupt may come in between
             self._kept = np.array([self._solve(row) for row in f - self._g])
             self._known = f.copy()
         return self._kept

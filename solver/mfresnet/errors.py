@@ -1,12 +1,13 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The kinds of error that a user meets, and the lookup that names what is known."""
+"""The kinds of error that a user meets, exit statuses, the lookup that names what is known."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,6 +29,16 @@ def _cut(text: str, most: int) -> str:
     half = most // 2 - 30
     whole = len(text) <= most
     return text if whole else f"{text[:half]}... ({len(text)} letters) ...{text[-half:]}"
+
+
+class Exit(IntEnum):
+    """Exit statuses of the command."""
+
+    CONVERGED = 0
+    BAD_INPUT = 2
+    FAILED = 3
+    NOT_CONVERGED = 4
+    PREEMPTED = 75
 
 
 class InputError(ValueError):
@@ -63,6 +74,10 @@ class StepsError(SolveError):
             f"time.steps_per_layer: too few for the velocity; got {steps}, expected at least "
             f"{needed}. Raise it, or omit it to have it chosen."
         )
+
+
+class Preempted(Exception):  # noqa: N818
+    """The process was asked to stop by a signal; exit status 75."""
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

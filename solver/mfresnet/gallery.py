@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mfresnet.child import Ended, execute
-from mfresnet.errors import InputError, unknown
+from mfresnet.errors import Exit, InputError, unknown
 from mfresnet.files import write_text
 from mfresnet.findings import Check
 from mfresnet.page import Exhibit, render
-from mfresnet.report import Exit, summary
+from mfresnet.report import summary
 from mfresnet.study import first_sentence
 
 PATIENCE = 1200.0

@@ -12,6 +12,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError, StepsError
+from mfresnet.parallel import together
 from mfresnet.result import PATIENCE, ROUNDING, Functional, Iteration, OptimiseResult, Status
 
 CLOSE = 4
@@ -89,7 +90,8 @@ class Search:
             SolveError: J cannot be computed where the start begins.
         """
         try:
-            value, derivative = self.oracle.evaluate(self.functional, theta)
+            with together(self.functional.comm):
+                value, derivative = self.oracle.evaluate(self.functional, theta)
         except SolveError as error:
             if not np.isfinite(self.best) or self._restarts(error):
                 raise

@@ -9,9 +9,8 @@ holds all fields over the space-depth plane.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -143,24 +142,21 @@ def _opened(
 
     Parallel: collective.
     """
+    files = []
+    for form, of_form in zip(formats, functions, strict=True):
+        with _on_disk(functional, stem.parent):
+            files.append(form.open(stem, of_form))
 
-    def close(file: Any) -> None:
+    def write(t: float) -> None:
+        for file in files:
+            with _on_disk(functional, stem.parent):
+                file.write(t)
+
+    yield write
+    # not after an error: closing is collective, and the error may be that of one rank
+    for file in files:
         with _on_disk(functional, stem.parent):
             file.close()
-
-    with ExitStack() as stack:
-        files = []
-        for form, of_form in zip(formats, functions, strict=True):
-            with _on_disk(functional, stem.parent):
-                files.append(form.open(stem, of_form))
-            stack.callback(close, files[-1])
-
-        def write(t: float) -> None:
-            for file in files:
-                with _on_disk(functional, stem.parent):
-                    file.write(t)
-
-        yield write
 
 
 def depths(functional: ReducedFunctional) -> Array:

@@ -6,17 +6,24 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfresnet.arrays import Array
-from mfresnet.errors import InputError, SolveError
+from mfresnet.ending import Failure, describe
+from mfresnet.errors import Exit, InputError, Preempted, SolveError
+from mfresnet.interrupt import KEPT, asked
 
 T = TypeVar("T")
+PATIENCE, STAGGER = 5.0, 0.5
+"""Seconds that a failed rank waits for the others before it ends them; more for each rank."""
 
 
 def total(comm: MPI.Intracomm, values: Any) -> NDArray[np.float64]:
@@ -45,9 +52,13 @@ def maximum(comm: MPI.Intracomm, values: Any) -> NDArray[np.float64]:
 
 @contextmanager
 def together(comm: MPI.Intracomm) -> Iterator[None]:
-    """Raise an error of any rank on all ranks when the block ends.
+    """Raise an error of any rank on all ranks when the block ends; a signal is Preempted.
 
-    The block must not hold a collective call that a failing rank would miss.
+    Where the ranks have errors of several kinds, it is that of the most serious kind on all. A rank
+    that fails while the others wait for it inside the block ends all of them, see ``meet``.
+
+    Raises:
+        Failure: on the other ranks, for an error that is no mistake of the user.
 
     Parallel: collective on leaving the block.
     """
@@ -56,13 +67,59 @@ def together(comm: MPI.Intracomm) -> Iterator[None]:
         yield
     except Exception as caught:
         error = caught
-    found = comm.allgather(None if error is None else (isinstance(error, InputError), str(error)))
-    if error is not None:
+    meet(comm, error)
+    found = comm.allgather(_told(error))
+    worst = max((told for told in found if told is not None), key=itemgetter(0), default=None)
+    if worst is None:
+        return
+    kind, status, text = worst
+    if error is not None and _kind(error) == kind:
         raise error
-    for other in found:
-        if other is not None:
-            is_input, text = other
-            raise InputError(text) if is_input else SolveError(text)
+    raise Failure(status, text) if KINDS[kind] is Exception else KINDS[kind](text)
+
+
+KINDS: tuple[type[Exception], ...] = (InputError, SolveError, Preempted, Exception)
+"""From what a user can mend to what nobody has thought of."""
+
+
+def _kind(error: Exception) -> int:
+    return next(i for i, kind in enumerate(KINDS) if isinstance(error, kind))
+
+
+def _told(error: Exception | None) -> tuple[int, int, str] | None:
+    """Return what the other ranks need to know."""
+    if error is not None:
+        return _kind(error), *describe(error)
+    return (KINDS.index(Preempted), Exit.PREEMPTED, KEPT) if asked() else None
+
+
+def meet(comm: MPI.Intracomm, error: BaseException | None) -> None:
+    """Wait for the others; with an error only so long as they can be on their way.
+
+    Ranks that wait for this one in another call will never come. Then it ends all, with its text.
+
+    Parallel: collective.
+    """
+    if comm.size == 1:
+        return
+    request = comm.Ibarrier()
+    if error is None:
+        request.Wait()
+        return
+    # the first of several failed ranks speaks for all
+    end = time.monotonic() + PATIENCE + min(comm.rank, 10) * STAGGER
+    while not request.Test():
+        if time.monotonic() > end:
+            status, text = describe(error)
+            print(text, file=sys.stderr, flush=True)
+            MPI.COMM_WORLD.Abort(status)
+        time.sleep(0.002)
+
+
+def pause(comm: MPI.Intracomm) -> None:
+    """Raise Preempted on all ranks when a signal has come to any. Parallel: collective."""
+    if maximum(comm, float(asked()))[0] > 0.0:
+        raise Preempted(KEPT)
 
 
 def collect(comm: MPI.Intracomm, array: Array) -> Array:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from mfresnet.animate import animate
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.interrupt import leave_if_asked
 from mfresnet.losses import LOSSES
 from mfresnet.output import depths
 from mfresnet.palette import COLOURS, shown
@@ -51,6 +52,7 @@ def draw(
         draw_space(functional, theta, directory / "density.png")
     with together(functional.comm):
         for name, figure in figures.items():
+            leave_if_asked()
             figure.savefig(directory / f"{name}.png")
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""What a run says while it runs, on rank 0: a live line in a terminal, plain lines elsewhere."""
+"""What a run says on rank 0: on stderr while it runs, live in a terminal; its results on stdout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _cells(row: Iteration) -> tuple[str, ...]:
 
 
 class Progress:
-    """Shows sentences and iterations on stderr; silent on every rank but 0."""
+    """Shows what happens on stderr and results on stdout; silent on every rank but 0."""
 
     def __init__(self, rank: int) -> None:
         """Decide by stderr: rank 0's stdout looks like a terminal even when it is piped."""
@@ -39,15 +39,20 @@ class Progress:
         self._started = False
 
     def say(self, sentence: str) -> None:
-        """Show one line, ``shortened``."""
+        """Show one line of what happens, ``shortened``."""
         if self._active:
             print(shortened(sentence), file=sys.stderr, flush=True)
 
+    def result(self, sentence: str) -> None:
+        """Write one line of what was found."""
+        if self._active:
+            print(sentence, flush=True)
+
     def table(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Show names and values in two columns."""
+        """Write names and values of what was found in two columns."""
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            self.say(f"  {name:<{width}}  {value}")
+            self.result(f"  {name:<{width}}  {value}")
 
     def iteration(self, row: Iteration) -> None:
         """Show an iteration."""

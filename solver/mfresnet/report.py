@@ -4,26 +4,16 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from mfresnet.advice import damping, drift, notes, warnings
+from mfresnet.errors import Exit
 from mfresnet.export import versions
 from mfresnet.functional import ReducedFunctional
 from mfresnet.memory import peak
 from mfresnet.result import OptimiseResult
-
-
-class Exit(IntEnum):
-    """Exit statuses of the command."""
-
-    CONVERGED = 0
-    BAD_INPUT = 2
-    FAILED = 3
-    NOT_CONVERGED = 4
-    PREEMPTED = 75
 
 
 def run_report(

@@ -17,17 +17,18 @@ from mfresnet.advice import undershoots
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
-from mfresnet.errors import InputError, SolveError
+from mfresnet.errors import Exit, InputError, SolveError
 from mfresnet.export import MARK, own, write_controls, write_history, write_report
 from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional
+from mfresnet.interrupt import keeping
 from mfresnet.measures import measure
 from mfresnet.nested import Stage, train
-from mfresnet.optimise import OptimiseResult
-from mfresnet.parallel import together
+from mfresnet.parallel import pause, together
 from mfresnet.progress import Progress
 from mfresnet.reachability import lower_bound
-from mfresnet.report import Exit, run_report, summary
+from mfresnet.report import run_report, summary
+from mfresnet.result import OptimiseResult
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def run(
     Raises:
         InputError: the directory is there already, or the case does not fit the mesh.
         SolveError: the computation cannot go on.
-        Preempted: a signal has come; ``resume`` goes on.
+        Preempted: USR1 or TERM has come while it trains or writes; ``resume`` goes on.
 
     Parallel: collective.
     """
@@ -95,7 +96,8 @@ def run(
             if comm.rank == 0:
                 _prepare(directory, overwrite=overwrite, resume=resume)
         log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
-        return _train(functional, directory, log, progress, start)
+        with keeping():
+            return _train(functional, directory, log, progress, start)
 
 
 def _train(
@@ -118,6 +120,7 @@ def _train(
         if case.training.levels or case.training.seeds:
             progress.say(stage.sentence())
 
+    pause(comm)
     with progress:
         result, stages = train(
             functional, on_iteration=progress.iteration, oracle=log, on_stage=say_stage
@@ -141,12 +144,12 @@ def _train(
     report["warnings"] += _show(functional, result, directory, progress)
     report["seconds"] = time.perf_counter() - start
     report["warnings"] += _attempt(comm, "run.json", directory, write)
-    progress.say(f"Numbers: {directory / 'run.json'}")
+    progress.result(f"Numbers: {directory / 'run.json'}")
     progress.table(summary(report))
     for kind in ("warnings", "notes"):
         for sentence in report[kind]:
-            progress.say(f"{kind.capitalize()[:-1]}: {sentence}")
-    progress.say(report["message"])
+            progress.result(f"{kind.capitalize()[:-1]}: {sentence}")
+    progress.result(report["message"])
     return RunResult(result.theta, report, directory, status)
 
 

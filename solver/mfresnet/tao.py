@@ -18,6 +18,7 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.outcome import Method, Search
+from mfresnet.parallel import together
 from mfresnet.result import OptimiseResult, Status
 
 LOWEST = 1e200
@@ -68,7 +69,8 @@ class _Driver:
     """TAO with its vectors, and the callbacks.
 
     No exception leaves a callback: PETSc runs code between the place where Python's error is set
-    and the place where it is read, and a garbage collection there ends in a crash.
+    and the place where it is read, and a garbage collection there ends in a crash. So every rank
+    has to know of an error of any: one that went on alone would wait in TAO for ever.
     """
 
     def __init__(self, search: Search) -> None:
@@ -185,7 +187,8 @@ class _Driver:
         if self.error is None:
             try:
                 oracle, functional = self.search.oracle, self.search.functional
-                action = oracle.hessian_action(functional, self._at, h / self.scale)
+                with together(self.comm):
+                    action = oracle.hessian_action(functional, self._at, h / self.scale)
             except BaseException as error:
                 self._end(error)
             else:
@@ -198,7 +201,8 @@ class _Driver:
             return
         iteration, value, norm, *_ = tao.getSolutionStatus()
         try:
-            self.search.record(iteration, value, norm)
+            with together(self.comm):
+                self.search.record(iteration, value, norm)
         except BaseException as error:
             self._end(error)
         if self.error is not None:
