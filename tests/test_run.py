@@ -22,7 +22,7 @@ from commands import command, execute, outside
 from helpers import make_data_case
 from mfresnet.case import Case, load
 from mfresnet.errors import InputError
-from mfresnet.export import write_atomically
+from mfresnet.files import write_atomically
 from mfresnet.functional import ReducedFunctional
 from mfresnet.population import populate
 

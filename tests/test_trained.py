@@ -18,12 +18,13 @@ from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import trained_network
 from mfresnet.loading import load_network
 from mfresnet.measures import calibration_error, measure, quality
 from mfresnet.particles import flow
 from mfresnet.runner import run
 from mfresnet.schemes import SCHEMES
-from mfresnet.trained import TrainedNetwork, trained_network
+from mfresnet.trained import TrainedNetwork
 
 RNG = np.random.default_rng(12)
 

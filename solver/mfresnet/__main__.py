@@ -21,11 +21,9 @@ def main() -> None:
         cut = arguments.index("--")
         arguments, petsc_options = arguments[:cut], arguments[cut + 1 :]
 
-    import petsc4py
-
     import mfresnet  # noqa: F401  # sets up MPI
 
-    petsc4py.init([sys.argv[0], "-no_signal_handler", *petsc_options])
+    _start_petsc(["-no_signal_handler", *petsc_options])
     # as of any command, where "| head" has read enough
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from mpi4py import MPI
@@ -45,14 +43,21 @@ def main() -> None:
     sys.exit(max(status for status, _ in outcomes))
 
 
+def _start_petsc(options: list[str]) -> None:
+    """Give PETSc its options; a trained network is applied where there is none, too."""
+    try:
+        import petsc4py
+    except ModuleNotFoundError:
+        return
+    petsc4py.init([sys.argv[0], *options])
+
+
 def _outcome(arguments: list[str]) -> tuple[int, str]:
     """Return the exit status and the message of the command line on this rank."""
     import click
 
-    from mfresnet.checkpoint import Preempted
     from mfresnet.cli import app
-    from mfresnet.errors import InputError, SolveError
-    from mfresnet.report import Exit
+    from mfresnet.errors import Exit, InputError, Preempted, SolveError
 
     try:
         status = app(arguments or ["--help"], prog_name="mfresnet", standalone_mode=False)

@@ -27,6 +27,7 @@ from mfresnet.data import DataSection
 from mfresnet.density import Density
 from mfresnet.errors import InputError
 from mfresnet.expression import boxed
+from mfresnet.files import FileError, read_bytes
 from mfresnet.losses import LOSSES, TASKS, loss_section
 from mfresnet.mesh import CELLS
 from mfresnet.models import Chosen, Model, Name
@@ -240,10 +241,10 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Case:
         InputError: with all mistakes of the file at once.
     """
     try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
+        data = tomllib.loads(read_bytes(Path(path)).decode())
+    except FileError as error:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); expected a case file. Check the path."
+            f"{path}: cannot be read ({error}); expected a case file. Check the path."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a TOML file; {error}. Correct this line.") from None

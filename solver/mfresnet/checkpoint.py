@@ -26,17 +26,13 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.cfl import StepsError
-from mfresnet.errors import InputError, SolveError
+from mfresnet.errors import InputError, Preempted, SolveError
 from mfresnet.outcome import Functional, Oracle
 from mfresnet.parallel import maximum, together
 
 VALUE, STEPS, FAILED, HESSIAN, LEAST = range(5)
 HEAD = 6
 """Numbers of a record before the question."""
-
-
-class Preempted(Exception):  # noqa: N818
-    """The process was asked to stop (signal USR1 or TERM); exit status 75."""
 
 
 class EvaluationLog(Oracle):

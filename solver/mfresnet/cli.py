@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from mfresnet import __version__
-from mfresnet.errors import InputError, lookup
+from mfresnet.errors import Exit, InputError, lookup
 
 app = typer.Typer(
     add_completion=False,
@@ -108,24 +108,27 @@ def verify(
     """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
     from mfresnet.case import load
     from mfresnet.certificate import certify
-    from mfresnet.export import add_certificate, read_theta
+    from mfresnet.export import read_theta
     from mfresnet.findings import as_data, passed, table
     from mfresnet.functional import ReducedFunctional
     from mfresnet.parallel import together
-    from mfresnet.report import Exit
+    from mfresnet.run_json import Certificate, read_report
 
     comm = MPI.COMM_WORLD
     if target.is_dir() and settings:
         raise InputError(f"--set: not for a run; got {target}. Give a case file or omit --set.")
     case = load(target / "case.toml" if target.is_dir() else target, settings or ())
-    functional = ReducedFunctional(case, comm)
-    theta = read_theta(target, functional.controls) if target.is_dir() else None
-    checks = certify(functional, theta)
-    say(json.dumps(as_data(checks), indent=2) if as_json else table(checks))
+    functional, theta, report = ReducedFunctional(case, comm), None, None
     if target.is_dir():
         with together(comm):
+            theta, report = read_theta(target, functional.controls), read_report(target)
+    checks = certify(functional, theta)
+    say(json.dumps(as_data(checks), indent=2) if as_json else table(checks))
+    if report is not None:
+        certificate = Certificate(passed=passed(checks), checks=checks)
+        with together(comm):
             if comm.rank == 0:
-                add_certificate(target, as_data(checks))
+                report.with_(certificate=certificate).write(target)
     return int(Exit.CONVERGED if passed(checks) else Exit.FAILED)
 
 

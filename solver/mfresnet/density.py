@@ -9,7 +9,7 @@ In 1-D plain numbers are accepted for vectors and matrices. A new kind is one cl
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -22,7 +22,9 @@ from mfresnet.errors import InputError
 from mfresnet.expression import Expression
 from mfresnet.models import FiniteFloat, Model, Vector
 from mfresnet.parallel import together, total
-from mfresnet.space import Space
+
+if TYPE_CHECKING:
+    from mfresnet.space import Space
 
 REACH = 6.0
 """Standard deviations after which a Gaussian counts as zero."""

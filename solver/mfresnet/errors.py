@@ -1,11 +1,12 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The two kinds of error that a user meets, and the lookup that names what is known."""
+"""The kinds of error that a user meets, exit statuses, the lookup that names what is known."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,6 +22,20 @@ class InputError(ValueError):
     def __init__(self, messages: str | Sequence[str]) -> None:
         self.messages = [messages] if isinstance(messages, str) else list(messages)
         super().__init__("\n".join(self.messages))
+
+
+class Exit(IntEnum):
+    """Exit statuses of the command."""
+
+    CONVERGED = 0
+    BAD_INPUT = 2
+    FAILED = 3
+    NOT_CONVERGED = 4
+    PREEMPTED = 75
+
+
+class Preempted(Exception):  # noqa: N818
+    """The process was asked to stop (signal USR1 or TERM); exit status 75."""
 
 
 class SolveError(RuntimeError):

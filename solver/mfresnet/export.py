@@ -7,53 +7,35 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, get_type_hints
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, TypeAdapter
 
+from mfresnet.archive import read_arrays, write_arrays
 from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
 from mfresnet.errors import InputError
+from mfresnet.files import FileError, read_text, write_text
 from mfresnet.optimise import Iteration
 
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file so that it is either there in full or not at all.
-
-    Args:
-        path: the file.
-        write: gets a binary stream.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    write_atomically(path, lambda stream: stream.write(text.encode()))
+COLUMNS = [field.name for field in fields(Iteration)]
+ROWS = TypeAdapter(Annotated[list[Iteration], Field(min_length=1)])
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Write run.json; numbers keep all their digits."""
+    """Write a report as JSON; numbers keep all their digits."""
     write_text(path, json.dumps(report, indent=2) + "\n")
 
 
 def write_history(path: Path, history: Sequence[Iteration]) -> None:
     """Write history.csv, one row an iteration."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(Iteration)], lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in history)
     write_text(path, text.getvalue())
@@ -65,22 +47,28 @@ def read_history(path: Path) -> list[Iteration]:
     Raises:
         InputError: the file is not there or not whole.
     """
-    kinds = get_type_hints(Iteration)
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-        return [Iteration(**{name: kinds[name](row[name]) for name in kinds}) for row in rows]
-    except (OSError, KeyError, ValueError):
-        raise InputError(
-            f"{path}: cannot be read, expected the history of a finished run. Run the case first."
-        ) from None
+        names, *rows = csv.reader(io.StringIO(read_text(path), newline=""))
+        if names != COLUMNS:
+            raise FileError("its columns are others")
+        return ROWS.validate_python([dict(zip(names, row, strict=True)) for row in rows])
+    except (FileError, csv.Error, ValueError) as error:
+        raise _unusable(path, "history", error) from None
+
+
+def _unusable(path: Path, what: str, error: Exception) -> InputError:
+    """Return the sentence for a file of a run directory that is missing, damaged or another one."""
+    reason = f" ({error})" if isinstance(error, FileError) else ""
+    return InputError(
+        f"{path}: cannot be read{reason}, expected the {what} of a finished run. Run the case "
+        "again."
+    )
 
 
 def write_controls(path: Path, controls: ControlSpace, theta: Array) -> None:
     """Write controls.npz: theta, t (start of every layer), and every parameter by its name."""
-    arrays: dict[str, Any] = {"theta": theta, **controls.from_vector(theta).values}
-    arrays["t"] = np.arange(controls.layers) * controls.layer_time
-    write_atomically(path, lambda stream: np.savez(stream, **arrays))
+    times = np.arange(controls.layers) * controls.layer_time
+    write_arrays(path, {"theta": theta, **controls.from_vector(theta).values, "t": times})
 
 
 def read_theta(directory: Path, controls: ControlSpace) -> Array:
@@ -91,30 +79,17 @@ def read_theta(directory: Path, controls: ControlSpace) -> Array:
     """
     path = directory / "controls.npz"
     try:
-        with np.load(path) as file:
-            theta: Array = file["theta"]
-    except (OSError, KeyError, ValueError):
-        raise InputError(
-            f"{path}: cannot be read, expected the controls of a finished run. Run the case first."
-        ) from None
+        theta = read_arrays(path).get("theta", np.empty(0))
+        if theta.dtype != float or not np.isfinite(theta).all():
+            raise FileError(f"numbers of the type {theta.dtype}, or not finite")
+    except FileError as error:
+        raise _unusable(path, "controls", error) from None
     if theta.shape != (controls.size,):
         raise InputError(
             f"{path}: of another case; got {theta.size} controls, expected {controls.size}. Run "
             "the case again."
         )
     return theta
-
-
-def add_certificate(directory: Path, certificate: dict[str, Any]) -> None:
-    """Put a certificate into run.json."""
-    path = directory / "run.json"
-    try:
-        report = json.loads(path.read_text())
-    except (OSError, ValueError):
-        raise InputError(
-            f"{path}: cannot be read, expected the report of a finished run. Run the case first."
-        ) from None
-    write_report(path, report | {"certificate": certificate})
 
 
 def versions() -> dict[str, str]:

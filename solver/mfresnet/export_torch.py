@@ -15,7 +15,7 @@ from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.errors import InputError
-from mfresnet.export import write_atomically, write_text
+from mfresnet.files import write_atomically, write_text
 from mfresnet.sampling import steered_by
 from mfresnet.schemes import SCHEMES
 from mfresnet.torch_weights import torch_or_refuse

@@ -4,22 +4,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from mfresnet.errors import InputError, lookup
-from mfresnet.export import write_atomically
 from mfresnet.export_torch import write_torch
+from mfresnet.files import check_writable, write_atomically
+from mfresnet.loading import save_network
 from mfresnet.trained import TrainedNetwork
 
 
 def _write_npz(network: TrainedNetwork, path: Path) -> list[Path]:
-    arrays: dict[str, Any] = network.to_arrays()
-    write_atomically(path, lambda stream: np.savez(stream, **arrays))
+    save_network(network, path)
     return [path]
 
 
@@ -60,16 +56,3 @@ def export(network: TrainedNetwork, to: str, path: Path) -> list[Path]:
     write = lookup(EXPORTERS, to, "--to")
     check_writable(path, "FILE")
     return write(network, path)
-
-
-def check_writable(path: Path, where: str) -> None:
-    """Refuse a file that cannot be written.
-
-    Raises:
-        InputError: its directory is not there, or it is a directory itself.
-    """
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(
-            f"{where}: cannot be written; got {path}, expected a file in a directory that exists. "
-            "Choose another one."
-        )

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import trained_network
 from mfresnet.palette import COLOURS, light
-from mfresnet.trained import trained_network
 
 PIXELS = 300
 PATHS = 60

@@ -17,7 +17,7 @@ import numpy as np
 from mfresnet import heads
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
-from mfresnet.export import write_atomically
+from mfresnet.files import write_atomically
 from mfresnet.parallel import ordered, together
 from mfresnet.sampling import log_density, steered_by
 from mfresnet.tables import Table, open_table

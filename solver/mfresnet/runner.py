@@ -8,30 +8,29 @@ from mpi4py import MPI
 
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mfresnet.advice import undershoots
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
-from mfresnet.errors import InputError
-from mfresnet.export import (
-    write_controls,
-    write_history,
-    write_report,
-    write_text,
-)
+from mfresnet.errors import Exit, InputError
+from mfresnet.export import write_controls, write_history
+from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional
-from mfresnet.measures import measure
+from mfresnet.handover import trained_network
+from mfresnet.loading import NAME as NETWORK
+from mfresnet.loading import save_network
 from mfresnet.nested import Stage, train
 from mfresnet.output import write_fields
 from mfresnet.parallel import together
 from mfresnet.plot import draw
 from mfresnet.progress import Progress
 from mfresnet.reachability import lower_bound
-from mfresnet.report import Exit, run_report, summary
+from mfresnet.report import run_report, summary
+from mfresnet.run_json import NAME as REPORT
+from mfresnet.run_json import RunReport
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class RunResult:
     """
 
     theta: Array
-    report: dict[str, Any]
+    report: RunReport
     directory: Path
     exit: Exit
 
@@ -105,31 +104,28 @@ def run(
         result, stages = train(
             functional, on_iteration=progress.iteration, oracle=log, on_stage=say_stage
         )
-    report, status = run_report(functional, result, time.perf_counter() - start)
-    if len(stages) > 1:
-        report["stages"] = [asdict(stage) for stage in stages]
-    report["metrics"] = measure(functional, result.theta)
-    report["lower_bound"] = bound and bound.as_data(report["objective"]["loss"])
+    report, status = run_report(functional, result, stages, bound, start)
     with together(comm):
         if comm.rank == 0:
             write_history(directory / "history.csv", result.history)
             write_controls(directory / "controls.npz", functional.controls, result.theta)
+            save_network(trained_network(functional, result.theta), directory / NETWORK)
     if endings := case.output.endings():
         progress.say(f"Fields for ParaView: {directory / 'fields'}")
         write_fields(functional, result.theta, directory / "fields", endings)
     if case.output.pictures:
         progress.say(f"Pictures: {directory / 'pictures'}")
         draw(functional, result.theta, result.history, directory / "pictures")
-    report["seconds"] = time.perf_counter() - start
+    report = report.with_(seconds=time.perf_counter() - start)
     with together(comm):
         if comm.rank == 0:
-            write_report(directory / "run.json", report)
-    progress.say(f"Numbers: {directory / 'run.json'}")
+            report.write(directory)
+    progress.say(f"Numbers: {directory / REPORT}")
     progress.table(summary(report))
-    for kind in ("warnings", "notes"):
-        for sentence in report[kind]:
-            progress.say(f"{kind.capitalize()[:-1]}: {sentence}")
-    progress.say(report["message"])
+    for kind, sentences in (("Warning", report.warnings), ("Note", report.notes)):
+        for sentence in sentences:
+            progress.say(f"{kind}: {sentence}")
+    progress.say(report.message)
     return RunResult(result.theta, report, directory, status)
 
 
@@ -143,7 +139,7 @@ def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
                 "a new directory or an earlier run. Choose another one."
             )
         if overwrite:
-            for name in ("case.toml", "run.json", "history.csv", "controls.npz"):
+            for name in ("case.toml", REPORT, "history.csv", "controls.npz", NETWORK):
                 (directory / name).unlink(missing_ok=True)
             for name in ("fields", "pictures", "checkpoint"):
                 shutil.rmtree(directory / name, ignore_errors=True)

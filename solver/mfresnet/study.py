@@ -39,7 +39,8 @@ from rich.table import Table
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
-from mfresnet.export import write_atomically, write_report, write_text
+from mfresnet.export import write_report
+from mfresnet.files import write_atomically, write_text
 from mfresnet.findings import Check, passed
 from mfresnet.parallel import together
 

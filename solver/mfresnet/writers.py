@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mfresnet.errors import InputError
-from mfresnet.export import write_atomically
-from mfresnet.exporters import check_writable
+from mfresnet.files import check_writable, write_atomically
 
 
 class TextWriter:
