@@ -225,9 +225,7 @@ def test_initial_controls_of_other_types_or_shapes(
 
 
 @pytest.mark.parametrize("name", ["network.npz", "controls.npz", "initial.pt"])
-def test_archive_that_expands(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_archive_that_expands(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file that says that it is large; and one with an array larger than its bytes."""
     path, read = tmp_path / name, FILES[name][1]
     stream = io.BytesIO()

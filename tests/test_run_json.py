@@ -50,9 +50,12 @@ def test_what_is_written_is_read_again(directory: Path, tmp_path: Path) -> None:
     assert (tmp_path / NAME).read_bytes() == text
     data = json.loads(text)
     assert list(data) == [*KEYS[:-1], "stages", KEYS[-1]]
-    assert list(data["metrics"]) == (
-        "train_accuracy test_accuracy runge_kutta euler logistic_regression means train test"
-    ).split()
+    assert (
+        list(data["metrics"])
+        == (
+            "train_accuracy test_accuracy runge_kutta euler logistic_regression means train test"
+        ).split()
+    )
     assert [len(data["stages"]), data["schema"], data["certificate"]] == [2, 1, None]
     assert report.metrics.test_accuracy == data["metrics"]["test"]["accuracy"]
     one = run(make_case("interval", training={"max_iterations": 1}), tmp_path / "one").report
