@@ -12,7 +12,7 @@ import pytest
 
 from helpers import make_case, make_data_case
 from mfresnet.errors import InputError
-from mfresnet.run_json import NAME, RunReport, read_report
+from mfresnet.run_json import REPORT, RunReport, read_report
 from mfresnet.runner import run
 
 ROOT = Path(__file__).parents[1]
@@ -45,9 +45,9 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_written_is_read_again(directory: Path, tmp_path: Path) -> None:
     """Bit for bit; and a report of one minimisation has no stages."""
-    report, text = read_report(directory), (directory / NAME).read_bytes()
+    report, text = read_report(directory), (directory / REPORT).read_bytes()
     report.write(tmp_path)
-    assert (tmp_path / NAME).read_bytes() == text
+    assert (tmp_path / REPORT).read_bytes() == text
     data = json.loads(text)
     assert list(data) == [*KEYS[:-1], "stages", KEYS[-1]]
     assert (
@@ -65,18 +65,18 @@ def test_what_is_written_is_read_again(directory: Path, tmp_path: Path) -> None:
 def test_numbers_that_are_none(directory: Path, tmp_path: Path) -> None:
     """What is infinite or no number stays so."""
     objective = {"total": float("inf"), "loss": float("nan"), "penalty": 0.1 + 0.2}
-    data: dict[str, Any] = json.loads((directory / NAME).read_text()) | {"objective": objective}
-    (tmp_path / NAME).write_text(json.dumps(data, indent=2) + "\n")
+    data: dict[str, Any] = json.loads((directory / REPORT).read_text()) | {"objective": objective}
+    (tmp_path / REPORT).write_text(json.dumps(data, indent=2) + "\n")
     read_report(tmp_path).write(tmp_path)
-    assert (tmp_path / NAME).read_text() == json.dumps(data, indent=2) + "\n"
+    assert (tmp_path / REPORT).read_text() == json.dumps(data, indent=2) + "\n"
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_another_file_is_one_sentence(damage: str, directory: Path, tmp_path: Path) -> None:
-    text = (directory / NAME).read_text()
+    text = (directory / REPORT).read_text()
     damaged = DAMAGES[damage](text)
     assert damaged != text
-    (tmp_path / NAME).write_text(damaged)
+    (tmp_path / REPORT).write_text(damaged)
     with pytest.raises(InputError, match=r"run\.json: cannot be read \(.*expected the report") as e:
         read_report(tmp_path)
     assert "\n" not in str(e.value) and len(str(e.value)) < 400

@@ -19,8 +19,7 @@ from mfresnet.files import write_text
 from mfresnet.findings import Check
 from mfresnet.page import render
 from mfresnet.report import summary
-from mfresnet.run_json import NAME as REPORT
-from mfresnet.run_json import read_report
+from mfresnet.run_json import REPORT, read_report
 from mfresnet.study import first_sentence
 
 PATIENCE = 1200.0

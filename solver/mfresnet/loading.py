@@ -11,7 +11,7 @@ from mfresnet.errors import InputError
 from mfresnet.files import FileError
 from mfresnet.trained import TrainedNetwork
 
-NAME = "network.npz"
+NETWORK = "network.npz"
 """The file in a run directory."""
 
 
@@ -27,7 +27,7 @@ def load_network(path: str | Path) -> TrainedNetwork:
         InputError: neither is there, or the file is damaged or holds something else.
     """
     path = Path(path)
-    file = path / NAME if path.is_dir() else path
+    file = path / NETWORK if path.is_dir() else path
     try:
         return TrainedNetwork.from_arrays(read_arrays(file))
     except FileError as error:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mfresnet.advice import damping, drift, notes, warnings
+from mfresnet.arrays import Array
 from mfresnet.errors import Exit
 from mfresnet.export import versions
 from mfresnet.functional import ReducedFunctional
@@ -45,11 +46,7 @@ def run_report(
     shares = damping(functional, theta)
     with np.errstate(over="ignore", invalid="ignore"):  # points may leave the mesh for good
         apart = drift(functional, theta)
-    objective = Objective(
-        total=functional.value(theta),
-        loss=functional.loss(theta),
-        penalty=functional.penalty(theta),
-    )
+    objective = _objective(functional, theta)
     report = RunReport(
         schema=SCHEMA,
         case=case.title,
@@ -98,6 +95,14 @@ def _ending(
         f"at most {mesh.outflow_tolerance:.2e}. {mesh.larger} or raise the tolerance."
     )
     return Exit.FAILED, "outflow", message
+
+
+def _objective(functional: ReducedFunctional, theta: Array) -> Objective:
+    return Objective(
+        total=functional.value(theta),
+        loss=functional.loss(theta),
+        penalty=functional.penalty(theta),
+    )
 
 
 def _memory(functional: ReducedFunctional) -> Memory:

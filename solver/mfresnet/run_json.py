@@ -19,7 +19,7 @@ from mfresnet.files import FileError, read_text, write_text
 from mfresnet.findings import Check
 from mfresnet.nested import Stage
 
-NAME, SCHEMA = "run.json", 1
+REPORT, SCHEMA = "run.json", 1
 """The file in a run directory, and the number of its schema."""
 
 
@@ -240,7 +240,7 @@ class RunReport(Part):
 
     def write(self, directory: Path) -> None:
         """Write run.json of a run directory; numbers keep all their digits."""
-        write_text(directory / NAME, json.dumps(self.to_data(), indent=2) + "\n")
+        write_text(directory / REPORT, json.dumps(self.to_data(), indent=2) + "\n")
 
 
 def read_report(directory: Path) -> RunReport:
@@ -249,7 +249,7 @@ def read_report(directory: Path) -> RunReport:
     Raises:
         InputError: there is none, or it is damaged or of another version.
     """
-    path = directory / NAME
+    path = directory / REPORT
     try:
         return RunReport.model_validate_json(read_text(path), strict=True)
     except FileError as error:

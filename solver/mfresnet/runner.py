@@ -20,8 +20,7 @@ from mfresnet.export import write_controls, write_history
 from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional
 from mfresnet.handover import trained_network
-from mfresnet.loading import NAME as NETWORK
-from mfresnet.loading import save_network
+from mfresnet.loading import NETWORK, save_network
 from mfresnet.nested import Stage, train
 from mfresnet.output import write_fields
 from mfresnet.parallel import together
@@ -29,8 +28,7 @@ from mfresnet.plot import draw
 from mfresnet.progress import Progress
 from mfresnet.reachability import lower_bound
 from mfresnet.report import run_report, summary
-from mfresnet.run_json import NAME as REPORT
-from mfresnet.run_json import RunReport
+from mfresnet.run_json import REPORT, RunReport
 
 
 @dataclass(frozen=True)
