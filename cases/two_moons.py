@@ -166,6 +166,8 @@ def study(
     for k, (entry, name) in enumerate(zip(prepared, names, strict=True)):
         f, out = entry.functional, directory / name
         result = run(f.case, out, comm=comm, overwrite=True, functional=f)
+        metrics = result.report.metrics
+        assert metrics.logistic_regression is not None
         rows.append(
             {
                 "rows": entry.rows,
@@ -174,8 +176,8 @@ def study(
                 "sweep": float(np.median(sweeps[k])),
                 "ratio": float(np.median(sweeps[k] / sweeps[0])),
                 "train": read_history(out / "history.csv")[-1].seconds,
-                "accuracy": result.report["metrics"]["test_accuracy"],
-                "logistic": result.report["metrics"]["logistic_regression"]["test_accuracy"],
+                "accuracy": metrics.test_accuracy,
+                "logistic": metrics.logistic_regression.test_accuracy,
             }
         )
     return rows

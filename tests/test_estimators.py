@@ -31,8 +31,8 @@ from mfresnet import (
 )
 from mfresnet.errors import InputError
 from mfresnet.exporters import export
+from mfresnet.handover import trained_network
 from mfresnet.loading import load_network
-from mfresnet.trained import trained_network
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
 QUICK: dict[str, Any] = {"layers": 2, "cells": 8, "degree": 1, "max_iterations": 10}

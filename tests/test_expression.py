@@ -19,9 +19,10 @@ from mfresnet.errors import InputError
 from mfresnet.expression import Expression
 from mfresnet.formula import FUNCTIONS, read_formula
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import steered
 from mfresnet.mesh import CELLS, box
 from mfresnet.reachability import lower_bound
-from mfresnet.sampling import log_density_at, sample, steered
+from mfresnet.sampling import log_density_at, sample
 from mfresnet.space import Space
 
 COMM = MPI.COMM_SELF

@@ -101,12 +101,12 @@ def test_line_in_closed_form(tmp_path: Path) -> None:
     np.testing.assert_allclose(given, y.mean() + slope * (np.array([25.0, 31.0]) - x.mean()),
                                rtol=1e-6)  # fmt: skip
     residual = y - y.mean() - slope * (x - x.mean())
-    metrics = result.report["metrics"]
-    assert metrics["train"]["r2"] == pytest.approx(1.0 - residual.var() / y.var(), rel=1e-6)
-    assert metrics["train"]["rmse"] == pytest.approx(np.sqrt(np.mean(residual**2)), rel=1e-6)
+    metrics = result.report.metrics
+    assert metrics.train.r2 == pytest.approx(1.0 - residual.var() / y.var(), rel=1e-6)
+    assert metrics.train.rmse == pytest.approx(np.sqrt(np.mean(residual**2)), rel=1e-6)
     fit = np.polyfit(x, y, 1)
     best = 1.0 - np.var(y - np.polyval(fit, x)) / y.var()
-    assert metrics["linear_regression"]["train"]["r2"] == pytest.approx(best, rel=1e-10)
+    assert metrics.linear_regression.train.r2 == pytest.approx(best, rel=1e-10)
 
 
 def test_from_a_table_to_a_prediction(tmp_path: Path) -> None:
@@ -115,9 +115,10 @@ def test_from_a_table_to_a_prediction(tmp_path: Path) -> None:
         tmp_path, "tanh", training={"gradient_tolerance": 1e-3}, output={"pictures": True}
     )
     result = run(case, tmp_path / "out", comm=MPI.COMM_SELF)
-    metrics = result.report["metrics"]
+    metrics = result.report.metrics
     for part in ("train", "test"):
-        assert metrics[part]["r2"] > metrics["linear_regression"][part]["r2"] - 0.06
+        ours, theirs = getattr(metrics, part), getattr(metrics.linear_regression, part)
+        assert ours.r2 > theirs.r2 - 0.06
     assert (tmp_path / "out/pictures/prediction.png").stat().st_size > 5000
     done = command("predict", tmp_path / "out", tmp_path / "line.csv", "--out", tmp_path / "p.csv")
     assert done.returncode == 0, done.stderr

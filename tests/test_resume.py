@@ -5,6 +5,7 @@
 from mpi4py import MPI
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mfresnet.checkpoint import HEAD, EvaluationLog, Preempted, _records, _seal
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.nested import train
+from mfresnet.run_json import RunReport
 from mfresnet.runner import run
 
 LEVELS = [{"cells": [6], "layers": 1, "gradient_tolerance": 1e-2}, {"cells": [10], "layers": 2}]
@@ -59,11 +61,10 @@ def records(log: Path) -> tuple[list[Array], list[int]]:
     return [record for record, _, _ in found], [start, *(end for _, _, end in found)]
 
 
-def numbers(report: dict[str, Any]) -> dict[str, Any]:
+def numbers(report: RunReport) -> RunReport:
     """Return a report without times and without the memory of this process."""
-    stages = [{k: v for k, v in s.items() if k != "seconds"} for s in report["stages"]]
-    kept = {k: v for k, v in report.items() if k not in ("seconds", "memory")}
-    return kept | {"stages": stages}
+    stages = [replace(stage, seconds=0.0) for stage in report.stages]
+    return report.with_(seconds=0.0, memory=None, stages=stages)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,11 +72,11 @@ def test_run_goes_on_from_every_stage(kind: str, tmp_path: Path) -> None:
     """The log is cut at several places, as a kill would; numbers and counts of sweeps agree."""
     case, first = small(kind), tmp_path / "whole"
     whole = run(case, first, comm=MPI.COMM_SELF)
-    assert len(whole.report["stages"]) >= 3
+    assert len(whole.report.stages) >= 3
     log = first / "checkpoint/evaluations.bin"
     answers, ends = records(log)
     sizes = {int(record[HEAD - 1]) for record in answers}
-    assert len(sizes) == len({stage["layers"] for stage in whole.report["stages"]})
+    assert len(sizes) == len({stage.layers for stage in whole.report.stages})
     for place in PLACES:
         directory = tmp_path / f"cut{place}"
         shutil.copytree(first, directory)

@@ -185,17 +185,17 @@ def two_modes(directory: Path, **sections: Any) -> Case:
 def test_from_a_table_to_new_samples(tmp_path: Path) -> None:
     """Training, run.json, the picture; the command draws what the library draws."""
     result = run(two_modes(tmp_path), tmp_path / "out", comm=MPI.COMM_SELF)
-    metrics = result.report["metrics"]
-    assert metrics["relative_l2_error"]["samples"] < 0.1
-    assert metrics["integral"] == pytest.approx(1.0, abs=1e-3)
+    metrics = result.report.metrics
+    assert metrics.relative_l2_error["samples"] < 0.1
+    assert metrics.integral == pytest.approx(1.0, abs=1e-3)
     for part in ("train", "test"):
-        row = metrics["log_likelihood"][part]
-        assert row["network"] > row["start"] + 0.15
+        row = getattr(metrics.log_likelihood, part)
+        assert row.network > row.start + 0.15
     # per volume of the feature, whose variance is about 1.5: that of one Gaussian
-    assert row["gaussian"] == pytest.approx(-0.5 * np.log(2 * np.pi * np.e * 1.5), abs=0.15)
-    ours, goal = metrics["moments"]["samples"], metrics["moments"]["goal"]
-    np.testing.assert_allclose(ours["mean"], goal["mean"], atol=0.03)
-    np.testing.assert_allclose(ours["covariance"], goal["covariance"], rtol=0.05)
+    assert row.gaussian == pytest.approx(-0.5 * np.log(2 * np.pi * np.e * 1.5), abs=0.15)
+    ours, goal = metrics.moments.samples, metrics.moments.goal
+    np.testing.assert_allclose(ours.mean, goal.mean, atol=0.03)
+    np.testing.assert_allclose(ours.covariance, goal.covariance, rtol=0.05)
     assert (tmp_path / "out/pictures/samples.png").stat().st_size > 5000
     done = command("sample", tmp_path / "out", 50, "--out", tmp_path / "new.csv", "--seed", 5)
     assert done.returncode == 0, done.stderr

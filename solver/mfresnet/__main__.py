@@ -27,9 +27,7 @@ def _command(arguments: list[str]) -> int:
         cut = arguments.index("--")
         arguments, petsc_options = arguments[:cut], arguments[cut + 1 :]
 
-    import petsc4py
-
-    petsc4py.init([sys.argv[0], "-no_signal_handler", *petsc_options])
+    _start_petsc(["-no_signal_handler", *petsc_options])
     # as of any command, where "| head" has read enough
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from mpi4py import MPI
@@ -48,6 +46,15 @@ def _command(arguments: list[str]) -> int:
             print(messages[0], file=sys.stderr, flush=True)
         comm.Barrier()
     return max(code for code, _ in outcomes)
+
+
+def _start_petsc(options: list[str]) -> None:
+    """Give PETSc its options; a trained network is applied where there is none, too."""
+    try:
+        import petsc4py
+    except ModuleNotFoundError:
+        return
+    petsc4py.init([sys.argv[0], *options])
 
 
 def _outcome(arguments: list[str]) -> tuple[int, BaseException | None]:

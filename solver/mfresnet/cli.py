@@ -109,24 +109,28 @@ def verify(
     """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
     from mfresnet.case import load
     from mfresnet.certificate import certify
-    from mfresnet.export import add_certificate, own, read_theta
+    from mfresnet.export import own, read_theta
     from mfresnet.findings import as_data, passed, table
     from mfresnet.functional import ReducedFunctional
     from mfresnet.parallel import together
+    from mfresnet.run_json import Certificate, read_report
 
     comm = MPI.COMM_WORLD
     if target.is_dir() and settings:
         raise InputError(f"--set: not for a run; got {target}. Give a case file or omit --set.")
     case = load(target / "case.toml" if target.is_dir() else target, settings or ())
-    functional = ReducedFunctional(case, comm)
+    functional, theta, report = ReducedFunctional(case, comm), None, None
     with own(target, comm) if target.is_dir() else nullcontext():
-        theta = read_theta(target, functional.controls) if target.is_dir() else None
-        checks = certify(functional, theta)
-        say(json.dumps(as_data(checks), indent=2) if as_json else table(checks))
         if target.is_dir():
             with together(comm):
+                theta, report = read_theta(target, functional.controls), read_report(target)
+        checks = certify(functional, theta)
+        say(json.dumps(as_data(checks), indent=2) if as_json else table(checks))
+        if report is not None:
+            certificate = Certificate(passed=passed(checks), checks=checks)
+            with together(comm):
                 if comm.rank == 0:
-                    add_certificate(target, as_data(checks))
+                    report.with_(certificate=certificate).write(target)
     return int(Exit.CONVERGED if passed(checks) else Exit.FAILED)
 
 

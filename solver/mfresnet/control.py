@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
+from mfresnet.archive import read_arrays
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.files import FileError
 from mfresnet.torch_weights import ENDINGS, read_weights
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -236,24 +238,26 @@ def stored_controls(path: Path, shapes: Shapes, head: tuple[str, ...], layers: i
         InputError: the file cannot be read, or holds other parameters.
     """
     try:
-        if path.suffix in ENDINGS:
-            stored = read_weights(path, shapes, head)
-        else:
-            with np.load(path) as file:
-                stored = {name: file[name] for name in shapes if name in file}
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
+        read = partial(read_weights, shapes=shapes, head=head)
+        arrays = (read if path.suffix in ENDINGS else read_arrays)(path)
+    except FileError as error:
         raise InputError(
-            f"initial.file: cannot be read; got {path} ({error}), expected a controls.npz. "
-            "Check the path."
+            f"initial.file: cannot be read; got {path} ({error}), expected a controls.npz or the "
+            "state dictionary of a PyTorch network (.pt). Check the path."
         ) from None
+    depth = next((arrays[n].shape[:1] for n in shapes if n in arrays and n not in head), ())
     for name, shape in shapes.items():
-        given = stored[name].shape if name in stored else None
-        if given is None or (given if name in head else given[1:]) != shape:
+        given = arrays[name].shape if name in arrays else None
+        if given != (shape if name in head else (*depth, *shape)) or depth == (0,):
             rows = "" if name in head else " in each layer"
             raise InputError(
                 f"initial.file: does not fit the network; got {name} of shape {given} in {path}, "
                 f"expected {shape}{rows}. Choose the file of a run with the same block and width."
             )
+        if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
+            raise InputError(
+                f"initial.file: not usable; got {name} of type {arrays[name].dtype} in {path}, "
+                "expected finite numbers. Choose another file."
+            )
+    stored = {name: arrays[name].astype(float) for name in shapes}
     return prolong(Controls(stored, head), layers)

@@ -10,7 +10,7 @@ class in ``KINDS``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -23,7 +23,9 @@ from mfresnet.errors import InputError
 from mfresnet.expression import Expression
 from mfresnet.models import Chosen, Model, Name, PositiveFloat
 from mfresnet.parallel import together, total
-from mfresnet.space import Space
+
+if TYPE_CHECKING:
+    from mfresnet.space import Space
 
 __all__ = [
     "KINDS",

@@ -25,7 +25,8 @@ from sklearn.utils import check_random_state, validation
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.estimators import MeanFieldEstimator
-from mfresnet.sampling import SteeredDensity, log_density, sample, steered
+from mfresnet.handover import steered
+from mfresnet.sampling import SteeredDensity, log_density, sample
 
 
 class MeanFieldDensity(DensityMixin, MeanFieldEstimator):

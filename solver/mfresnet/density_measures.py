@@ -13,8 +13,9 @@ from sklearn.neighbors import KernelDensity
 from mfresnet.arrays import Array
 from mfresnet.data import Samples
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import steered
 from mfresnet.parallel import total
-from mfresnet.sampling import SteeredDensity, log_density_at, log_volume, steered
+from mfresnet.sampling import SteeredDensity, log_density_at, log_volume
 
 DRAWN = 100_000
 """Samples that are drawn for the comparison of moments."""

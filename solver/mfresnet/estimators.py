@@ -25,12 +25,13 @@ from mfresnet.case import Case, parse
 from mfresnet.data import load_data
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import trained_network
 from mfresnet.nested import train
 from mfresnet.population import from_samples
 from mfresnet.scaling import LARGEST_DIMENSION
 from mfresnet.schemes import SCHEMES
 from mfresnet.tables import ArrayTable
-from mfresnet.trained import TrainedNetwork, trained_network
+from mfresnet.trained import TrainedNetwork
 
 MESHES = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}
 """Dimension -> cell type and cells in each direction when ``cells`` is not given: small ones, for

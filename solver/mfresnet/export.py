@@ -15,17 +15,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, TypeAdapter
 
+from mfresnet.archive import read_arrays, write_arrays
 from mfresnet.arrays import Array
 from mfresnet.control import ControlSpace
 from mfresnet.errors import InputError
-from mfresnet.files import alone, write_atomically, write_text
+from mfresnet.files import FileError, alone, read_text, write_text
 from mfresnet.parallel import together
 from mfresnet.result import Iteration
 
+COLUMNS = [field.name for field in fields(Iteration)]
+ROWS = TypeAdapter(Annotated[list[Iteration], Field(min_length=1)])
 MARK = ".mfresnet"
 """The first file of a run directory; who writes into the directory holds its lock."""
 
@@ -55,14 +59,14 @@ def own(directory: Path, comm: MPI.Intracomm) -> Iterator[bool]:
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Write run.json; numbers keep all their digits."""
+    """Write a report as JSON; numbers keep all their digits."""
     write_text(path, json.dumps(report, indent=2) + "\n")
 
 
 def write_history(path: Path, history: Sequence[Iteration]) -> None:
     """Write history.csv, one row an iteration."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(Iteration)], lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in history)
     write_text(path, text.getvalue())
@@ -74,22 +78,28 @@ def read_history(path: Path) -> list[Iteration]:
     Raises:
         InputError: the file is not there or not whole.
     """
-    kinds = get_type_hints(Iteration)
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-        return [Iteration(**{name: kinds[name](row[name]) for name in kinds}) for row in rows]
-    except (OSError, KeyError, ValueError):
-        raise InputError(
-            f"{path}: cannot be read, expected the history of a finished run. Run the case first."
-        ) from None
+        names, *rows = csv.reader(io.StringIO(read_text(path), newline=""))
+        if names != COLUMNS:
+            raise FileError("its columns are others")
+        return ROWS.validate_python([dict(zip(names, row, strict=True)) for row in rows])
+    except (FileError, csv.Error, ValueError) as error:
+        raise _unusable(path, "history", error) from None
+
+
+def _unusable(path: Path, what: str, error: Exception) -> InputError:
+    """Return the sentence for a file of a run directory that is missing, damaged or another one."""
+    reason = f" ({error})" if isinstance(error, FileError) else ""
+    return InputError(
+        f"{path}: cannot be read{reason}, expected the {what} of a finished run. Run the case "
+        "again."
+    )
 
 
 def write_controls(path: Path, controls: ControlSpace, theta: Array) -> None:
     """Write controls.npz: theta, t (start of every layer), and every parameter by its name."""
-    arrays: dict[str, Any] = {"theta": theta, **controls.from_vector(theta).values}
-    arrays["t"] = np.arange(controls.layers) * controls.layer_time
-    write_atomically(path, lambda stream: np.savez(stream, **arrays))
+    times = np.arange(controls.layers) * controls.layer_time
+    write_arrays(path, {"theta": theta, **controls.from_vector(theta).values, "t": times})
 
 
 def read_theta(directory: Path, controls: ControlSpace) -> Array:
@@ -100,30 +110,17 @@ def read_theta(directory: Path, controls: ControlSpace) -> Array:
     """
     path = directory / "controls.npz"
     try:
-        with np.load(path) as file:
-            theta: Array = file["theta"]
-    except (OSError, KeyError, ValueError):
-        raise InputError(
-            f"{path}: cannot be read, expected the controls of a finished run. Run the case first."
-        ) from None
+        theta = read_arrays(path).get("theta", np.empty(0))
+        if theta.dtype != float or not np.isfinite(theta).all():
+            raise FileError(f"numbers of the type {theta.dtype}, or not finite")
+    except FileError as error:
+        raise _unusable(path, "controls", error) from None
     if theta.shape != (controls.size,):
         raise InputError(
             f"{path}: of another case; got {theta.size} controls, expected {controls.size}. Run "
             "the case again."
         )
     return theta
-
-
-def add_certificate(directory: Path, certificate: dict[str, Any]) -> None:
-    """Put a certificate into run.json."""
-    path = directory / "run.json"
-    try:
-        report = json.loads(path.read_text())
-    except (OSError, ValueError):
-        raise InputError(
-            f"{path}: cannot be read, expected the report of a finished run. Run the case first."
-        ) from None
-    write_report(path, report | {"certificate": certificate})
 
 
 def versions() -> dict[str, str]:

@@ -6,19 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from mfresnet.errors import InputError, lookup
 from mfresnet.export_torch import write_torch
 from mfresnet.files import check_writable, write_atomically
+from mfresnet.loading import save_network
 from mfresnet.trained import TrainedNetwork
 
 
 def _write_npz(network: TrainedNetwork, path: Path) -> list[Path]:
-    arrays: dict[str, Any] = network.to_arrays()
-    write_atomically(path, lambda stream: np.savez(stream, **arrays))
+    save_network(network, path)
     return [path]
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Files: there in full or not at all, such as can be read, held by one process alone."""
+"""Files: read without waiting for one, there in full or not at all, held by one process alone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,40 @@ from mfresnet.errors import InputError
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What a file system answers that knows no locks, as some of clusters do."""
+
+
+class FileError(ValueError):
+    """A file that cannot be used; the text is the reason, for the sentence of who reads it."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        FileError: there is none, or it cannot be read.
+    """
+    try:
+        # a named pipe would be waited for
+        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as stream:
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return stream.read()
+    except OSError as error:
+        raise FileError(error.strerror or str(error)) from None
+    except ValueError:
+        raise FileError("no name of a file") from None
+    raise FileError("Not a regular file")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a regular file in UTF-8.
+
+    Raises:
+        FileError: there is none, or it cannot be read.
+    """
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError:
+        raise FileError("not a text in UTF-8") from None
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:

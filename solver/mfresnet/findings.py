@@ -59,7 +59,7 @@ def passed(checks: Sequence[Check]) -> bool:
 
 
 def as_data(checks: Sequence[Check]) -> dict[str, Any]:
-    """Return the certificate for run.json."""
+    """Return the certificate as plain data."""
     return {"passed": passed(checks), "checks": [asdict(check) for check in checks]}
 
 

@@ -18,6 +18,7 @@ from mfresnet.files import write_text
 from mfresnet.findings import Check
 from mfresnet.page import Exhibit, render
 from mfresnet.report import summary
+from mfresnet.run_json import REPORT, read_report
 from mfresnet.study import first_sentence
 
 PATIENCE = 1200.0
@@ -102,36 +103,36 @@ def _study(path: Path, out: Path) -> Exhibit:
 def _case(path: Path, out: Path) -> Exhibit:
     """Run a case, then compute its certificate, whose lines are its findings."""
     directory, mfresnet = out / path.stem, [sys.executable, "-m", "mfresnet"]
-    (directory / "run.json").unlink(missing_ok=True)
+    (directory / REPORT).unlink(missing_ok=True)
     ended = execute([*mfresnet, "run", str(path), "--out", str(directory), "--overwrite"], PATIENCE)
-    report = _read(directory / "run.json")
-    notes = (*report.get("warnings", ()), *_why(ended, report.get("message", "")))
+    report = read_report(directory) if (directory / REPORT).exists() else None
+    notes = _why(ended, "") if report is None else (*report.warnings, *_why(ended, report.message))
     status, verify_seconds = ended.status, 0.0
     if status == 0:
         verified = execute([*mfresnet, "verify", str(directory)], PATIENCE)
-        verify_seconds, report = verified.core_seconds, _read(directory / "run.json")
-        known = "" if report["certificate"] is None else "A line of its certificate does not hold."
+        verify_seconds, report = verified.core_seconds, read_report(directory)
+        known = "" if report.certificate is None else "A line of its certificate does not hold."
         status, notes = verified.status, (*notes, *_why(verified, known))
     comment = " ".join(_comment(path.read_text(encoding="utf-8")))
     drawn = {p.stem for p in (directory / "pictures").glob("*.png")} if report else set()
     return Exhibit(
         name=path.stem,
         kind="case",
-        title=report.get("case") or path.stem,
+        title=(report and report.case) or path.stem,
         sentence=first_sentence(comment),
         command=f"docker/run mfresnet run {_shown(path)}",
         status=status,
         seconds=ended.core_seconds,
         pictures=tuple(f"{path.stem}/pictures/{n}.png" for n in PICTURES if n in drawn),
         numbers=tuple(row for row in summary(report) if row[0] != "seconds") if report else (),
-        findings=_findings((report.get("certificate") or {}).get("checks", ())),
+        findings=tuple(report.certificate.checks) if report and report.certificate else (),
         notes=notes,
         verify_seconds=verify_seconds,
     )
 
 
 def _findings(rows: Sequence[dict[str, Any]]) -> tuple[Check, ...]:
-    """Return the checks of a certificate, or the findings of a study, as they were stored."""
+    """Return the findings of a study as they were stored."""
     return tuple(Check(**{k: v for k, v in row.items() if k != "expected"}) for row in rows)
 
 

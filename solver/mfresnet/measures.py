@@ -15,11 +15,12 @@ from mfresnet.arrays import Array
 from mfresnet.data import Dataset, Samples
 from mfresnet.density_measures import density_measures
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import trained_network
 from mfresnet.parallel import total
 from mfresnet.particles import INFERENCES
 from mfresnet.regression_measures import regression_measures
 from mfresnet.space import Space
-from mfresnet.trained import TrainedNetwork, trained_network
+from mfresnet.trained import TrainedNetwork
 
 BINS = 10
 """Intervals of the confidence in which the calibration compares it with the accuracy."""

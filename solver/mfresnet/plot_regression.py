@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import trained_network
 from mfresnet.palette import COLOURS
 from mfresnet.regression_measures import predicted
-from mfresnet.trained import trained_network
 
 
 def prediction_figures(functional: ReducedFunctional, theta: Array) -> dict[str, Figure]:

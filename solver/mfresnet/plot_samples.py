@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import trained_network
 from mfresnet.losses import LOSSES
 from mfresnet.palette import COLOURS, light, shown
-from mfresnet.trained import trained_network
 
 PIXELS = 300
 PATHS = 60

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import steered
 from mfresnet.palette import COLOURS
 from mfresnet.raster import Raster
-from mfresnet.sampling import log_density_at, steered
+from mfresnet.sampling import log_density_at
 
 DRAWN = 1000
 """New samples in the picture."""

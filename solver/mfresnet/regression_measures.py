@@ -13,7 +13,8 @@ from sklearn.metrics import r2_score
 from mfresnet.arrays import Array
 from mfresnet.data import Samples
 from mfresnet.functional import ReducedFunctional
-from mfresnet.trained import TrainedNetwork, trained_network
+from mfresnet.handover import trained_network
+from mfresnet.trained import TrainedNetwork
 
 
 def regression_measures(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:

@@ -4,136 +4,162 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from mfresnet.advice import damping, drift, notes, warnings
+from mfresnet.arrays import Array
 from mfresnet.errors import Exit
 from mfresnet.export import versions
 from mfresnet.functional import ReducedFunctional
+from mfresnet.measures import measure
 from mfresnet.memory import peak
+from mfresnet.nested import Stage
+from mfresnet.reachability import LowerBound
 from mfresnet.result import OptimiseResult
+from mfresnet.run_json import SCHEMA, Bound, Data, Memory, Metrics, Objective, RunReport
 
 
 def run_report(
-    functional: ReducedFunctional, result: OptimiseResult, seconds: float
-) -> tuple[dict[str, Any], Exit]:
+    functional: ReducedFunctional,
+    result: OptimiseResult,
+    stages: Sequence[Stage],
+    bound: LowerBound | None,
+    start: float,
+) -> tuple[RunReport, Exit]:
     """Return the content of run.json, and how the command ends.
 
     Args:
         functional: J.
         result: what the optimiser has found.
-        seconds: the time of the training.
+        stages: the minimisations on the way.
+        bound: the lower bound of the loss.
+        start: when the run began, by ``time.perf_counter``.
 
     Parallel: collective.
     """
-    case, theta = functional.case, result.theta
+    case, theta, last = functional.case, result.theta, result.history[-1]
     balance = functional.balance(theta)
-    outflow = balance.largest_outflow
-    status = Exit.CONVERGED if result.converged else Exit.NOT_CONVERGED
-    name, message = result.status.name.lower(), result.message
-    if abs(outflow) > case.mesh.outflow_tolerance:
-        status, name = Exit.FAILED, "outflow"
-        message = (
-            f"mesh.outflow_tolerance: mass has left the mesh; got {abs(outflow):.2e} of a class, "
-            f"expected at most {case.mesh.outflow_tolerance:.2e}. {case.mesh.larger} or raise the "
-            "tolerance."
-        )
+    status, name, message = _ending(functional, result, balance.largest_outflow)
     shares = damping(functional, theta)
     with np.errstate(over="ignore", invalid="ignore"):  # points may leave the mesh for good
         apart = drift(functional, theta)
-    report: dict[str, Any] = {
-        "case": case.title,
-        "status": name,
-        "message": message,
-        "versions": versions(),
-        "ranks": functional.comm.size,
-        "dofs": functional.transport.space.n_global,
-        "layers": functional.controls.layers,
-        "steps_per_layer": functional.steps_per_layer,
-        "objective": {
-            "total": functional.value(theta),
-            "loss": functional.loss(theta),
-            "penalty": functional.penalty(theta),
-        },
-        "initial_objective": result.history[0].objective,
-        "gradient_norm": result.gradient_norm,
-        "iterations": result.iterations,
-        "forward_sweeps": result.history[-1].forward_sweeps,
-        "adjoint_sweeps": result.history[-1].adjoint_sweeps,
-        "hessian_actions": result.history[-1].hessian_actions,
-        "mass_error": balance.error,
-        "initial_mass_error": float(abs(functional.initial_mass - 1.0).max()),
-        "outflow": outflow,
-        "min_density": balance.min_density,
-        "damping": float(shares.max()),
-        "drift": float(apart.max()) if np.isfinite(apart).all() else None,
-        "warnings": warnings(functional, balance, shares, apart),
-        "notes": notes(functional, shares, apart),
-        "metrics": {},
-        "data": _data(functional),
-        "memory": {
-            "predicted": functional.predicted_memory,
-            "measured": peak(functional.comm),
-            **functional.plan.report(),
-        },
-        "certificate": None,
-        "seconds": seconds,
-    }
-    return report, status
+    objective = _objective(functional, theta)
+    report = RunReport(
+        schema=SCHEMA,
+        case=case.title,
+        status=name,
+        message=message,
+        versions=versions(),
+        ranks=functional.comm.size,
+        dofs=functional.transport.space.n_global,
+        layers=functional.controls.layers,
+        steps_per_layer=functional.steps_per_layer,
+        objective=objective,
+        initial_objective=result.history[0].objective,
+        gradient_norm=result.gradient_norm,
+        iterations=result.iterations,
+        forward_sweeps=last.forward_sweeps,
+        adjoint_sweeps=last.adjoint_sweeps,
+        hessian_actions=last.hessian_actions,
+        mass_error=balance.error,
+        initial_mass_error=float(abs(functional.initial_mass - 1.0).max()),
+        outflow=balance.largest_outflow,
+        min_density=balance.min_density,
+        damping=float(shares.max()),
+        drift=float(apart.max()) if np.isfinite(apart).all() else None,
+        warnings=warnings(functional, balance, shares, apart),
+        notes=notes(functional, shares, apart),
+        memory=_memory(functional),
+        metrics=Metrics.model_validate(measure(functional, theta)),
+        data=_data(functional),
+        certificate=None,
+        seconds=time.perf_counter() - start,
+        lower_bound=bound and Bound(**bound.as_data(objective.loss)),
+    )
+    return (report if len(stages) < 2 else report.with_(stages=list(stages))), status
 
 
-def _data(functional: ReducedFunctional) -> dict[str, Any] | None:
-    """Return what prediction needs to know of the data, see ``scaling.Coordinates``."""
+def _ending(
+    functional: ReducedFunctional, result: OptimiseResult, outflow: float
+) -> tuple[Exit, str, str]:
+    """Return exit status, name and sentence: mass that has left the mesh counts most."""
+    mesh = functional.case.mesh
+    if abs(outflow) <= mesh.outflow_tolerance:
+        status = Exit.CONVERGED if result.converged else Exit.NOT_CONVERGED
+        return status, result.status.name.lower(), result.message
+    message = (
+        f"mesh.outflow_tolerance: mass has left the mesh; got {abs(outflow):.2e} of a class, "
+        f"expected at most {mesh.outflow_tolerance:.2e}. {mesh.larger} or raise the tolerance."
+    )
+    return Exit.FAILED, "outflow", message
+
+
+def _objective(functional: ReducedFunctional, theta: Array) -> Objective:
+    return Objective(
+        total=functional.value(theta),
+        loss=functional.loss(theta),
+        penalty=functional.penalty(theta),
+    )
+
+
+def _memory(functional: ReducedFunctional) -> Memory:
+    plan = functional.plan.report()
+    return Memory(predicted=functional.predicted_memory, measured=peak(functional.comm), **plan)
+
+
+def _data(functional: ReducedFunctional) -> Data | None:
+    """Return what was done to the samples, see ``scaling.Coordinates``."""
     population, dataset = functional.population, functional.population.dataset
     if dataset is None or population.bandwidths is None:
         return None
-    return {
-        "labels": list(dataset.labels),
-        "features": list(dataset.features),
-        "shift": dataset.shift.tolist(),
-        "matrix": dataset.matrix.tolist(),
-        "back": dataset.back.tolist(),
-        "train_samples": int(dataset.train.y.size),
-        "test_samples": int(dataset.test.y.size),
-        "bandwidths": population.bandwidths.tolist(),
-    }
+    return Data(
+        labels=list(dataset.labels),
+        features=list(dataset.features),
+        shift=dataset.shift.tolist(),
+        matrix=dataset.matrix.tolist(),
+        back=dataset.back.tolist(),
+        train_samples=int(dataset.train.y.size),
+        test_samples=int(dataset.test.y.size),
+        bandwidths=population.bandwidths.tolist(),
+    )
 
 
-def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
+def summary(report: RunReport) -> list[tuple[str, str]]:
     """Return the rows of the table at the end of a run: name and value."""
     rows = [
-        ("objective", f"{report['objective']['total']:.8g}"),
-        ("gradient norm", f"{report['gradient_norm']:.2e}"),
-        ("iterations", str(report["iterations"])),
+        ("objective", f"{report.objective.total:.8g}"),
+        ("gradient norm", f"{report.gradient_norm:.2e}"),
+        ("iterations", str(report.iterations)),
     ]
-    if (bound := report["lower_bound"]) is not None:
-        text = f"{bound['value']:.8g}  ({bound['name']}; the loss is {bound['gap']:.2e} above it)"
+    if (bound := report.lower_bound) is not None:
+        text = f"{bound.value:.8g}  ({bound.name}; the loss is {bound.gap:.2e} above it)"
         rows.append(("lower bound of the loss", text))
-    metrics = report["metrics"]
-    errors = metrics.get("relative_l2_error", {})
+    errors = report.metrics.relative_l2_error
     rows += [(f"L2 error, class {label}", f"{error:.2%}") for label, error in errors.items()]
-    if "log_likelihood" in metrics:
-        for part, row in metrics["log_likelihood"].items():
-            if row is not None:
-                text = f"{row['network']:.4f}  (start density {row['start']:.4f})"
-                rows.append((f"{part} log likelihood of the features", text))
-    if "linear_regression" in metrics:
-        for part in ("train", "test"):
-            if metrics[part] is not None:
-                ours, theirs = metrics[part]["r2"], metrics["linear_regression"][part]["r2"]
-                rows.append((f"{part} R2", f"{ours:.4f}  (linear regression {theirs:.4f})"))
-    if "logistic_regression" in metrics:
-        baseline = metrics["logistic_regression"]
-        for part in ("train", "test"):
-            if metrics[f"{part}_accuracy"] is not None:
-                ours, theirs = metrics[f"{part}_accuracy"], baseline[f"{part}_accuracy"]
-                rows.append((f"{part} accuracy", f"{ours:.4f}  (logistic regression {theirs:.4f})"))
+    rows += _on_samples(report.metrics)
     rows += [
-        ("mass error", f"{report['mass_error']:.1e}"),
-        ("outflow", f"{report['outflow']:.1e}"),
-        ("least density", f"{report['min_density']:.1e}"),
-        ("seconds", f"{report['seconds']:.1f}"),
+        ("mass error", f"{report.mass_error:.1e}"),
+        ("outflow", f"{report.outflow:.1e}"),
+        ("least density", f"{report.min_density:.1e}"),
+        ("seconds", f"{report.seconds:.1f}"),
     ]
     return rows
+
+
+def _on_samples(metrics: Metrics) -> Iterator[tuple[str, str]]:
+    """Yield the rows of the table on samples, beside the baseline."""
+    for part in ("train", "test"):
+        ours = getattr(metrics, part)
+        if (rows := metrics.log_likelihood) and (row := getattr(rows, part)) is not None:
+            text = f"{row.network:.4f}  (start density {row.start:.4f})"
+            yield f"{part} log likelihood of the features", text
+        if (line := metrics.linear_regression) is not None and ours is not None:
+            text = f"{ours.r2:.4f}  (linear regression {getattr(line, part).r2:.4f})"
+            yield f"{part} R2", text
+        if (other := metrics.logistic_regression) is not None and ours is not None:
+            theirs = getattr(other, f"{part}_accuracy")
+            text = f"{ours.accuracy:.4f}  (logistic regression {theirs:.4f})"
+            yield f"{part} accuracy", text

@@ -9,26 +9,27 @@ from mpi4py import MPI
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mfresnet.advice import undershoots
 from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.checkpoint import EvaluationLog
 from mfresnet.errors import Exit, InputError, SolveError
-from mfresnet.export import MARK, own, write_controls, write_history, write_report
+from mfresnet.export import MARK, own, write_controls, write_history
 from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional
+from mfresnet.handover import trained_network
 from mfresnet.interrupt import keeping
-from mfresnet.measures import measure
+from mfresnet.loading import NETWORK, save_network
 from mfresnet.nested import Stage, train
 from mfresnet.parallel import pause, together
 from mfresnet.progress import Progress
 from mfresnet.reachability import lower_bound
 from mfresnet.report import run_report, summary
 from mfresnet.result import OptimiseResult
+from mfresnet.run_json import REPORT, RunReport
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class RunResult:
     """
 
     theta: Array
-    report: dict[str, Any]
+    report: RunReport
     directory: Path
     exit: Exit
 
@@ -125,31 +126,28 @@ def _train(
         result, stages = train(
             functional, on_iteration=progress.iteration, oracle=log, on_stage=say_stage
         )
-    report, status = run_report(functional, result, time.perf_counter() - start)
-    if len(stages) > 1:
-        report["stages"] = [asdict(stage) for stage in stages]
-    report["metrics"] = measure(functional, result.theta)
-    report["lower_bound"] = bound and bound.as_data(report["objective"]["loss"])
-
-    def write() -> None:
-        with together(comm):
-            if comm.rank == 0:
-                write_report(directory / "run.json", report)
-
+    report, status = run_report(functional, result, stages, bound, start)
     with together(comm):
         if comm.rank == 0:
             write_history(directory / "history.csv", result.history)
             write_controls(directory / "controls.npz", functional.controls, result.theta)
-    write()
-    report["warnings"] += _show(functional, result, directory, progress)
-    report["seconds"] = time.perf_counter() - start
-    report["warnings"] += _attempt(comm, "run.json", directory, write)
-    progress.result(f"Numbers: {directory / 'run.json'}")
+            save_network(trained_network(functional, result.theta), directory / NETWORK)
+            report.write(directory)
+    failed = _show(functional, result, directory, progress)
+    report = report.with_(warnings=report.warnings + failed, seconds=time.perf_counter() - start)
+
+    def write() -> None:
+        with together(comm):
+            if comm.rank == 0:
+                report.write(directory)
+
+    report = report.with_(warnings=report.warnings + _attempt(comm, REPORT, directory, write))
+    progress.result(f"Numbers: {directory / REPORT}")
     progress.table(summary(report))
-    for kind in ("warnings", "notes"):
-        for sentence in report[kind]:
-            progress.result(f"{kind.capitalize()[:-1]}: {sentence}")
-    progress.result(report["message"])
+    for kind, sentences in (("Warning", report.warnings), ("Note", report.notes)):
+        for sentence in sentences:
+            progress.result(f"{kind}: {sentence}")
+    progress.result(report.message)
     return RunResult(result.theta, report, directory, status)
 
 
@@ -222,7 +220,7 @@ def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
     """Make the folders of a run, or clear those of an earlier one; nothing else is ever removed."""
     begun = any(path.name != MARK for path in directory.iterdir())
     if begun and overwrite:
-        for name in ("case.toml", "run.json", "history.csv", "controls.npz"):
+        for name in ("case.toml", REPORT, "history.csv", "controls.npz", NETWORK):
             (directory / name).unlink(missing_ok=True)
         for name in ("fields", "pictures", "checkpoint"):
             shutil.rmtree(directory / name, ignore_errors=True)

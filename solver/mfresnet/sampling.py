@@ -15,22 +15,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from mfresnet.arrays import Array
-from mfresnet.density import Density
 from mfresnet.density_kind import DensityKind
 from mfresnet.errors import InputError
 from mfresnet.loading import load_network
 from mfresnet.particles import Network, flow
 from mfresnet.schemes import SCHEMES
-from mfresnet.trained import TrainedNetwork, trained_network
-
-if TYPE_CHECKING:
-    from mfresnet.functional import ReducedFunctional
+from mfresnet.trained import TrainedNetwork
 
 ORDER, FEWEST_STEPS = 4, 8
 """Order of the integration along the paths, and least number of its steps in a layer."""
@@ -121,15 +115,6 @@ def log_density_at(model: SteeredDensity, x: Array) -> Array:
     return np.concatenate(parts)
 
 
-def steered(functional: ReducedFunctional, theta: Array) -> SteeredDensity:
-    """Return the density that the network with controls theta steers to.
-
-    Raises:
-        InputError: the task is another one.
-    """
-    return steered_by(trained_network(functional, theta, "runge_kutta"))
-
-
 def load_steered(path: str | Path) -> SteeredDensity:
     """Return the steered density of a run directory, or of a file of ``export --to npz``.
 
@@ -151,5 +136,6 @@ def steered_by(network: TrainedNetwork) -> SteeredDensity:
             "density. Choose another run."
         )
     steps = max(network.steps_per_layer, FEWEST_STEPS)
-    start: DensityKind = TypeAdapter(Density).validate_json(network.start)
-    return SteeredDensity(replace(network, order=ORDER, steps_per_layer=steps), start)
+    return SteeredDensity(
+        replace(network, order=ORDER, steps_per_layer=steps), network.start_density()
+    )

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from mfresnet.archive import members
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.files import FileError, read_bytes
 
 ENDINGS = (".pt", ".pth")
 
@@ -48,18 +52,19 @@ def read_weights(
         head: the names that belong to the head.
 
     Raises:
+        FileError: the file cannot be read.
         InputError: torch is missing, or the file holds something else.
     """
     torch = torch_or_refuse("initial.file")
+    content = read_bytes(path)
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        members(content)  # torch does not look at the checksums
     try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        arrays = {str(n): v.detach().double().numpy() for n, v in stored.items()}
+        stored = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        arrays = {str(n): v.detach().numpy() for n, v in stored.items()}
     except Exception as error:  # torch raises many kinds for what it cannot read
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"initial.file: cannot be read; got {path} ({reason}), expected a state dictionary of "
-            "PyTorch. Save it with torch.save(network.state_dict(), FILE)."
-        ) from None
+        raise FileError(reason) from None
     if all(name in arrays for name in shapes if name not in head):
         return {name: arrays[name] for name in shapes if name in arrays}
     return _in_order(path, list(arrays.values()), shapes, head)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""What a training leaves for prediction: scaling and reduction, layers, head. NumPy only.
+"""What a training leaves for prediction: scaling and reduction, layers, head. No mesh.
 
 >>> import numpy as np
 >>> from mfresnet.trained import TrainedNetwork
@@ -22,40 +22,45 @@ array([[0.644, 0.356],
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from mfresnet import heads
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.blocks import BLOCKS
 from mfresnet.control import Controls
+from mfresnet.density import Density
 from mfresnet.errors import InputError
+from mfresnet.files import FileError
 from mfresnet.particles import INFERENCES, Network, flow, through
 from mfresnet.schemes import SCHEMES
 
-if TYPE_CHECKING:
-    from mfresnet.case import Case
-    from mfresnet.functional import ReducedFunctional
-
-ARRAYS = ("features", "labels", "shift", "matrix", "back")
-SCALARS: dict[str, type] = {
-    "block": str,
-    "activation": str,
-    "final_time": float,
-    "order": int,
-    "steps_per_layer": int,
-    "probabilistic": bool,
-    "label": str,
-    "task": str,
-    "start": str,
-    "missing": str,
-    "scored": str,
+FIELDS: dict[str, tuple[type, int]] = {
+    "features": (str, 1),
+    "labels": (str, 1),
+    "shift": (float, 1),
+    "matrix": (float, 2),
+    "back": (float, 2),
+    "block": (str, 0),
+    "activation": (str, 0),
+    "final_time": (float, 0),
+    "order": (int, 0),
+    "steps_per_layer": (int, 0),
+    "probabilistic": (bool, 0),
+    "label": (str, 0),
+    "task": (str, 0),
+    "start": (str, 0),
+    "missing": (str, 0),
+    "scored": (str, 0),
 }
-"""Fields that a file holds as a number or a text."""
+"""Name -> type and number of axes of the fields that a file holds beside layers and head."""
+LETTERS = {str: "U", float: "f", int: "iu", bool: "b"}
+"""Type -> letters of NumPy's kinds of arrays of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,110 +193,78 @@ class TrainedNetwork:
         scheme, steps = INFERENCES[inference](order, steps_per_layer)
         return replace(self, order=scheme.order, steps_per_layer=steps)
 
+    def start_density(self) -> Any:
+        """Return the start density, a model of ``density``."""
+        return TypeAdapter(Density).validate_json(self.start)
+
     # ------------------------------------------------------------------ as arrays
     def to_arrays(self) -> dict[str, Array]:
         """Return all fields as arrays by name; those of the layers and of the head by theirs."""
-        fields = {name: np.asarray(getattr(self, name)) for name in (*ARRAYS, *SCALARS)}
+        fields = {name: np.asarray(getattr(self, name), kind) for name, (kind, _) in FIELDS.items()}
         return fields | dict(self.parameters) | dict(self.head)
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, Array]) -> TrainedNetwork:
-        """Return the network of ``to_arrays``."""
-        scalars: dict[str, Any] = {n: kind(arrays[n].item()) for n, kind in SCALARS.items()}
-        rest = {n: v for n, v in arrays.items() if n not in (*ARRAYS, *SCALARS)}
-        of_head = heads.HEADS[scalars["scored"]].names()
-        return TrainedNetwork(
-            features=tuple(map(str, arrays["features"])),
-            labels=tuple(map(str, arrays["labels"])),
-            shift=arrays["shift"],
-            matrix=arrays["matrix"],
-            back=arrays["back"],
-            parameters={n: v for n, v in rest.items() if n not in of_head},
-            head={n: v for n, v in rest.items() if n in of_head},
-            **scalars,
-        )
+        """Return the network of ``to_arrays``.
 
-
-def trained_network(
-    functional: ReducedFunctional, theta: Array, inference: str | None = None
-) -> TrainedNetwork:
-    """Return the network with controls theta.
-
-    Args:
-        functional: J.
-        theta: the controls.
-        inference: how it is applied to samples, ``network.inference`` when not given.
-    """
-    population, dataset = functional.population, functional.population.dataset
-    data = None
-    if dataset is not None:
-        data = {name: getattr(dataset, name) for name in ARRAYS}
-    controls = functional.controls.from_vector(theta)
-    network = assemble(
-        functional.case,
-        population.labels,
-        population.targets,
-        data,
-        controls,
-        functional.steps_per_layer,
-    )
-    if inference is None:
+        Raises:
+            FileError: the arrays are those of something else.
+        """
+        found: dict[str, Any] = {}
+        for name, (kind, axes) in FIELDS.items():
+            array = arrays.get(name)
+            if array is None or array.dtype.kind not in LETTERS[kind] or array.ndim != axes:
+                given = "nothing" if array is None else f"{array.dtype}, shape {array.shape}"
+                raise FileError(f"its {name}: {given}")
+            found[name] = array if kind is float and axes else array.tolist()
+            found[name] = tuple(found[name]) if kind is str and axes else found[name]
+        if found["scored"] not in heads.HEADS:
+            raise FileError("its scored: no kind of head")
+        rest = {n: v for n, v in arrays.items() if n not in FIELDS}
+        head = {n: rest.pop(n) for n in heads.HEADS[found["scored"]].names() if n in rest}
+        network = TrainedNetwork(**found, parameters=rest, head=head)
+        if wrong := next((name for name, fits in _rules(network) if not fits), ""):
+            raise FileError(f"its {wrong} does not fit")
         return network
-    return network.applied_by(inference, functional.case.time.order, functional.steps_per_layer)
 
 
-def assemble(
-    case: Case,
-    labels: tuple[str, ...],
-    targets: Array,
-    data: Mapping[str, Any] | None,
-    controls: Controls,
-    steps_per_layer: int,
-) -> TrainedNetwork:
-    """Return the network of a case; without samples the features are the coordinates.
+def _rules(network: TrainedNetwork) -> Iterator[tuple[str, bool]]:
+    """Yield names of fields, and whether they are those of a network."""
+    (m, d), head = network.matrix.shape, network.head
+    yield "matrix", 1 <= d <= m
+    yield "back", network.back.shape == (m, d)
+    yield "shift", network.shift.shape == (m,)
+    yield "features", len(network.features) == m
+    yield "block", network.block in BLOCKS
+    yield "activation", network.activation in ACTIVATIONS
+    yield "order", network.order in SCHEMES
+    yield "steps_per_layer", network.steps_per_layer > 0
+    yield "final_time", 0.0 < network.final_time < np.inf
+    yield from (("layers", fits) for fits in _layers(network, d))
+    rows = 1 if network.task == "regression" else len(network.labels)
+    shapes = heads.HEADS[network.scored].shapes(d, rows)
+    yield "head", not head or {n: v.shape for n, v in head.items()} == shapes
+    yield "task", bool(head) or not (network.probabilistic or network.task == "regression")
+    yield "start", _starts(network, d)
+    arrays = {n: getattr(network, n) for n in ("shift", "matrix", "back")}
+    for name, array in {**arrays, **network.parameters, **head}.items():
+        yield name, array.dtype.kind == "f" and bool(np.isfinite(array).all())
 
-    Args:
-        case: the case.
-        labels: names of the classes.
-        targets: the points that they should reach, (classes, d), any other shape without.
-        data: features, shift, matrix and back of ``Dataset``, None without samples.
-        controls: the trained controls.
-        steps_per_layer: steps of the density in a layer.
-    """
-    from mfresnet.losses import LOSSES
 
-    d, head, regression = case.moving, controls.of_head(), case.task == "regression"
-    scored = LOSSES[case.loss.kind].scores or heads.LINEAR
-    label = None if case.data is None else case.data.label
-    if data is None:
-        names = [f"x{i + 1}" for i in range(d)]
-        data = {"features": names, "shift": np.zeros(d), "matrix": np.eye(d), "back": np.eye(d)}
-    shift, matrix, back = (np.asarray(data[n], dtype=float) for n in ("shift", "matrix", "back"))
-    if regression and len(shift) > len(data["features"]):
-        # the last row and column are those of the label
-        size, middle = back[-1, -1], shift[-1]
-        head = heads.HEADS[scored].scaled(head, size, middle)
-        shift, matrix, back = shift[:-1], matrix[:-1, :-1], back[:-1, :-1]
-    if not head and len(labels) > 1 and targets.shape == (len(labels), d):
-        head = heads.of_targets(targets)
-    network = TrainedNetwork(
-        features=tuple(data["features"]),
-        labels=tuple(labels),
-        shift=shift,
-        matrix=matrix,
-        back=back,
-        block=case.network.block,
-        activation=case.network.activation,
-        parameters={n: np.array(v) for n, v in controls.values.items() if n not in controls.head},
-        final_time=case.network.final_time,
-        order=case.time.order,
-        steps_per_layer=steps_per_layer,
-        head={n: np.array(v) for n, v in head.items()},
-        probabilistic=LOSSES[case.loss.kind].probabilistic,
-        scored=scored,
-        label=label if isinstance(label, str) else "",
-        task=case.task,
-        missing="refuse" if case.data is None else case.data.missing,
-        start="" if case.start is None else case.start.model_dump_json(),
-    )
-    return network.applied_by(case.network.inference, case.time.order, steps_per_layer)
+def _layers(network: TrainedNetwork, d: int) -> Iterator[bool]:
+    """Yield whether the parameters are those of a number of layers of the block, of some width."""
+    shapes = [v.shape for v in network.parameters.values()]
+    yield len({shape[:1] for shape in shapes}) == 1 and all(shapes) and shapes[0][0] > 0
+    given = {n: v.shape[1:] for n, v in network.parameters.items()}
+    widths = {width for shape in shapes for width in shape}
+    yield any(BLOCKS[network.block].shapes(d, width) == given for width in widths)
+
+
+def _starts(network: TrainedNetwork, d: int) -> bool:
+    """Return whether the start density is there for task density only, and one on R^d."""
+    if not network.start:
+        return network.task != "density"
+    try:
+        return set(network.start_density().dimensions().values()) == {d}
+    except ValueError:
+        return False
