@@ -54,20 +54,6 @@ class InputError(ValueError):
         super().__init__("\n".join(self.messages))
 
 
-class Exit(IntEnum):
-    """Exit statuses of the command."""
-
-    CONVERGED = 0
-    BAD_INPUT = 2
-    FAILED = 3
-    NOT_CONVERGED = 4
-    PREEMPTED = 75
-
-
-class Preempted(Exception):  # noqa: N818
-    """The process was asked to stop (signal USR1 or TERM); exit status 75."""
-
-
 class SolveError(RuntimeError):
     """The computation cannot go on (lost mass, non-finite values); exit status 3."""
 

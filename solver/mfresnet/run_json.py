@@ -28,6 +28,12 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    def __getitem__(self, name: str) -> Any:
+        """Return a part by its name in the file: ``report["objective"]["loss"]``."""
+        if name not in type(self).model_fields:
+            raise KeyError(name)
+        return getattr(self, name)
+
 
 class Objective(Part):
     """J and its parts at the trained controls."""
