@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Analytic densities, and their projection onto the space.
 
-Every kind is one model that carries its parameters, its density and the box that holds its mass.
-In 1-D plain numbers are accepted for vectors and matrices. A new kind is one class in ``Density``.
+Every kind is one model that carries its parameters, its density, the box that holds its mass, and
+quadrature points with their masses, of sum one. In 1-D plain numbers are accepted for vectors and
+matrices. A new kind is one class in ``Density``.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ from mfresnet.errors import InputError
 from mfresnet.expression import Expression
 from mfresnet.models import FiniteFloat, Model, Vector
 from mfresnet.parallel import together, total
+from mfresnet.rules import Rule, ball_rule, box_rule, directions
 from mfresnet.space import Space
 
 REACH = 6.0
 """Standard deviations after which a Gaussian counts as zero."""
+TAIL = 8.0
+"""Standard deviations up to which there are quadrature points of a Gaussian."""
 SMOOTH_DEGREE, SUBDIVISIONS, LARGEST_LOSS = 8, 8, 0.05
 
 
@@ -47,12 +51,6 @@ Covariance = Annotated[
 ]
 
 
-def _directions(d: int, n: int, rng: Generator) -> Array:
-    """Return n random points on the unit sphere, (d, n)."""
-    x = rng.standard_normal((d, n))
-    return x / np.linalg.norm(x, axis=0)
-
-
 class Gaussian(Model):
     """The normal density N(mean, covariance)."""
 
@@ -70,6 +68,13 @@ class Gaussian(Model):
         """Return n random points, (d, n)."""
         factor = np.linalg.cholesky(np.array(self.covariance))
         return np.array(self.mean)[:, None] + factor @ rng.standard_normal((len(self.mean), n))
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        factor, ones = np.linalg.cholesky(np.array(self.covariance)), np.ones(len(self.mean))
+        z, weights = box_rule(-TAIL * ones, TAIL * ones, n)
+        mass = weights * np.exp(-0.5 * np.sum(z**2, axis=0))
+        return np.array(self.mean)[:, None] + factor @ z, mass / mass.sum()
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of a box that holds the mass, up to 6 standard deviations."""
@@ -102,7 +107,14 @@ class TruncatedGaussian(Model):
         d, variance = len(self.mean), self.std**2
         inside = chi2.cdf(self.radius**2 / variance, d)
         radius = np.sqrt(variance * chi2.ppf(inside * rng.random(n), d))
-        return np.array(self.mean)[:, None] + radius * _directions(d, n, rng)
+        return np.array(self.mean)[:, None] + radius * directions(d, n, rng)
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        z, weights = ball_rule(len(self.mean), n)
+        z = z * min(self.radius, TAIL * self.std)
+        mass = weights * np.exp(-0.5 * np.sum(z**2, axis=0) / self.std**2)
+        return np.array(self.mean)[:, None] + z, mass / mass.sum()
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around the support."""
@@ -131,6 +143,11 @@ class UniformBox(Model):
         lower, upper = np.array(self.lower)[:, None], np.array(self.upper)[:, None]
         return lower + (upper - lower) * rng.random((len(lower), n))
 
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        x, mass = box_rule(np.array(self.lower), np.array(self.upper), n)
+        return x, mass / mass.sum()
+
     def extent(self) -> tuple[Array, Array]:
         """Return the corners."""
         return np.array(self.lower), np.array(self.upper)
@@ -158,7 +175,12 @@ class UniformBall(Model):
         """Return n random points, (d, n)."""
         d = len(self.mean)
         radius = self.radius * rng.random(n) ** (1.0 / d)
-        return np.array(self.mean)[:, None] + radius * _directions(d, n, rng)
+        return np.array(self.mean)[:, None] + radius * directions(d, n, rng)
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        z, mass = ball_rule(len(self.mean), n)
+        return np.array(self.mean)[:, None] + self.radius * z, mass / mass.sum()
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around the ball."""
@@ -200,6 +222,13 @@ class Mixture(Model):
         pairs = zip(self.components, counts, strict=True)
         points = np.concatenate([c.density.sample(m, rng) for c, m in pairs], axis=1)
         return points[:, rng.permutation(n)]
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        weights = np.array([c.weight for c in self.components])
+        parts = [c.density.nodes(n) for c in self.components]
+        mass = [w * m for w, (_, m) in zip(weights / weights.sum(), parts, strict=True)]
+        return np.concatenate([x for x, _ in parts], axis=1), np.concatenate(mass)
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around all components."""

@@ -12,6 +12,7 @@ import numpy as np
 from mfresnet.advice import damping, drift, notes, warnings
 from mfresnet.export import versions
 from mfresnet.functional import ReducedFunctional
+from mfresnet.loss_error import loss_error
 from mfresnet.memory import peak
 from mfresnet.optimise import OptimiseResult
 
@@ -43,6 +44,10 @@ def run_report(
     outflow = balance.largest_outflow
     status = Exit.CONVERGED if result.converged else Exit.NOT_CONVERGED
     name, message = result.status.name.lower(), result.message
+    error = loss_error(functional, theta, ways=1)
+    if error.wrong:
+        status, name = Exit.NOT_CONVERGED, "loss_error"
+        message = error.sentence() if result.converged else f"{error.sentence()} {message}"
     if abs(outflow) > case.mesh.outflow_tolerance:
         status, name = Exit.FAILED, "outflow"
         message = (
@@ -66,6 +71,7 @@ def run_report(
             "total": functional.value(theta),
             "loss": functional.loss(theta),
             "penalty": functional.penalty(theta),
+            "loss_error": error.as_data(),
         },
         "initial_objective": result.history[0].objective,
         "gradient_norm": result.gradient_norm,
@@ -79,8 +85,8 @@ def run_report(
         "min_density": balance.min_density,
         "damping": float(shares.max()),
         "drift": float(apart.max()) if np.isfinite(apart).all() else None,
-        "warnings": warnings(functional, balance, shares, apart),
-        "notes": notes(functional, shares, apart),
+        "warnings": warnings(functional, balance, shares, apart, error),
+        "notes": notes(functional, shares, apart, error),
         "metrics": {},
         "data": _data(functional),
         "memory": {
@@ -115,6 +121,7 @@ def summary(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the rows of the table at the end of a run: name and value."""
     rows = [
         ("objective", f"{report['objective']['total']:.8g}"),
+        ("loss", report["objective"]["loss_error"]["number"]),
         ("gradient norm", f"{report['gradient_norm']:.2e}"),
         ("iterations", str(report["iterations"])),
     ]
