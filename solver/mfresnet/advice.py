@@ -161,13 +161,13 @@ def warnings(
     case, found = functional.case, [error.sentence()] if error.ways and not error.right else []
     labels = functional.population.labels
     for label, outflow, share, far in zip(labels, balance.outflow, shares, apart, strict=True):
+        if error.right:
+            continue
         if NEAR * case.mesh.outflow_tolerance < abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
                 f"mesh: class {label} reaches the boundary; got {outflow:.2e} of its mass over it, "
                 f"expected below {NEAR * case.mesh.outflow_tolerance:.2e}. {case.mesh.larger}."
             )
-        if error.right:
-            continue
         if share > COARSE:
             found.append(f"{_narrow(label, share)}. {case.mesh.finer} or raise space.degree.")
         if far > APART and abs(outflow) <= case.mesh.outflow_tolerance:

@@ -33,6 +33,8 @@ WRONG = 1e-2
 """Relative error from which on a run has not converged, whatever its optimiser says."""
 APART = 0.5
 """Share of the larger estimate by which two of them may differ and still confirm one another."""
+LEAKS = 1e-4
+"""Mass of a class that may leave the mesh, whatever the tolerance, where the loss is right."""
 HIGHEST = 6
 """The highest degree."""
 
@@ -142,6 +144,10 @@ class LossError:
         value = self.relative if self.ways else None
         return Check("loss: relative error", value, RIGHT, self.right or not self.ways,
                      self.sentence())  # fmt: skip
+
+    def outflow_limit(self, tolerance: float) -> float:
+        """Return the mass of a class that may leave the mesh."""
+        return max(tolerance, LEAKS) if self.right else tolerance
 
     def forgive(self, check: Check) -> Check:
         """Return a line that stands for the loss; it passes where the loss itself is right."""

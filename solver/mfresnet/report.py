@@ -48,7 +48,7 @@ def run_report(
     if error.wrong:
         status, name = Exit.NOT_CONVERGED, "loss_error"
         message = error.sentence() if result.converged else f"{error.sentence()} {message}"
-    if abs(outflow) > case.mesh.outflow_tolerance:
+    if abs(outflow) > error.outflow_limit(case.mesh.outflow_tolerance):
         status, name = Exit.FAILED, "outflow"
         message = (
             f"mesh.outflow_tolerance: mass has left the mesh; got {outflow:.2e} of a class, "
