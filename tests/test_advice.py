@@ -15,7 +15,10 @@ from mfresnet.advice import APART, COARSE, FELT, damping, notes, undershoots, wa
 from mfresnet.balance import Balance
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.loss_error import LossError, Way
 from mfresnet.mesh import CELLS
+from mfresnet.optimise import minimise
+from mfresnet.report import Exit, run_report
 
 
 def unstable(monkeypatch: pytest.MonkeyPatch, cell: str, steps: int) -> ReducedFunctional:
@@ -55,6 +58,10 @@ def test_what_the_velocity_does_is_no_instability() -> None:
     assert np.sqrt(squared[-1, 0] / squared[0, 0]) > 2.0
 
 
+RIGHT = LossError(1.0, 0.0, (Way("points", 1.0001),), (), "Use more mesh.cells")
+OFF = LossError(1.0, 0.0, (Way("points", 1.1),), (), "Use more mesh.cells")
+
+
 def narrowing(cells: int, degree: int = 2) -> ReducedFunctional:
     """V8: tanh, w = -2: the density narrows by more than e^-2."""
     case = make_case(
@@ -75,28 +82,44 @@ def test_a_density_narrower_than_the_cells_is_reported() -> None:
         theta = functional.theta0
         shares = damping(functional, theta)
         balance, apart = functional.balance(theta), np.zeros(1)
-        messages[cells] = notes(functional, shares, apart)
-        assert warnings(functional, balance, shares, apart) == []
+        messages[cells] = notes(functional, shares, apart, RIGHT)
+        assert warnings(functional, balance, shares, apart, RIGHT) == []
         assert (shares[0] > COARSE) == (cells == 13), shares
     assert len(messages[13]) == 1 and messages[104] == []
     assert "class 0 becomes narrower than the cells" in messages[13][0]
 
 
 def test_a_narrow_density_is_a_warning_where_the_loss_suffers() -> None:
-    """Where its points are elsewhere, or where the loss is not a mean over points."""
+    """Where the loss is not right, and so where nothing could be compared."""
     functional = narrowing(13)
     balance, shares = functional.balance(functional.theta0), np.array([2.0 * COARSE])
     far = np.array([2.0 * APART])
-    assert len(warnings(functional, balance, shares, far)) == 2
-    assert notes(functional, shares, far) == []
-    case = narrowing(13).case
-    loss = {"kind": "density_l2", "target": gaussian(0.0, 0.01)}
-    steered = ReducedFunctional(
-        case.model_validate(case.model_dump() | {"loss": loss}), MPI.COMM_SELF
+    said = warnings(functional, balance, shares, far, OFF)
+    assert [s for s in said if "got 1 on the mesh and 1.1 by points" in s] == said[:1]
+    assert len([s for s in said if "narrower" in s or "does not end where" in s]) == 2
+    assert notes(functional, shares, far, OFF) == []
+    unknown = LossError(1.0, 0.0, (), ("Not compared: too little memory.",), "")
+    assert len(warnings(functional, balance, shares, far, unknown)) == 2
+    assert notes(functional, shares, far, unknown) == [unknown.sentence()]
+    assert warnings(functional, balance, shares, far, RIGHT) == []
+    assert len(notes(functional, shares, far, RIGHT)) == 2
+
+
+def test_no_note_says_that_a_wrong_loss_is_right() -> None:
+    """Mean and spread agree with the points to 1 %, and the loss is off by 17 %."""
+    case = make_case(
+        "interval",
+        mesh={"cells": [112], "lower": None, "upper": None, "outflow_tolerance": 1e-4},
+        space={"degree": 1},
+        network={"layers": 10, "final_time": 2.0},
+        classes=[{"density": gaussian(-0.8, 0.04), "target": 0.8}],
+        penalty={"tikhonov": 1e-4},
     )
-    found = warnings(steered, balance, shares, np.zeros(1))
-    assert len(found) == 1 and "narrower than the cells" in found[0]
-    assert notes(steered, shares, np.zeros(1)) == []
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    report, status = run_report(functional, minimise(functional), 0.0)
+    assert status is Exit.NOT_CONVERGED and report["status"] == "loss_error"
+    assert report["objective"]["loss_error"]["relative"] > 0.05
+    assert report["notes"] == [] and report["warnings"]
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2])
@@ -142,7 +165,9 @@ def test_mass_near_the_boundary_is_reported() -> None:
     functional = near_the_boundary(1e-3)
     balance = functional.balance(functional.theta0)
     assert FELT < balance.outflow[0] < 1e-3
-    found = warnings(functional, balance, np.zeros(1), np.zeros(1))
+    unknown = LossError(1.0, 0.0, (), (), "")
+    assert warnings(functional, balance, np.zeros(1), np.zeros(1), RIGHT) == []
+    found = warnings(functional, balance, np.zeros(1), np.zeros(1), unknown)
     assert len(found) == 1
     assert found[0].startswith("mesh: class a reaches the boundary; got ")
     assert "within mesh.outflow_tolerance = 0.001, but expected below 0.0001" in found[0]

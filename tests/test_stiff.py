@@ -10,11 +10,10 @@ import pytest
 from helpers import gaussian, make_case
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.advice import APART, damping, drift, warnings
-from mfresnet.certificate import with_steps
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.loss_error import loss_error, with_steps
 from mfresnet.mesh import CELLS
-from mfresnet.pathwise import pathwise_loss
 
 RIGHT = 0.02
 """Relative error of the loss that goes without a sentence."""
@@ -45,14 +44,14 @@ def judge(functional: ReducedFunctional) -> tuple[float, list[str]]:
         return np.inf, [str(error)]
     balance = functional.balance(theta)
     with np.errstate(over="ignore", invalid="ignore"):
-        apart, reference = drift(functional, theta), pathwise_loss(functional, theta)
-        error = abs(functional.loss(theta) - reference) / reference
-    told = warnings(functional, balance, damping(functional, theta), apart)
+        apart = drift(functional, theta)
+    found = loss_error(functional, theta, ways=1)
+    told = warnings(functional, balance, damping(functional, theta), apart, found)
     if balance.outflow.max() > functional.case.mesh.outflow_tolerance:
         told.append("mesh.outflow_tolerance")
     assert balance.error < 1e-12
     assert np.isfinite(functional.derivative(theta)).all()
-    return error, told
+    return found.relative, told
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

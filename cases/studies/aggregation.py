@@ -28,6 +28,7 @@ from mfresnet.density import Gaussian
 from mfresnet.findings import at_least, at_most, near
 from mfresnet.functional import ReducedFunctional
 from mfresnet.locate import Locator
+from mfresnet.loss_error import loss_error
 from mfresnet.palette import COLOURS
 from mfresnet.raster import Raster
 from mfresnet.study import Study, main
@@ -117,7 +118,9 @@ def study(size: str = "full") -> Study:
         values, error = at_fixed_point(functional, theta), errors(functional, theta, -W, -B)
         balance, shares = functional.balance(theta), damping(functional, theta)
         drifted = drift(functional, theta)
-        said = warnings(functional, balance, shares, drifted) + notes(functional, shares, drifted)
+        error = loss_error(functional, theta, ways=1)
+        said = warnings(functional, balance, shares, drifted, error)
+        said += notes(functional, shares, drifted, error)
         found = [s for s in said if "narrower" in s]
         sentences.append(found)
         apart, theta_apart = carried(1.0, int(cells))

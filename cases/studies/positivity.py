@@ -105,7 +105,7 @@ def trained(cells: int, limiter: str) -> tuple[ReducedFunctional, Array, tuple[f
     except SolveError:
         return functional, functional.theta0, (math.nan,) * 3
     theta = result.theta
-    losses = functional.loss(theta), pathwise_loss(functional, theta)
+    losses = functional.loss(theta), pathwise_loss(functional, theta).loss
     return functional, theta, (*losses, result.gradient_norm)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.balance import Balance
 from mfresnet.functional import ReducedFunctional
-from mfresnet.losses import LOSSES
+from mfresnet.loss_error import LossError
 from mfresnet.parallel import total
 from mfresnet.particles import flow
 from mfresnet.schemes import SCHEMES
@@ -141,19 +141,28 @@ def _mean_and_deviation(sums: Array) -> tuple[Array, Array]:
 
 
 def warnings(
-    functional: ReducedFunctional, balance: Balance, shares: Array, apart: Array
+    functional: ReducedFunctional,
+    balance: Balance,
+    shares: Array,
+    apart: Array,
+    error: LossError,
 ) -> list[str]:
     """Return a sentence for everything that the user may want to change.
+
+    What the mesh does not resolve is worth one where the loss is not known to be right.
 
     Args:
         functional: J.
         balance: the mass balance of the controls.
         shares: what ``damping`` returns for them.
         apart: what ``drift`` returns for them.
+        error: what ``loss_error`` returns for them.
     """
-    case, found = functional.case, []
+    case, found = functional.case, [error.sentence()] if error.ways and not error.right else []
     labels = functional.population.labels
     for label, outflow, share, far in zip(labels, balance.outflow, shares, apart, strict=True):
+        if error.right:
+            continue
         # below zero where undershoots have left: as far from none as above it
         if FELT < abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
@@ -161,36 +170,53 @@ def warnings(
                 f"over it, within mesh.outflow_tolerance = {case.mesh.outflow_tolerance:g}, but "
                 f"expected below {FELT:g} for the loss to hold. {case.mesh.larger}."
             )
-        if share > COARSE and not _loss_holds(functional, far):
+        if share > COARSE:
             found.append(f"{_narrow(label, share)}. {case.mesh.finer} or raise space.degree.")
         if far > APART and abs(outflow) <= case.mesh.outflow_tolerance:
             found.append(
-                f"mesh: class {label} does not end where the network moves its points; got "
-                f"{far:.2g} of their distance, expected below {APART}: the velocity is steeper "
-                f"than cells or steps resolve. {case.mesh.finer}, raise space.degree or keep the "
-                "controls small (penalty.tikhonov, training.lower and training.upper)."
+                f"{_elsewhere(label, far)}: the velocity is steeper than cells or steps resolve. "
+                f"{case.mesh.finer}, raise space.degree or keep the controls small "
+                "(penalty.tikhonov, training.lower and training.upper)."
             )
+    worst = float(np.abs(functional.initial_mass - 1.0).max())
+    if not error.right and worst > case.mesh.outflow_tolerance:
+        found.append(
+            f"mesh: it does not hold or resolve the densities; got an initial mass that differs "
+            f"from 1 by {worst:.2e}, expected at most {case.mesh.outflow_tolerance:.2e}. "
+            f"{case.mesh.larger}. {case.mesh.finer}."
+        )
     return found
 
 
-def notes(functional: ReducedFunctional, shares: Array, apart: Array) -> list[str]:
+def notes(
+    functional: ReducedFunctional, shares: Array, apart: Array, error: LossError
+) -> list[str]:
     """Return a sentence for everything that changes the pictures, but not the loss.
 
     The arguments are those of ``warnings``.
     """
-    triples = zip(functional.population.labels, shares, apart, strict=True)
-    return [
-        f"{_narrow(label, share)}. Mean and spread agree with points that the network moves to "
-        f"{far:.1e} of their distance, so that the loss holds; in the pictures the class is wider. "
-        f"{functional.case.mesh.finer} or raise space.degree to see it."
-        for label, share, far in triples
-        if share > COARSE and _loss_holds(functional, far)
-    ]
+    if not error.ways:
+        return [error.sentence()]
+    if not error.right:
+        return []
+    finer, found = functional.case.mesh.finer, []
+    loss = f"The loss is right to {error.relative:.1e}"
+    for label, share, far in zip(functional.population.labels, shares, apart, strict=True):
+        if share > COARSE:
+            found.append(
+                f"{_narrow(label, share)}. {loss}; in the pictures the class is wider. {finer} or "
+                "raise space.degree to see it."
+            )
+        if far > APART:
+            found.append(f"{_elsewhere(label, far)}. {loss}; its density at T is not.")
+    return found
 
 
-def _loss_holds(functional: ReducedFunctional, far: float) -> bool:
-    """Whether the loss is a mean over the points, and the points are where they should be."""
-    return LOSSES[functional.case.loss.kind].cost is not None and far <= APART
+def _elsewhere(label: str, far: float) -> str:
+    return (
+        f"mesh: class {label} does not end where the network moves its points; got {far:.2g} of "
+        f"their distance, expected below {APART}"
+    )
 
 
 def _narrow(label: str, share: float) -> str:

@@ -16,9 +16,12 @@ from scipy.special import gamma
 from mfresnet.arrays import Array
 from mfresnet.density_kind import DensityKind
 from mfresnet.models import FiniteFloat, PositiveFloat, Vector
+from mfresnet.rules import Rule, ball_rule, box_rule, directions
 
 REACH = 6.0
 """Standard deviations after which a Gaussian counts as zero."""
+TAIL = 8.0
+"""Standard deviations up to which there are quadrature points of a Gaussian."""
 
 
 def _as_matrix(value: Any) -> Any:
@@ -39,12 +42,6 @@ Covariance = Annotated[
 ]
 
 
-def _directions(d: int, n: int, rng: Generator) -> Array:
-    """Return n random points on the unit sphere, (d, n)."""
-    x = rng.standard_normal((d, n))
-    return x / np.linalg.norm(x, axis=0)
-
-
 class Gaussian(DensityKind):
     """The normal density N(mean, covariance)."""
 
@@ -62,6 +59,13 @@ class Gaussian(DensityKind):
         """Return n random points, (d, n)."""
         factor = np.linalg.cholesky(np.array(self.covariance))
         return np.array(self.mean)[:, None] + factor @ rng.standard_normal((len(self.mean), n))
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        factor, ones = np.linalg.cholesky(np.array(self.covariance)), np.ones(len(self.mean))
+        z, weights = box_rule(-TAIL * ones, TAIL * ones, n)
+        mass = weights * np.exp(-0.5 * np.sum(z**2, axis=0))
+        return np.array(self.mean)[:, None] + factor @ z, mass / mass.sum()
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of a box that holds the mass, up to 6 standard deviations."""
@@ -112,7 +116,14 @@ class TruncatedGaussian(DensityKind):
         d, variance = len(self.mean), self.std**2
         inside = stats.chi2.cdf(self.radius**2 / variance, d)
         radius = np.sqrt(variance * stats.chi2.ppf(inside * rng.random(n), d))
-        return np.array(self.mean)[:, None] + radius * _directions(d, n, rng)
+        return np.array(self.mean)[:, None] + radius * directions(d, n, rng)
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        z, weights = ball_rule(len(self.mean), n)
+        z = z * min(self.radius, TAIL * self.std)
+        mass = weights * np.exp(-0.5 * np.sum(z**2, axis=0) / self.std**2)
+        return np.array(self.mean)[:, None] + z, mass / mass.sum()
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around the support."""
@@ -146,6 +157,11 @@ class UniformBox(DensityKind):
         lower, upper = np.array(self.lower)[:, None], np.array(self.upper)[:, None]
         return lower + (upper - lower) * rng.random((len(lower), n))
 
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        x, mass = box_rule(np.array(self.lower), np.array(self.upper), n)
+        return x, mass / mass.sum()
+
     def extent(self) -> tuple[Array, Array]:
         """Return the corners."""
         return np.array(self.lower), np.array(self.upper)
@@ -177,7 +193,12 @@ class UniformBall(DensityKind):
         """Return n random points, (d, n)."""
         d = len(self.mean)
         radius = self.radius * rng.random(n) ** (1.0 / d)
-        return np.array(self.mean)[:, None] + radius * _directions(d, n, rng)
+        return np.array(self.mean)[:, None] + radius * directions(d, n, rng)
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        z, mass = ball_rule(len(self.mean), n)
+        return np.array(self.mean)[:, None] + self.radius * z, mass / mass.sum()
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around the ball."""

@@ -23,6 +23,7 @@ from mfresnet.errors import InputError
 from mfresnet.expression import Expression
 from mfresnet.models import Chosen, Model, Name, PositiveFloat
 from mfresnet.parallel import together, total
+from mfresnet.rules import Rule
 
 if TYPE_CHECKING:
     from mfresnet.space import Space
@@ -87,6 +88,13 @@ class Mixture(DensityKind):
         pairs = zip(self.components, counts, strict=True)
         points = np.concatenate([c.density.sample(m, rng) for c, m in pairs], axis=1)
         return points[:, rng.permutation(n)]
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,)."""
+        weights = np.array([c.weight for c in self.components])
+        parts = [c.density.nodes(n) for c in self.components]
+        mass = [w * m for w, (_, m) in zip(weights / weights.sum(), parts, strict=True)]
+        return np.concatenate([x for x, _ in parts], axis=1), np.concatenate(mass)
 
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of the box around all components."""

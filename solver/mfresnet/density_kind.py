@@ -14,6 +14,7 @@ from numpy.random import Generator
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.models import Model
+from mfresnet.rules import Rule
 
 HALVINGS = 60
 
@@ -42,6 +43,10 @@ class DensityKind(Model, ABC):
     @abstractmethod
     def sample(self, n: int, rng: Generator) -> Array:
         """Return n random points, (d, n)."""
+
+    @abstractmethod
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,), of sum one."""
 
     @abstractmethod
     def extent(self) -> tuple[Array, Array]:

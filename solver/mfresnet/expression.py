@@ -22,6 +22,7 @@ from mfresnet.density_kind import DensityKind, inverse
 from mfresnet.errors import InputError
 from mfresnet.formula import Formula, read_formula
 from mfresnet.models import FiniteFloat, as_list
+from mfresnet.rules import Rule, box_rule
 
 GRIDS = {1: (127, 251, 509, 1021), 2: (31, 61, 127, 251), 3: (11, 17, 31)}
 """Dimension -> cells a direction. They are prime, so that a kink that lies between two cells of one
@@ -224,6 +225,12 @@ class Expression(DensityKind):
             parts.append(x[:, rng.random(len(cell)) * envelope[cell] < formula(x)])
             count += parts[-1].shape[1]
         return np.concatenate(parts, axis=1)[:, :n]
+
+    def nodes(self, n: int) -> Rule:
+        """Return n points a direction, (d, m), with their masses, (m,)."""
+        x, weights = box_rule(np.array(self.lower), np.array(self.upper), n)
+        mass = weights * self.density(x)
+        return x, mass / mass.sum()
 
     def below(self, x: Array) -> Array:
         """Return the mass below points of the line, (n,) -> (n,)."""

@@ -14,12 +14,22 @@ from mfresnet.arrays import Array
 from mfresnet.errors import Exit
 from mfresnet.export import versions
 from mfresnet.functional import ReducedFunctional
+from mfresnet.loss_error import LossError, loss_error
 from mfresnet.measures import measure
 from mfresnet.memory import peak
 from mfresnet.nested import Stage
 from mfresnet.reachability import LowerBound
 from mfresnet.result import OptimiseResult
-from mfresnet.run_json import SCHEMA, Bound, Data, Memory, Metrics, Objective, RunReport
+from mfresnet.run_json import (
+    SCHEMA,
+    Accuracy,
+    Bound,
+    Data,
+    Memory,
+    Metrics,
+    Objective,
+    RunReport,
+)
 
 
 def run_report(
@@ -42,11 +52,12 @@ def run_report(
     """
     case, theta, last = functional.case, result.theta, result.history[-1]
     balance = functional.balance(theta)
-    status, name, message = _ending(functional, result, balance.largest_outflow)
+    error = loss_error(functional, theta, ways=1)
+    status, name, message = _ending(functional, result, error, balance.largest_outflow)
     shares = damping(functional, theta)
     with np.errstate(over="ignore", invalid="ignore"):  # points may leave the mesh for good
         apart = drift(functional, theta)
-    objective = _objective(functional, theta)
+    objective = _objective(functional, theta, error)
     report = RunReport(
         schema=SCHEMA,
         case=case.title,
@@ -70,8 +81,8 @@ def run_report(
         min_density=balance.min_density,
         damping=float(shares.max()),
         drift=float(apart.max()) if np.isfinite(apart).all() else None,
-        warnings=warnings(functional, balance, shares, apart),
-        notes=notes(functional, shares, apart),
+        warnings=warnings(functional, balance, shares, apart, error),
+        notes=notes(functional, shares, apart, error),
         memory=_memory(functional),
         metrics=Metrics.model_validate(measure(functional, theta)),
         data=_data(functional),
@@ -83,25 +94,29 @@ def run_report(
 
 
 def _ending(
-    functional: ReducedFunctional, result: OptimiseResult, outflow: float
+    functional: ReducedFunctional, result: OptimiseResult, error: LossError, outflow: float
 ) -> tuple[Exit, str, str]:
-    """Return exit status, name and sentence: mass that has left the mesh counts most."""
+    """Return exit status, name and sentence: mass that has left counts most, then a wrong loss."""
     mesh = functional.case.mesh
-    if abs(outflow) <= mesh.outflow_tolerance:
-        status = Exit.CONVERGED if result.converged else Exit.NOT_CONVERGED
-        return status, result.status.name.lower(), result.message
-    message = (
-        f"mesh.outflow_tolerance: mass has left the mesh; got {abs(outflow):.2e} of a class, "
-        f"expected at most {mesh.outflow_tolerance:.2e}. {mesh.larger} or raise the tolerance."
-    )
-    return Exit.FAILED, "outflow", message
+    if abs(outflow) > error.outflow_limit(mesh.outflow_tolerance):
+        message = (
+            f"mesh.outflow_tolerance: mass has left the mesh; got {abs(outflow):.2e} of a class, "
+            f"expected at most {mesh.outflow_tolerance:.2e}. {mesh.larger} or raise the tolerance."
+        )
+        return Exit.FAILED, "outflow", message
+    if error.wrong:
+        message = error.sentence() if result.converged else f"{error.sentence()} {result.message}"
+        return Exit.NOT_CONVERGED, "loss_error", message
+    status = Exit.CONVERGED if result.converged else Exit.NOT_CONVERGED
+    return status, result.status.name.lower(), result.message
 
 
-def _objective(functional: ReducedFunctional, theta: Array) -> Objective:
+def _objective(functional: ReducedFunctional, theta: Array, error: LossError) -> Objective:
     return Objective(
         total=functional.value(theta),
         loss=functional.loss(theta),
         penalty=functional.penalty(theta),
+        loss_error=Accuracy.model_validate(error.as_data()),
     )
 
 
@@ -131,6 +146,7 @@ def summary(report: RunReport) -> list[tuple[str, str]]:
     """Return the rows of the table at the end of a run: name and value."""
     rows = [
         ("objective", f"{report.objective.total:.8g}"),
+        ("loss", report.objective.loss_error.number),
         ("gradient norm", f"{report.gradient_norm:.2e}"),
         ("iterations", str(report.iterations)),
     ]

@@ -35,12 +35,36 @@ class Part(BaseModel):
         return getattr(self, name)
 
 
+class Way(Part):
+    """One way to find the loss beside the mesh of the run."""
+
+    how: str
+    loss: float
+    spread: float
+    """How far that may itself be off, 0 where this is not known."""
+
+
+class Accuracy(Part):
+    """How far the loss on the mesh is from what other ways find, see ``loss_error``."""
+
+    number: str
+    """The loss with its error."""
+    error: float | None
+    """The loss on the mesh minus that of the most trusted way; None without one."""
+    relative: float | None
+    right: bool
+    """Whether all ways say that the loss is right."""
+    ways: list[Way]
+    sentence: str
+
+
 class Objective(Part):
     """J and its parts at the trained controls."""
 
     total: float
     loss: float
     penalty: float
+    loss_error: Accuracy
 
 
 class Bound(Part):

@@ -258,6 +258,6 @@ def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
         )
     worst = float(abs(functional.initial_mass - 1.0).max())
     if worst > case.mesh.outflow_tolerance:
-        progress.say(f"Warning: the initial mass on the mesh differs from 1 by {worst:.2e}.")
+        progress.say(f"The initial mass on the mesh differs from 1 by {worst:.2e}.")
     for sentence in undershoots(functional):
         progress.say(f"Warning: {sentence}")
