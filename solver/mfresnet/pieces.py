@@ -6,7 +6,7 @@ The map of an interval, a quadrilateral or a hexahedron is a polynomial of degre
 reference direction. Its Bernstein coefficients, (p + 1)^d points, have the piece in their convex
 hull, and the differences of neighbours times p have the derivatives in theirs. A piece with
 
-    bend = max |J_c^-1 J - 1| ,    J_c = J at the middle c,                                  (24)
+    bend = max |J_c^-1 J - 1| ,    J_c = J at the middle c,
 
 in the norm of the largest sum of a row, has for every x = F(X) of it
 
@@ -47,7 +47,7 @@ class Pieces:
         half: half of the width in reference coordinates, (n,).
         origin: F(c) - J_c c, (n, d): on an affine cell F(0).
         inverse: J_c^-1, (n, d, d).
-        bend: of eq. (24), with the rounding of the inverse, (n,).
+        bend: as above, with the rounding of the inverse, (n,).
         bent: whether the affine map is not exact, (n,).
         slack: ``SLACK`` and the error of reference coordinates by the rounding of x, (n,).
         low: least coordinates of a box that holds the piece and the slack around it, (n, d).
