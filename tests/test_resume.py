@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from helpers import largest_file, make_case
-from mfresnet.case import Case
 from mfresnet.arrays import Array
+from mfresnet.case import Case
 from mfresnet.checkpoint import HEAD, EvaluationLog, Preempted, _records, _seal
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional

@@ -25,7 +25,6 @@ from mfresnet.files import alone, write_atomically, write_text
 from mfresnet.optimise import Iteration
 from mfresnet.parallel import together
 
-
 MARK = ".mfresnet"
 """The first file of a run directory; who writes into the directory holds its lock."""
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from mfresnet.errors import InputError, lookup
-from mfresnet.files import write_atomically
 from mfresnet.export_torch import write_torch
+from mfresnet.files import write_atomically
 from mfresnet.trained import TrainedNetwork
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from mfresnet.errors import InputError
-from mfresnet.files import write_atomically
 from mfresnet.exporters import check_writable
+from mfresnet.files import write_atomically
 
 
 class TextWriter:
