@@ -241,7 +241,7 @@ def _seal(before: bytes, content: bytes) -> bytes:
 
 
 def _records(path: Path, data: bytes, seal: bytes, at: int) -> Iterator[tuple[Array, bytes, int]]:
-    """Yield the records in a file with seal and end, but not one that was being written.
+    """Yield the whole records of a file, with their seal and their end.
 
     Args:
         path: the file.
@@ -250,7 +250,7 @@ def _records(path: Path, data: bytes, seal: bytes, at: int) -> Iterator[tuple[Ar
         at: where the first line ends.
 
     Raises:
-        InputError: something else was changed.
+        InputError: something else is wrong than an end that is cut off.
     """
     while True:
         parts, size = b"", 8 * HEAD
