@@ -17,6 +17,7 @@ import pytest
 
 from commands import outside
 from helpers import make_case
+from mfresnet.case import Case
 from mfresnet.child import execute
 from mfresnet.errors import Preempted
 from mfresnet.interrupt import COMMAND, KEPT, STOPPED, Stopped, keeping, listening
@@ -84,11 +85,17 @@ class Sender(Progress):
             self.say("iteration")
 
 
-PHASES = ("Memory", "iteration", "Fields", "Pictures")
+PHASES = {
+    "Memory": {},
+    "iteration": {},
+    "Fields": {"fields": True},
+    "Pictures": {"pictures": True},
+}
 
 
-def small() -> Any:
-    return make_case("interval", network={"layers": 2}, output={"fields": True, "pictures": True})
+def small(phase: str = "Memory") -> Case:
+    """Return a case whose run comes to a phase."""
+    return make_case("interval", network={"layers": 2}, output=PHASES[phase])
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +110,10 @@ def test_run_of_the_library_keeps_what_is_computed(
     before = handlers()
     with pytest.raises(Preempted):
         sender = Sender(signal.SIGTERM, phase)
-        run(small(), tmp_path / "a", comm=MPI.COMM_SELF, progress=sender)
+        run(small(phase), tmp_path / "a", comm=MPI.COMM_SELF, progress=sender)
     assert handlers() == before
     assert not (tmp_path / "a/pictures/history.png").exists()
-    again = run(small(), tmp_path / "a", comm=MPI.COMM_SELF, resume=True)
+    again = run(small(phase), tmp_path / "a", comm=MPI.COMM_SELF, resume=True)
     assert again.theta.tobytes() == whole
 
 

@@ -13,10 +13,14 @@ from mfresnet.interrupt import STOPPED, Stopped, end, keeping, listening
 def main() -> None:
     """Run the command and end all ranks with one exit status and at most one message."""
     with listening():
+        # as of any command, where "| head" has read enough
+        pipe = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         try:
             status = _command(sys.argv[1:])
-        except Stopped:  # before the ranks can talk, or when all is over
+        except Stopped:  # before the ranks can talk
             end(STOPPED)
+        finally:
+            signal.signal(signal.SIGPIPE, pipe)
     sys.exit(status)
 
 
@@ -28,8 +32,6 @@ def _command(arguments: list[str]) -> int:
         arguments, petsc_options = arguments[:cut], arguments[cut + 1 :]
 
     _start_petsc(["-no_signal_handler", *petsc_options])
-    # as of any command, where "| head" has read enough
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from mpi4py import MPI
 
     from mfresnet.ending import describe

@@ -36,6 +36,7 @@ def _save(
     functional: ReducedFunctional, times: list[float], fields: list[Array], raster: Raster,
     path: Path,
 ) -> None:  # fmt: skip
+    leave_if_asked()
     population, line = functional.population, len(raster.shape) == 1
     figure = Figure(figsize=(5.4, 3.4 if line else 5.0), dpi=100, layout="constrained")
     axes = figure.subplots()
@@ -52,7 +53,8 @@ def _save(
         axes.plot(*at, "P", color=COLOURS[k], mec="black", ms=10)
 
     def update(i: int) -> list[Artist]:
-        leave_if_asked()
+        if i:  # Pillow cannot close a picture without frames
+            leave_if_asked()
         title.set_text(f"depth t = {times[i]:.2f}")
         show(fields[i])
         return []

@@ -65,7 +65,7 @@ def listening(numbers: Sequence[signal.Signals] = COMMAND) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         _listeners.remove(listener)
 
 
