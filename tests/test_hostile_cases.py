@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+import copy
 import os
 import re
 import tomllib
@@ -81,7 +82,7 @@ def hostile(rng: np.random.Generator) -> dict[str, Any]:
         if rng.random() < 0.1 and isinstance(here, dict):
             here.pop(path[-1], None)
         else:
-            here[path[-1]] = VALUES[rng.integers(len(VALUES))]
+            here[path[-1]] = copy.deepcopy(VALUES[rng.integers(len(VALUES))])
     return data
 
 
