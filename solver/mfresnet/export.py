@@ -24,9 +24,7 @@ from mfresnet.files import FileError, read_text, write_text
 from mfresnet.optimise import Iteration
 
 COLUMNS = [field.name for field in fields(Iteration)]
-ROWS: TypeAdapter[list[Iteration]] = TypeAdapter(
-    Annotated[list[Iteration], Field(min_length=1)]
-)
+ROWS: TypeAdapter[list[Iteration]] = TypeAdapter(Annotated[list[Iteration], Field(min_length=1)])
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
