@@ -29,7 +29,7 @@ from mfresnet.parallel import together
 from mfresnet.result import Iteration
 
 COLUMNS = [field.name for field in fields(Iteration)]
-ROWS = TypeAdapter(Annotated[list[Iteration], Field(min_length=1)])
+ROWS: TypeAdapter[list[Iteration]] = TypeAdapter(Annotated[list[Iteration], Field(min_length=1)])
 MARK = ".mfresnet"
 """The first file of a run directory; who writes into the directory holds its lock."""
 

@@ -200,8 +200,10 @@ class TrainedNetwork:
     # ------------------------------------------------------------------ as arrays
     def to_arrays(self) -> dict[str, Array]:
         """Return all fields as arrays by name; those of the layers and of the head by theirs."""
-        fields = {name: np.asarray(getattr(self, name), kind) for name, (kind, _) in FIELDS.items()}
-        return fields | dict(self.parameters) | dict(self.head)
+        arrays: dict[str, Array] = {
+            name: np.asarray(getattr(self, name), kind) for name, (kind, _) in FIELDS.items()
+        }
+        return arrays | dict(self.parameters) | dict(self.head)
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, Array]) -> TrainedNetwork:
