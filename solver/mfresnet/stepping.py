@@ -65,9 +65,9 @@ class Split:
     def tangent(self, at: Stages, along: Stages, out: Array, left: Array) -> None:
         """Make the tangents one after the other, see ``Step.tangent``."""
         each, changes = self._each(at), self._each(along)
-        ends = self._ends(changes, out)
-        for step, *stages, end in zip(self.steps, each, changes, ends, strict=True):
-            step.tangent(*stages, end, left)
+        parts = zip(self.steps, each, changes, self._ends(changes, out), strict=True)
+        for step, here, there, end in parts:
+            step.tangent(here, there, end, left)
 
     def transpose(self, at: Stages, adjoint: Adjoint, after: Density) -> Density:
         """Go through the steps in the other order, see ``Step.transpose``."""
