@@ -14,6 +14,7 @@ import pytest
 
 from helpers import gaussian, make_case
 from mfresnet.case import Case, load, parse
+from mfresnet.completion import resolve
 from mfresnet.errors import MOST, InputError, shortened
 from mfresnet.meshfile import read
 from mfresnet.population import populate
@@ -39,7 +40,7 @@ def test_cases_of_the_project(path: Path) -> None:
 
 
 def filled(case: Case) -> Case:
-    return case.resolve(populate(case, MPI.COMM_SELF))
+    return resolve(case, populate(case, MPI.COMM_SELF))
 
 
 def parse_toml(text: str) -> Case:

@@ -16,6 +16,7 @@ import pytest
 
 from mfresnet import case_text, meshfile, network_checks
 from mfresnet.case import load, parse
+from mfresnet.completion import resolve
 from mfresnet.errors import InputError
 from mfresnet.formula import read_formula
 from mfresnet.meshfile import create
@@ -93,7 +94,7 @@ def test_random_cases_end_in_a_case_or_a_sentence(part: int) -> None:
         try:
             case = parse(hostile(np.random.default_rng(seed)), ROOT / "cases")
             if case.data is None:
-                case.resolve(populate(case, MPI.COMM_SELF)).to_toml()
+                resolve(case, populate(case, MPI.COMM_SELF)).to_toml()
         except InputError as error:
             assert error.messages and all(error.messages), seed
         except BaseException as error:

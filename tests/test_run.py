@@ -21,6 +21,7 @@ import pyvista
 from commands import command, execute, outside
 from helpers import make_data_case
 from mfresnet.case import Case, load
+from mfresnet.completion import resolve
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically
 from mfresnet.functional import ReducedFunctional
@@ -49,7 +50,7 @@ def repeatable(directory: Path) -> dict[str, Any]:
 
 def filled(path: Path, settings: list[str]) -> Case:
     case = load(path, settings)
-    return case.resolve(populate(case, MPI.COMM_SELF))
+    return resolve(case, populate(case, MPI.COMM_SELF))
 
 
 @pytest.mark.smoke

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import dolfinx
 import numpy as np
 
@@ -13,22 +11,20 @@ from mfresnet.activations import ACTIVATIONS
 from mfresnet.blocks import BLOCKS
 from mfresnet.density_losses import DensitySection
 from mfresnet.errors import InputError
+from mfresnet.fields import Fields
 from mfresnet.fluxes import FLUXES
 from mfresnet.losses import LOSSES
 from mfresnet.network_checks import network_contradictions, wrong_length
 from mfresnet.schemes import cfl_constant
 
-if TYPE_CHECKING:
-    from mfresnet.case import Case
 
-
-def contradictions(case: Case) -> list[str]:
+def contradictions(case: Fields) -> list[str]:
     """Return a sentence for everything in a case that does not fit together."""
     parts = (_task, _mesh, _classes, _loss, network_contradictions, _output)
     return [sentence for part in parts for sentence in part(case)]
 
 
-def _task(case: Case) -> list[str]:
+def _task(case: Fields) -> list[str]:
     task, data, found = case.task, case.data, []
     if task not in LOSSES[case.loss.kind].tasks:
         fitting = ", ".join(sorted(name for name, row in LOSSES.items() if task in row.tasks))
@@ -55,7 +51,7 @@ def _task(case: Case) -> list[str]:
     return found
 
 
-def _steering(case: Case) -> list[str]:
+def _steering(case: Fields) -> list[str]:
     """Check what makes samples a density to reach."""
     data, found = case.data, []
     if data is None:
@@ -76,7 +72,7 @@ def _steering(case: Case) -> list[str]:
     return found
 
 
-def _mesh(case: Case) -> list[str]:
+def _mesh(case: Fields) -> list[str]:
     d, mesh, found = case.dimension, case.mesh, []
     for name in ("cells", "lower", "upper"):
         if (value := getattr(mesh, name)) is not None:
@@ -109,7 +105,7 @@ def _mesh(case: Case) -> list[str]:
     return found
 
 
-def _mesh_file(case: Case) -> list[str]:
+def _mesh_file(case: Fields) -> list[str]:
     mesh = case.mesh
     if mesh.kind == "box":
         if mesh.file is None:
@@ -124,7 +120,7 @@ def _mesh_file(case: Case) -> list[str]:
     return found
 
 
-def _classes(case: Case) -> list[str]:
+def _classes(case: Fields) -> list[str]:
     if case.data is not None:
         if case.classes:
             return ["classes: not together with [data]; got both, expected one. Remove one."]
@@ -168,7 +164,7 @@ def _classes(case: Case) -> list[str]:
     return found
 
 
-def _loss(case: Case) -> list[str]:
+def _loss(case: Fields) -> list[str]:
     found = []
     for name, length in case.loss.dimensions().items():
         found += wrong_length(f"loss.{name}", range(length), case.dimension, case.mesh.cell)
@@ -186,7 +182,7 @@ def _loss(case: Case) -> list[str]:
     return found
 
 
-def _output(case: Case) -> list[str]:
+def _output(case: Fields) -> list[str]:
     if not case.output.bp or dolfinx.has_adios2:
         return []
     return ["output.bp: DOLFINx is built without ADIOS2; got true, expected false. Change it."]

@@ -82,13 +82,14 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     run.
     """
     from mfresnet.case import load
+    from mfresnet.completion import resolve
     from mfresnet.functional import ReducedFunctional
     from mfresnet.population import populate
     from mfresnet.reachability import lower_bound
 
     given = load(case, settings or ())
     population = populate(given, MPI.COMM_WORLD)
-    resolved = given.resolve(population)
+    resolved = resolve(given, population)
     say(resolved.to_toml().rstrip())
     functional = ReducedFunctional(resolved, MPI.COMM_WORLD, population)
     bound = lower_bound(functional)

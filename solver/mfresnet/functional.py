@@ -16,6 +16,7 @@ from mfresnet.balance import Balance, balance
 from mfresnet.budget import initial_steps, make_plan
 from mfresnet.case import Case
 from mfresnet.cfl import steps_needed
+from mfresnet.completion import resolve
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.errors import SolveError
 from mfresnet.hamiltonian import Hamiltonian
@@ -81,7 +82,7 @@ class ReducedFunctional:
         """
         self.comm = MPI.COMM_WORLD if comm is None else comm
         self.population = populate(case, self.comm) if population is None else population
-        self.case = case = case.resolve(self.population)
+        self.case = case = resolve(case, self.population)
         network, mesh = case.network, create(case, self.population.extent, self.comm)
         self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
         bound = self._block.bound(self._activation)

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.case import Case
 from mfresnet.cfl import StepsError
 from mfresnet.errors import InputError, SolveError
 from mfresnet.findings import Check
@@ -244,12 +243,9 @@ def _by_another(
     functional: ReducedFunctional, theta: Array, how: str, change: dict[str, Any]
 ) -> Way:
     """Return the loss of another discretisation; its time steps are chosen anew."""
-    data = functional.case.model_dump(exclude_none=True)
-    for section, keys in change.items():
-        data[section] |= keys
-    degree = data["space"]["degree"]
-    orders = [s for s in SCHEMES if s >= data["time"]["order"] and degree in SCHEMES[s].cfl]
-    data["time"]["order"] = min(orders)
-    data["time"].pop("steps_per_layer", None)
-    other = ReducedFunctional(Case.model_validate(data), functional.comm, functional.population)
+    case = functional.case
+    degree = change.get("space", {}).get("degree", case.space.degree)
+    orders = [s for s in SCHEMES if s >= case.time.order and degree in SCHEMES[s].cfl]
+    finer = case.with_(change | {"time": {"order": min(orders), "steps_per_layer": None}})
+    other = ReducedFunctional(finer, functional.comm, functional.population)
     return Way(how, with_steps(other, theta, other.loss))

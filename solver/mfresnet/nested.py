@@ -11,13 +11,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from mfresnet.case import Case
 from mfresnet.control import Controls, prolong
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
 from mfresnet.outcome import Oracle
 from mfresnet.result import Iteration, OptimiseResult
+from mfresnet.sections import LevelSection
 
 OnIteration = Callable[[Iteration], None]
 
@@ -108,7 +111,7 @@ def train(
     controls: Controls | None = None
     result: OptimiseResult | None = None
     seeds: Sequence[int | None] = case.training.seeds or (None,)
-    levels = [level.of(case) for level in case.training.levels or ()]
+    levels = [at_level(case, level) for level in case.training.levels or ()]
     for level in [*levels, case]:
         f = functional
         if level is not case:
@@ -121,6 +124,21 @@ def train(
         controls = f.controls.from_vector(result.theta)
     assert result is not None
     return result, tuple(stages)
+
+
+def at_level(case: Case, level: LevelSection) -> Case:
+    """Return the case on a level, with its time steps over all of the depth."""
+    tolerance, steps = level.gradient_tolerance, case.time.steps_per_layer
+    changes: dict[str, dict[str, Any]] = {
+        "mesh": {"cells": level.cells},
+        "network": {"layers": level.layers},
+        "training": {"levels": None, "seeds": None},
+    }
+    if tolerance is not None:
+        changes["training"]["gradient_tolerance"] = tolerance
+    if steps is not None:
+        changes["time"] = {"steps_per_layer": -(-steps * case.network.layers // level.layers)}
+    return case.with_(changes)
 
 
 def _best(

@@ -6,23 +6,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mfresnet.blocks import BLOCKS
 from mfresnet.errors import InputError, suggestion
+from mfresnet.fields import Fields
 from mfresnet.memory import free, in_units
 from mfresnet.methods import METHODS
-
-if TYPE_CHECKING:
-    from mfresnet.case import Case
 
 VECTORS = 6
 """Vectors of the size of the controls that a training has at least."""
 
 
-def network_contradictions(case: Case) -> list[str]:
+def network_contradictions(case: Fields) -> list[str]:
     """Return a sentence for everything in these sections that does not fit together."""
     parts = (_network, _initial, _training)
     return [sentence for part in parts for sentence in part(case)]
@@ -52,7 +50,7 @@ def wrong_length(where: str, given: Sequence[Any], d: int, cell: str) -> list[st
     return [f"{text} Give one value per direction."]
 
 
-def _network(case: Case) -> list[str]:
+def _network(case: Fields) -> list[str]:
     network, found = case.network, []
     block = BLOCKS[network.block]
     if block.wide and network.width is None:
@@ -79,7 +77,7 @@ def _network(case: Case) -> list[str]:
     return found
 
 
-def _initial(case: Case) -> list[str]:
+def _initial(case: Fields) -> list[str]:
     initial, kind, found = case.initial, case.initial_kind(), []
     shapes = case.shapes() | ({} if case.data else case.head(len(case.classes)))
     names, given = [*case.shapes(), *case.head(1)], initial.values()
@@ -122,7 +120,7 @@ def misfit(name: str, value: Any, shape: tuple[int, ...]) -> list[str]:
     return [f"initial.{name}: wrong shape; got {value}, expected shape {shape}. Mend it."]
 
 
-def _training(case: Case) -> list[str]:
+def _training(case: Fields) -> list[str]:
     training, found = case.training, _levels(case)
     lower = -np.inf if training.lower is None else training.lower
     upper = np.inf if training.upper is None else training.upper
@@ -147,7 +145,7 @@ def _training(case: Case) -> list[str]:
     return found
 
 
-def _levels(case: Case) -> list[str]:
+def _levels(case: Fields) -> list[str]:
     training, found = case.training, []
     if training.seeds is not None and case.initial_kind() != "random":
         found.append(

@@ -33,6 +33,7 @@ import numpy as np
 from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.case import Case
+from mfresnet.completion import resolve
 from mfresnet.control import Controls, ControlSpace
 from mfresnet.data import Samples
 from mfresnet.errors import InputError, SolveError
@@ -98,7 +99,7 @@ class ParticleFunctional:
         """
         self.comm = MPI.COMM_WORLD if comm is None else comm
         self.population = populate(case, self.comm) if population is None else population
-        self.case = case = case.resolve(self.population)
+        self.case = case = resolve(case, self.population)
         row, network = LOSSES[case.loss.kind], case.network
         if row.cost is None:
             names = ", ".join(name for name, other in LOSSES.items() if other.cost is not None)

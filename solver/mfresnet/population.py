@@ -9,20 +9,18 @@ from mpi4py import MPI
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
 
 from mfresnet.arrays import Array
+from mfresnet.case import Case
 from mfresnet.data import Dataset, load_data
 from mfresnet.density import Density, Gaussian, project
 from mfresnet.deposit import HeatEquation, bandwidth, deposit
 from mfresnet.errors import InputError, unknown
 from mfresnet.space import Space
-
-if TYPE_CHECKING:
-    from mfresnet.case import Case
 
 RADIUS = 1.5
 """Distance of the default targets from the mean of the samples."""

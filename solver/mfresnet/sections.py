@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -36,9 +36,6 @@ from mfresnet.models import (
 )
 from mfresnet.particles import INFERENCES
 from mfresnet.schemes import SCHEMES
-
-if TYPE_CHECKING:
-    from mfresnet.case import Case
 
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 Layers = Annotated[int, Field(gt=0, le=100_000)]
@@ -160,22 +157,6 @@ class LevelSection(Model):
     cells: Counts
     layers: Layers
     gradient_tolerance: PositiveFloat | None = None
-
-    def of(self, case: Case) -> Case:
-        """Return the case on this level."""
-        data = case.model_dump(exclude_none=True)
-        data["mesh"]["cells"], data["network"]["layers"] = self.cells, self.layers
-        if case.time.steps_per_layer is not None:
-            steps = case.time.steps_per_layer * case.network.layers
-            data["time"]["steps_per_layer"] = -(-steps // self.layers)
-        if self.gradient_tolerance is not None:
-            data["training"]["gradient_tolerance"] = self.gradient_tolerance
-        return type(case).model_validate(data | {"training": _single(data["training"])})
-
-
-def _single(training: dict[str, Any]) -> dict[str, Any]:
-    """Return [training] without levels and seeds."""
-    return {k: v for k, v in training.items() if k not in ("levels", "seeds")}
 
 
 class TrainingSection(Model):
