@@ -23,10 +23,11 @@ smoke: ## Run one test of each kind, those of tests/parallel on 1 and 2 ranks
 	$(RUN) python3 -m mpi4py -m pytest -m smoke tests
 	$(RUN) mpirun -n 2 python3 -m mpi4py -m pytest --color=no -m smoke tests/parallel
 
-lint: ## Check style and types
+lint: ## Check style, types and the order of imports
 	$(RUN) ruff check --no-cache .
 	$(RUN) ruff format --no-cache --check .
 	$(RUN) mypy --cache-dir=/dev/null
+	$(RUN) lint-imports --no-cache
 
 shell: ## Open a shell in the environment
 	$(RUN) bash

@@ -24,11 +24,10 @@ from scipy.special import expit
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
-from mfresnet.certificate import certify
 from mfresnet.errors import InputError, SolveError
-from mfresnet.functional import ReducedFunctional
-from mfresnet.nested import train
-from mfresnet.report import Exit, run_report
+from mfresnet.functional import ReducedFunctional, train
+from mfresnet.output import Exit, run_report
+from mfresnet.verification import certify
 
 OFF, RIGHT, TOLERATED = 1e-2, 1e-4, 0.02
 ACTIVATIONS = {

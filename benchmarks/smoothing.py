@@ -12,9 +12,8 @@ import time
 
 import numpy as np
 
-from mfresnet.deposit import HeatEquation, deposit
-from mfresnet.mesh import CELLS, box
-from mfresnet.space import Space
+from mfresnet.data import HeatEquation, deposit
+from mfresnet.mesh import CELLS, Space, box
 
 MESHES = [
     ("quadrilateral", 48, 2),

@@ -19,11 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from mfresnet.case import parse
+from mfresnet.case import from_samples, parse
 from mfresnet.data import load_data
 from mfresnet.functional import ReducedFunctional
 from mfresnet.memory import peak
-from mfresnet.population import from_samples
 
 PART = 1_000_000
 

@@ -33,12 +33,11 @@ import pyarrow
 from pyarrow import parquet
 
 from mfresnet.arrays import Array
-from mfresnet.case import parse
+from mfresnet.case import from_samples, parse
 from mfresnet.data import load_data
-from mfresnet.export import read_history
 from mfresnet.functional import ReducedFunctional
-from mfresnet.population import from_samples
-from mfresnet.runner import run
+from mfresnet.output import read_history
+from mfresnet.runs import run
 
 CASE = """
 title = "Two moons"

@@ -19,23 +19,23 @@ import pandas as pd
 from dolfinx import graph
 from dolfinx import mesh as dmesh
 
-from mfresnet import compat
-from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
-from mfresnet.blocks import BLOCKS
-from mfresnet.case import Case, parse
-from mfresnet.control import ControlSpace, same_in_every_layer
-from mfresnet.limiter import LIMITERS
-from mfresnet.mesh import CELLS
+from mfresnet.case.case import Case, parse
+from mfresnet.mesh import compat
+from mfresnet.mesh.boxes import CELLS
+from mfresnet.mesh.space import Space
+from mfresnet.network.activations import ACTIVATIONS
+from mfresnet.network.blocks import BLOCKS
+from mfresnet.network.controls import ControlSpace, same_in_every_layer
+from mfresnet.network.particles import Network
+from mfresnet.network.schemes import SCHEMES
 from mfresnet.parallel import total
-from mfresnet.particles import Network
-from mfresnet.plan import Plan
-from mfresnet.schemes import SCHEMES
-from mfresnet.space import Space
-from mfresnet.stepping import make_step
-from mfresnet.sweep import Sweep
-from mfresnet.trained import TrainedNetwork
-from mfresnet.transport import Transport
+from mfresnet.trained.network import TrainedNetwork
+from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport.steps.limiter import LIMITERS
+from mfresnet.transport.steps.make import make_step
+from mfresnet.transport.sweeps.plan import Plan
+from mfresnet.transport.sweeps.sweep import Sweep
 
 MATRIX = np.array([[1.1, 0.3, 0.1], [-0.2, 0.8, 0.15], [0.05, -0.1, 0.9]])
 

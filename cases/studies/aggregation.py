@@ -21,17 +21,23 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mfresnet.advice import damping, drift, notes, warnings
 from mfresnet.arrays import Array
 from mfresnet.case import parse
-from mfresnet.density import Gaussian
-from mfresnet.findings import at_least, at_most, near
+from mfresnet.data import Gaussian
 from mfresnet.functional import ReducedFunctional
-from mfresnet.locate import Locator
-from mfresnet.loss_error import loss_error
-from mfresnet.palette import COLOURS
-from mfresnet.raster import Raster
-from mfresnet.study import Study, main
+from mfresnet.mesh import Locator
+from mfresnet.output import COLOURS, Raster
+from mfresnet.runs import Study, main
+from mfresnet.verification import (
+    at_least,
+    at_most,
+    damping,
+    drift,
+    loss_error,
+    near,
+    notes,
+    warnings,
+)
 
 F0 = Gaussian(mean=0.0, covariance=0.25)
 W, B, LAYERS = 3.0, 0.9, 60

@@ -28,12 +28,12 @@ from scipy.special import lambertw
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, load, parse
-from mfresnet.findings import at_most, near
 from mfresnet.functional import ReducedFunctional
+from mfresnet.network import mean_steering
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
-from mfresnet.steering import mean_steering
-from mfresnet.study import Study, main, slope
+from mfresnet.output import COLOURS
+from mfresnet.runs import Study, main, slope
+from mfresnet.verification import at_most, near
 
 CASES = Path(__file__).parents[1]
 GAMMA = 0.1

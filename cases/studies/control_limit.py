@@ -22,12 +22,11 @@ from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.case import parse
-from mfresnet.findings import at_most, near
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS, light
-from mfresnet.sample_limit import sample_limit, train_on_samples
-from mfresnet.study import Study, draw_slope, main, slope
+from mfresnet.output import COLOURS, light
+from mfresnet.runs import Study, draw_slope, main, sample_limit, slope, train_on_samples
+from mfresnet.verification import at_most, near
 
 CASE: dict[str, Any] = {
     "mesh": {"cells": [24, 24], "lower": [-3.2, -3.2], "upper": [3.2, 3.2]},

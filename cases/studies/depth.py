@@ -22,15 +22,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.optimize import minimize_scalar
 
-from mfresnet.affine import gaussian_control
 from mfresnet.arrays import Array
 from mfresnet.case import parse
-from mfresnet.findings import Check, at_least, at_most, near
 from mfresnet.functional import ReducedFunctional
+from mfresnet.network import gaussian_control
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
-from mfresnet.reachability import lower_bound
-from mfresnet.study import Study, draw_slope, main, slope
+from mfresnet.output import COLOURS
+from mfresnet.runs import Study, draw_slope, main, slope
+from mfresnet.verification import Check, at_least, at_most, lower_bound, near
 
 ALPHA, D = 0.1, 1.5
 NAMES = {"identity": "shift, linear", "tanh": "shift, tanh"}

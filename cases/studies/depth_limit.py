@@ -19,19 +19,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
 
-from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
-from mfresnet.blocks import BLOCKS
 from mfresnet.case import parse
-from mfresnet.control import Controls, prolong
-from mfresnet.findings import at_most, near
+from mfresnet.functional import ParticleFunctional, drawn
+from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES, Controls, Network, flow, prolong
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
-from mfresnet.particle_functional import ParticleFunctional
-from mfresnet.particle_samples import drawn
-from mfresnet.particles import Network, flow
-from mfresnet.schemes import SCHEMES
-from mfresnet.study import Study, draw_slope, main, slope
+from mfresnet.output import COLOURS
+from mfresnet.runs import Study, draw_slope, main, slope
+from mfresnet.verification import at_most, near
 
 CASE = {
     "classes": [

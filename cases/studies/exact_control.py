@@ -20,17 +20,16 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mfresnet.affine import gaussian_control
 from mfresnet.arrays import Array
 from mfresnet.case import parse
-from mfresnet.density import Gaussian
-from mfresnet.findings import at_most, near
+from mfresnet.data import Gaussian
 from mfresnet.functional import ReducedFunctional
+from mfresnet.network import as_initial, gaussian_control, mean_control, mean_steering
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
+from mfresnet.output import COLOURS
 from mfresnet.parallel import total
-from mfresnet.steering import as_initial, mean_control, mean_steering
-from mfresnet.study import Study, draw_slope, main, slope
+from mfresnet.runs import Study, draw_slope, main, slope
+from mfresnet.verification import at_most, near
 
 START = Gaussian(mean=[-1.0, 0.0], covariance=[[0.25, 0.0], [0.0, 0.09]])
 GOAL = Gaussian(mean=[1.0, 0.5], covariance=[[0.16, 0.06], [0.06, 0.25]])

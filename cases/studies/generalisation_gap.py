@@ -22,12 +22,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mfresnet.case import parse
-from mfresnet.findings import at_least, at_most, near
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
-from mfresnet.sample_limit import sample_limit, train_on_samples
-from mfresnet.study import Study, draw_slope, main, slope
+from mfresnet.output import COLOURS
+from mfresnet.runs import Study, draw_slope, main, sample_limit, slope, train_on_samples
+from mfresnet.verification import at_least, at_most, near
 
 CASE = {
     "mesh": {"cell": "interval", "cells": [60], "lower": [-6.0], "upper": [6.0]},

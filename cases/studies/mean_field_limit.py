@@ -26,19 +26,25 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.special import roots_jacobi
 
-from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
-from mfresnet.blocks import BLOCKS
 from mfresnet.case import parse
-from mfresnet.control import same_in_every_layer
-from mfresnet.density import UniformBox
-from mfresnet.findings import at_least, at_most, near
+from mfresnet.data import UniformBox
 from mfresnet.functional import ReducedFunctional
-from mfresnet.palette import COLOURS, light
-from mfresnet.particles import Network, flow
-from mfresnet.schemes import SCHEMES
-from mfresnet.study import Study, draw_slope, main, slope
-from mfresnet.wasserstein import Law, between, moved, of_density, on_mesh, to_samples
+from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES, Network, flow, same_in_every_layer
+from mfresnet.output import COLOURS, light
+from mfresnet.runs import (
+    Law,
+    Study,
+    between,
+    draw_slope,
+    main,
+    moved,
+    of_density,
+    on_mesh,
+    slope,
+    to_samples,
+)
+from mfresnet.verification import at_least, at_most, near
 
 LAYERS, STEPS, CELLS = 10, 4, 100
 

@@ -21,13 +21,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mfresnet.case import Case, load
-from mfresnet.findings import at_most
 from mfresnet.functional import ReducedFunctional
-from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
-from mfresnet.result import Iteration
-from mfresnet.study import Study, main
-from mfresnet.tao import TYPES
+from mfresnet.optimise import TYPES, Iteration, minimise
+from mfresnet.output import COLOURS
+from mfresnet.runs import Study, main
+from mfresnet.verification import at_most
 
 CASES = Path(__file__).parents[1]
 CHOSEN = ("forward_backward", "maximum_principle", "lmvm", "blmvm", "cg", "nls", "ntr")

@@ -32,12 +32,11 @@ from matplotlib.figure import Figure
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
 from mfresnet.errors import SolveError
-from mfresnet.findings import at_least, at_most, near
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
-from mfresnet.pathwise import pathwise_loss
-from mfresnet.study import Study, main, slope
+from mfresnet.output import COLOURS
+from mfresnet.runs import Study, main, slope
+from mfresnet.verification import at_least, at_most, near, pathwise_loss
 
 LIMITERS = ("none", "zhang_shu", "smooth_zhang_shu")
 BOUND = 0.125

@@ -20,16 +20,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import norm, qmc, wasserstein_distance
 
-from mfresnet.activations import ACTIVATIONS
 from mfresnet.arrays import Array
 from mfresnet.case import parse
-from mfresnet.findings import at_most, near
 from mfresnet.functional import ReducedFunctional
-from mfresnet.palette import COLOURS
-from mfresnet.particles import flow
-from mfresnet.schemes import SCHEMES
-from mfresnet.study import Study, main
-from mfresnet.wasserstein import between, by_assignment, on_mesh
+from mfresnet.network import ACTIVATIONS, SCHEMES, flow
+from mfresnet.output import COLOURS
+from mfresnet.runs import Study, between, by_assignment, main, on_mesh
+from mfresnet.verification import at_most, near
 
 LINE = {"identity": (1.0, 0.2), "tanh": (2.0, 0.3), "relu": (1.5, 0.4), "sigmoid": (-3.0, 0.5)}
 """Activation -> w and b; w of tanh and sigmoid changes over the depth."""

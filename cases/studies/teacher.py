@@ -22,22 +22,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
-from mfresnet.case import parse
-from mfresnet.control import Controls
-from mfresnet.density import Gaussian
-from mfresnet.findings import at_most
+from mfresnet.case import parse, populate
+from mfresnet.data import Gaussian
 from mfresnet.functional import ReducedFunctional
+from mfresnet.mesh import Space
+from mfresnet.network import SCHEMES, Controls, flow
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
+from mfresnet.output import COLOURS, Raster
 from mfresnet.parallel import total
-from mfresnet.particles import flow
-from mfresnet.population import populate
-from mfresnet.raster import Raster
-from mfresnet.sampling import SteeredDensity, log_density_at
-from mfresnet.schemes import SCHEMES
-from mfresnet.space import Space
-from mfresnet.study import Study, main
-from mfresnet.trained import TrainedNetwork
+from mfresnet.runs import Study, main
+from mfresnet.trained import SteeredDensity, TrainedNetwork, log_density_at
+from mfresnet.verification import at_most
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,12 @@ from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
-from mfresnet.findings import at_least, at_most
 from mfresnet.functional import ReducedFunctional
+from mfresnet.network import SCHEMES, flow
 from mfresnet.optimise import minimise
-from mfresnet.palette import COLOURS
-from mfresnet.particles import flow
-from mfresnet.reachability import lower_bound
-from mfresnet.schemes import SCHEMES
-from mfresnet.study import Study, main
+from mfresnet.output import COLOURS
+from mfresnet.runs import Study, main
+from mfresnet.verification import at_least, at_most, lower_bound
 
 VARIANCE = 0.04
 CORNERS = np.array([[-1.0, -0.6], [1.0, -0.6], [0.0, 1.1]])

@@ -25,91 +25,13 @@ True
 '0'
 """
 
-from __future__ import annotations
-
-import importlib
 import os
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from mfresnet.affine import affine_control, gaussian_control, polar_control
-    from mfresnet.case import Case, load
-    from mfresnet.classifier import MeanFieldClassifier
-    from mfresnet.control import Controls
-    from mfresnet.density_estimator import MeanFieldDensity
-    from mfresnet.errors import InputError, SolveError
-    from mfresnet.functional import ReducedFunctional
-    from mfresnet.loading import load_network
-    from mfresnet.optimise import minimise
-    from mfresnet.particle_functional import ParticleFunctional
-    from mfresnet.regressor import MeanFieldRegressor
-    from mfresnet.result import OptimiseResult
-    from mfresnet.runner import RunResult, run
-    from mfresnet.steering import as_initial, mean_control, mean_steering
-    from mfresnet.trained import TrainedNetwork
+import lazy_loader
 
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
 # MPI is imported.
 os.environ.setdefault("OMPI_MCA_topo", "basic")
-# PT-Scotch with several threads cuts one mesh in about forty in another way than before.
-os.environ.setdefault("SCOTCH_PTHREAD_NUMBER", "1")
 
 __version__ = "0.1.0"
-__all__ = [
-    "Case",
-    "Controls",
-    "InputError",
-    "MeanFieldClassifier",
-    "MeanFieldDensity",
-    "MeanFieldRegressor",
-    "OptimiseResult",
-    "ParticleFunctional",
-    "ReducedFunctional",
-    "RunResult",
-    "SolveError",
-    "TrainedNetwork",
-    "affine_control",
-    "as_initial",
-    "gaussian_control",
-    "load",
-    "load_network",
-    "mean_control",
-    "mean_steering",
-    "minimise",
-    "polar_control",
-    "run",
-]
-
-_HOMES = {
-    "Case": "case",
-    "Controls": "control",
-    "InputError": "errors",
-    "MeanFieldClassifier": "classifier",
-    "MeanFieldDensity": "density_estimator",
-    "MeanFieldRegressor": "regressor",
-    "OptimiseResult": "result",
-    "ParticleFunctional": "particle_functional",
-    "ReducedFunctional": "functional",
-    "RunResult": "runner",
-    "SolveError": "errors",
-    "TrainedNetwork": "trained",
-    "affine_control": "affine",
-    "as_initial": "steering",
-    "gaussian_control": "affine",
-    "load": "case",
-    "load_network": "loading",
-    "mean_control": "steering",
-    "mean_steering": "steering",
-    "minimise": "optimise",
-    "polar_control": "affine",
-    "run": "runner",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that PETSc can be given options before."""
-    if name in _HOMES:
-        value = getattr(importlib.import_module(f"mfresnet.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'mfresnet' has no attribute '{name}'")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

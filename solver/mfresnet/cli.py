@@ -65,7 +65,7 @@ def run(
 ) -> int:
     """Train the network of a case and write the run directory."""
     from mfresnet.case import load
-    from mfresnet.runner import run as run_case
+    from mfresnet.runs import run as run_case
 
     if overwrite and resume:
         raise InputError("--overwrite: cannot go with --resume. Give one of them.")
@@ -81,11 +81,9 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     Memory, steps and the lower bound of the loss stand below it as comments; all is set up as for a
     run.
     """
-    from mfresnet.case import load
-    from mfresnet.completion import resolve
+    from mfresnet.case import load, populate, resolve
     from mfresnet.functional import ReducedFunctional
-    from mfresnet.population import populate
-    from mfresnet.reachability import lower_bound
+    from mfresnet.verification import lower_bound
 
     given = load(case, settings or ())
     population = populate(given, MPI.COMM_WORLD)
@@ -109,12 +107,10 @@ def verify(
 ) -> int:
     """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
     from mfresnet.case import load
-    from mfresnet.certificate import certify
-    from mfresnet.export import own, read_theta
-    from mfresnet.findings import as_data, passed, table
     from mfresnet.functional import ReducedFunctional
+    from mfresnet.output import Certificate, own, read_report, read_theta
     from mfresnet.parallel import together
-    from mfresnet.run_json import Certificate, read_report
+    from mfresnet.verification import as_data, certify, check_table, passed
 
     comm = MPI.COMM_WORLD
     if target.is_dir() and settings:
@@ -126,7 +122,7 @@ def verify(
             with together(comm):
                 theta, report = read_theta(target, functional.controls), read_report(target)
         checks = certify(functional, theta)
-        say(json.dumps(as_data(checks), indent=2) if as_json else table(checks))
+        say(json.dumps(as_data(checks), indent=2) if as_json else check_table(checks))
         if report is not None:
             certificate = Certificate(passed=passed(checks), checks=checks)
             with together(comm):
@@ -147,17 +143,17 @@ def cross_validate(
 ) -> None:
     """Train a case on several splits of its samples; show its measures beside baselines."""
     from mfresnet.case import load
-    from mfresnet.crossval import cross_validate, sentence, table
-    from mfresnet.progress import Progress
+    from mfresnet.output import Progress
+    from mfresnet.runs import cross_validate, split_sentence, split_table
 
     progress, given = Progress(MPI.COMM_WORLD.rank), load(case, settings or ())
     result = cross_validate(
         given,
         seeds=seeds,
         folds=folds,
-        on_split=lambda row: progress.say(sentence(given.task, row)),
+        on_split=lambda row: progress.say(split_sentence(given.task, row)),
     )
-    say(json.dumps(result, indent=2) if as_json else table(result))
+    say(json.dumps(result, indent=2) if as_json else split_table(result))
 
 
 @app.command()
@@ -167,9 +163,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="The file to write: csv, tsv or parquet.")],
 ) -> None:
     """Write class, probabilities and final position of every row of a table."""
-    from mfresnet.loading import load_network
     from mfresnet.parallel import together
-    from mfresnet.predict import predict as write
+    from mfresnet.trained import load_network
+    from mfresnet.trained import predict as write
 
     with together(MPI.COMM_WORLD):
         network = load_network(run)
@@ -185,10 +181,10 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
 ) -> None:
     """Draw new samples from the density of a run with task density."""
+    from mfresnet.data import write_columns
     from mfresnet.parallel import together
-    from mfresnet.sampling import load_steered
-    from mfresnet.sampling import sample as draw
-    from mfresnet.writers import write_columns
+    from mfresnet.trained import load_steered
+    from mfresnet.trained import sample as draw
 
     with together(MPI.COMM_WORLD):
         if MPI.COMM_WORLD.rank == 0:
@@ -205,9 +201,9 @@ def export(
     to: Annotated[str, typer.Option("--to", help="npz, torch or onnx.")],
 ) -> None:
     """Write the trained network of a run as a file that runs elsewhere."""
-    from mfresnet.exporters import export as write
-    from mfresnet.loading import load_network
     from mfresnet.parallel import together
+    from mfresnet.trained import export as write
+    from mfresnet.trained import load_network
 
     comm, written = MPI.COMM_WORLD, []
     with together(comm):
@@ -220,10 +216,9 @@ def export(
 def plot(run: RunDirectory) -> None:
     """Draw the pictures of a run again."""
     from mfresnet.case import load
-    from mfresnet.export import own, read_history, read_theta
     from mfresnet.functional import ReducedFunctional
+    from mfresnet.output import draw, own, read_history, read_theta
     from mfresnet.parallel import together
-    from mfresnet.plot import draw
 
     comm = MPI.COMM_WORLD
     functional = ReducedFunctional(load(run / "case.toml"), comm)
@@ -251,16 +246,16 @@ def gallery(
     ] = None,
 ) -> int:
     """Run every case and study and write one page with pictures, numbers and commands."""
-    from mfresnet.gallery import make, status, total
+    from mfresnet.runs import gallery_status, gallery_verdict, make_gallery
 
     size = MPI.COMM_WORLD.size
     if size > 1:
         raise InputError(
             f"gallery: runs one process after another; got {size} ranks, expected 1. Omit mpirun."
         )
-    exhibits = make(cases, out, only or (), say)
-    say(f"{out / 'index.html'}: {total(exhibits)}")
-    return int(status(exhibits))
+    exhibits = make_gallery(cases, out, only or (), say)
+    say(f"{out / 'index.html'}: {gallery_verdict(exhibits)}")
+    return int(gallery_status(exhibits))
 
 
 @app.command()
@@ -269,10 +264,10 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the operator against assembly of the UFL form, and the derivative against J."""
-    from mfresnet.bench import measure, table
     from mfresnet.mesh import CELLS
+    from mfresnet.runs import measure_speed, speed_table
 
     if cell is not None:
         lookup(CELLS, cell, "--cell")
-    result = measure(MPI.COMM_WORLD, cell)
-    say(json.dumps(result, indent=2) if as_json else table(result))
+    result = measure_speed(MPI.COMM_WORLD, cell)
+    say(json.dumps(result, indent=2) if as_json else speed_table(result))

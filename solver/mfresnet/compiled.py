@@ -29,12 +29,12 @@ FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
 """Without the last two a choice between two values is a jump."""
 
 
-def library(comm: MPI.Intracomm, name: str, declarations: str) -> Any:
-    """Return a C file of this package as a module with ``lib`` and ``ffi``.
+def library(comm: MPI.Intracomm, source: Path, declarations: str) -> Any:
+    """Return a C file as a module with ``lib`` and ``ffi``.
 
     Args:
         comm: who calls.
-        name: the file without its ending.
+        source: the file.
         declarations: the types and functions that are called from Python.
 
     Raises:
@@ -42,16 +42,16 @@ def library(comm: MPI.Intracomm, name: str, declarations: str) -> Any:
 
     Parallel: collective; rank 0 compiles, the others where they do not see its cache.
     """
-    source = Path(__file__).with_name(f"{name}.c").read_text()
-    parts = source, declarations, *FLAGS, cffi.__version__, platform.machine()
+    text = source.read_text()
+    parts = text, declarations, *FLAGS, cffi.__version__, platform.machine()
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    module = f"mfresnet_{name}_{digest}"
+    module = f"mfresnet_{source.stem}_{digest}"
     file = module + str(sysconfig.get_config_var("EXT_SUFFIX"))
     path = cache_directory() / file
     for turn in (comm.rank == 0, comm.rank > 0):
         with together(comm):
             if turn and not path.exists():
-                path = _compile(module, source, declarations, file)
+                path = _compile(module, text, declarations, file)
     return _load(module, path)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mfresnet.study import load_study
+from mfresnet.runs.studies.study import load_study
 
 CASES = Path(__file__).parents[2] / "cases"
 STUDIES = sorted(path.stem for path in (CASES / "studies").glob("*.py"))

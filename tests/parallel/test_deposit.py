@@ -12,16 +12,17 @@ import ufl
 from dolfinx import fem, geometry
 
 from helpers import moments, shaped_mesh, write_table
-from mfresnet import tables, text_table
 from mfresnet.arrays import Array
-from mfresnet.data import Dataset, Samples, load_data
-from mfresnet.deposit import BANDWIDTHS, HeatEquation, bandwidth, deposit
+from mfresnet.data.deposition import BANDWIDTHS, HeatEquation, bandwidth, deposit
+from mfresnet.data.section import DataSection
+from mfresnet.data.tables import formats as tables
+from mfresnet.data.tables import text as text_table
+from mfresnet.data.tables.dataset import Dataset, Samples, load_data
 from mfresnet.errors import InputError
-from mfresnet.locate import Locator
-from mfresnet.mesh import CELLS, box
+from mfresnet.mesh.boxes import CELLS, box
+from mfresnet.mesh.locate import Locator
+from mfresnet.mesh.space import Space
 from mfresnet.parallel import maximum, total
-from mfresnet.section import DataSection
-from mfresnet.space import Space
 
 COMM = MPI.COMM_WORLD
 

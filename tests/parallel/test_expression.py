@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from helpers import make_case
+from mfresnet.data.laws.expression import Expression
 from mfresnet.errors import InputError
-from mfresnet.expression import Expression
-from mfresnet.functional import ReducedFunctional
-from mfresnet.mesh import box
-from mfresnet.space import Space
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.mesh.boxes import box
+from mfresnet.mesh.space import Space
 
 
 @pytest.mark.smoke

@@ -15,8 +15,8 @@ import ufl
 from dolfinx import fem
 
 from mfresnet.errors import SolveError
-from mfresnet.forms import create_form
-from mfresnet.mesh import box
+from mfresnet.mesh.boxes import box
+from mfresnet.mesh.forms import create_form
 from mfresnet.parallel import total
 
 COMM = MPI.COMM_WORLD

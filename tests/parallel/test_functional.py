@@ -13,15 +13,15 @@ import pyvista
 
 from helpers import few, gaussian, make_case, moments
 from mfresnet.arrays import Array
-from mfresnet.coefficients import Coefficients
 from mfresnet.errors import InputError, SolveError
-from mfresnet.functional import ReducedFunctional
-from mfresnet.limiter import LIMITERS
-from mfresnet.losses import LOSSES
-from mfresnet.mesh import CELLS
-from mfresnet.optimise import minimise
-from mfresnet.output import write_fields
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.losses.table import LOSSES
+from mfresnet.mesh.boxes import CELLS
+from mfresnet.optimise.optimiser import minimise
+from mfresnet.output.fields import write_fields
 from mfresnet.parallel import together
+from mfresnet.transport.operator.coefficients import Coefficients
+from mfresnet.transport.steps.limiter import LIMITERS
 
 COMM = MPI.COMM_WORLD
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from helpers import MATRIX, bend, corners_and_cells, few
-from mfresnet import compat
 from mfresnet.arrays import Array
-from mfresnet.locate import Locator
-from mfresnet.mesh import CELLS
-from mfresnet.meshfile import read
+from mfresnet.mesh import compat
+from mfresnet.mesh.boxes import CELLS
+from mfresnet.mesh.file import read
+from mfresnet.mesh.locate import Locator
+from mfresnet.mesh.pieces import Pieces
+from mfresnet.mesh.space import SIMPLICES, Space
+from mfresnet.output.pictures.raster import Raster, bounds
 from mfresnet.parallel import total
-from mfresnet.pieces import Pieces
-from mfresnet.raster import Raster, bounds
-from mfresnet.space import SIMPLICES, Space
 
 COMM = MPI.COMM_WORLD
 MESHES = Path(__file__).parents[2] / "meshes"

@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 
 from helpers import bend, corners_and_cells, few, inner, moments, shaped_mesh
-from mfresnet import compat
-from mfresnet.case import load
-from mfresnet.density import Gaussian, project
+from mfresnet.case.case import load
+from mfresnet.data.laws.density import Gaussian, project
 from mfresnet.errors import InputError
-from mfresnet.functional import ReducedFunctional
-from mfresnet.mesh import CELLS
-from mfresnet.mesh_reader import FORMATS
-from mfresnet.meshfile import NAMES, TENSOR, read
-from mfresnet.space import Space
-from mfresnet.transport import Transport
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.mesh import compat
+from mfresnet.mesh.boxes import CELLS
+from mfresnet.mesh.file import NAMES, TENSOR, read
+from mfresnet.mesh.reader import FORMATS
+from mfresnet.mesh.space import Space
+from mfresnet.transport.operator.transport import Transport
 
 COMM = MPI.COMM_WORLD
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ import pytest
 
 from helpers import make_case, moments
 from mfresnet.arrays import Array
-from mfresnet.functional import ReducedFunctional
-from mfresnet.mesh import CELLS
-from mfresnet.output import write_fields
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.mesh.boxes import CELLS
+from mfresnet.output.fields import write_fields
 from mfresnet.parallel import together
 
 COMM = MPI.COMM_WORLD

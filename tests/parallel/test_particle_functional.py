@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from helpers import make_case
-from mfresnet.optimise import minimise
-from mfresnet.particle_functional import ParticleFunctional
-from mfresnet.particle_samples import drawn
+from mfresnet.functional.draw import drawn
+from mfresnet.functional.samples import ParticleFunctional
+from mfresnet.optimise.optimiser import minimise
 
 COMM = MPI.COMM_WORLD
 

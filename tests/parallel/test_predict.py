@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from helpers import random_network, write_table
-from mfresnet import tables, text_table
+from mfresnet.data.tables import formats as tables
+from mfresnet.data.tables import text as text_table
 from mfresnet.errors import InputError
 from mfresnet.parallel import ordered
-from mfresnet.predict import predict
+from mfresnet.trained.prediction import predict
 
 COMM = MPI.COMM_WORLD
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from helpers import gaussian, make_case
-from mfresnet.functional import ReducedFunctional
-from mfresnet.reachability import lower_bounds
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.verification.bounds.table import lower_bounds
 
 COMM = MPI.COMM_WORLD
 LOSSES: dict[str, dict[str, Any]] = {

@@ -9,9 +9,9 @@ import hashlib
 import numpy as np
 
 from helpers import make_case
-from mfresnet.functional import ReducedFunctional
-from mfresnet.mesh import box
-from mfresnet.optimise import minimise
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.mesh.boxes import box
+from mfresnet.optimise.optimiser import minimise
 
 MESHES, RUNS = 100, 10
 """With several threads PT-Scotch cut one mesh in 25 to 50 in another way."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfresnet.case import load
-from mfresnet.functional import ReducedFunctional
-from mfresnet.measures import measure
+from mfresnet.case.case import load
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.verification.measures.classification import measure
 
 CASE = Path(__file__).parents[2] / "cases/old_faithful.toml"
 

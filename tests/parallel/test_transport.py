@@ -14,15 +14,15 @@ from dolfinx import mesh as dmesh
 
 from helpers import few, inner, inner_rank, random_field, shaped_mesh
 from mfresnet.arrays import Array
-from mfresnet.coefficients import Coefficients
 from mfresnet.errors import SolveError
-from mfresnet.fluxes import FLUXES
-from mfresnet.forms import create_form
-from mfresnet.mesh import CELLS, box
+from mfresnet.mesh.boxes import CELLS, box
+from mfresnet.mesh.forms import create_form
+from mfresnet.mesh.space import Space
 from mfresnet.parallel import maximum
-from mfresnet.space import Space
-from mfresnet.transport import Transport
-from mfresnet.weakform import weak_form
+from mfresnet.transport.operator.coefficients import Coefficients
+from mfresnet.transport.operator.fluxes import FLUXES
+from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport.operator.weakform import weak_form
 
 COMM = MPI.COMM_WORLD
 W = np.array([[0.7, -0.4, 0.3], [0.9, 0.3, -0.5], [0.2, 0.6, 0.4]])

@@ -1,0 +1,11 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+from .case import Case as Case
+from .case import load as load
+from .case import parse as parse
+from .completion import resolve as resolve
+from .population import Population as Population
+from .population import from_samples as from_samples
+from .population import populate as populate
+from .sections import LevelSection as LevelSection
+from .sections import TrainingSection as TrainingSection

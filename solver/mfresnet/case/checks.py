@@ -1,0 +1,185 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Checks of a case that involve several keys of its file."""
+
+from __future__ import annotations
+
+import dolfinx
+import numpy as np
+
+from mfresnet.case.checks_network import network_contradictions, wrong_length
+from mfresnet.case.fields import Fields
+from mfresnet.errors import InputError
+from mfresnet.losses import LOSSES, DensitySection
+from mfresnet.network import ACTIVATIONS, BLOCKS, cfl_constant
+from mfresnet.transport import FLUXES
+
+
+def contradictions(case: Fields) -> list[str]:
+    """Return a sentence for everything in a case that does not fit together."""
+    parts = (_task, _mesh, _classes, _loss, network_contradictions, _output)
+    return [sentence for part in parts for sentence in part(case)]
+
+
+def _task(case: Fields) -> list[str]:
+    task, data, found = case.task, case.data, []
+    if task not in LOSSES[case.loss.kind].tasks:
+        fitting = ", ".join(sorted(name for name, row in LOSSES.items() if task in row.tasks))
+        found.append(
+            f"loss.kind: not for task {task}; got {case.loss.kind}, expected one of {fitting}. "
+            "Choose one of them or set task."
+        )
+    if task == "regression":
+        if case.moving < 1:
+            found.append(
+                f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
+                "regression, expected dimension 2 or 3. Change it."
+            )
+        if case.loss.targets is not None:
+            found.append("loss.targets: only for task classification; got regression. Remove it.")
+    if task == "density":
+        return found + _steering(case)
+    if data is not None and data.label is None:
+        found.append("data.label: missing; got nothing, expected a value. Add data.label.")
+    if case.start is not None:
+        found.append(f"start: only for task density; got task {task}. Remove it.")
+    if isinstance(case.loss, DensitySection) and case.loss.target is None:
+        found.append("loss.target: missing; got nothing, expected a value. Add loss.target.")
+    return found
+
+
+def _steering(case: Fields) -> list[str]:
+    """Check what makes samples a density to reach."""
+    data, found = case.data, []
+    if data is None:
+        return ["data: missing; got nothing, expected samples for task density. Add [data]."]
+    if data.label is not None:
+        found.append(
+            f"data.label: not for task density; got {data.label}, expected nothing. Remove it, and "
+            "name the others in data.features."
+        )
+    if getattr(case.loss, "target", None) is not None:
+        found.append(
+            f"loss.target: not for task density, whose goal is the density of the samples; got "
+            f"{case.loss.target.kind}, expected nothing. Remove it."
+        )
+    if case.start is not None:
+        for name, length in case.start.dimensions().items():
+            found += wrong_length(f"start.{name}", range(length), case.dimension, case.mesh.cell)
+    return found
+
+
+def _mesh(case: Fields) -> list[str]:
+    d, mesh, found = case.dimension, case.mesh, []
+    for name in ("cells", "lower", "upper"):
+        if (value := getattr(mesh, name)) is not None:
+            found += wrong_length(f"mesh.{name}", value, d, mesh.cell)
+    if mesh.lower and mesh.upper and any(a >= b for a, b in zip(mesh.lower, mesh.upper)):  # noqa: B905
+        found.append(
+            f"mesh.upper: not above mesh.lower; got {mesh.upper}, expected more than "
+            f"{mesh.lower}. Exchange or enlarge them."
+        )
+    found += _mesh_file(case)
+    block, activation = case.network.block, case.network.activation
+    bound = BLOCKS[block].bound(ACTIVATIONS[activation])
+    box = mesh.kind == "box"
+    if box and not np.isfinite(bound) and (mesh.lower is None or mesh.upper is None):
+        found.append(
+            "mesh.lower: missing; got nothing, expected both corners of the box as the velocity "
+            f"of block {block} with activation {activation} is unbounded. Add mesh.lower and "
+            "mesh.upper."
+        )
+    if FLUXES[case.space.flux].bounded and not np.isfinite(bound):
+        others = ", ".join(name for name, flux in FLUXES.items() if not flux.bounded)
+        found.append(
+            f"space.flux: needs a bounded velocity; got {case.space.flux} with activation "
+            f"{case.network.activation}, expected one of {others}. Choose one of them."
+        )
+    try:
+        cfl_constant(case.time.order, case.space.degree)
+    except InputError as error:
+        found.append(str(error))
+    return found
+
+
+def _mesh_file(case: Fields) -> list[str]:
+    mesh = case.mesh
+    if mesh.kind == "box":
+        if mesh.file is None:
+            return []
+        return ["mesh.file: only for kind file; got kind box, expected no file. Set mesh.kind."]
+    found = []
+    if mesh.file is None:
+        found.append("mesh.file: missing; got nothing, expected the mesh. Add mesh.file.")
+    for name in ("cells", "lower", "upper"):
+        if getattr(mesh, name) is not None:
+            found.append(f"mesh.{name}: only for kind box; got kind file. Remove it.")
+    return found
+
+
+def _classes(case: Fields) -> list[str]:
+    if case.data is not None:
+        if case.classes:
+            return ["classes: not together with [data]; got both, expected one. Remove one."]
+        return []
+    if not case.classes:
+        return [
+            "classes: missing; got none, expected [data] or at least one [[classes]] section. "
+            "Add one."
+        ]
+    found = []
+    if case.loss.targets is not None:
+        found.append(
+            "loss.targets: only with [data]; got [[classes]], expected the target in each class. "
+            "Move them to classes.target."
+        )
+    for k, section in enumerate(case.classes):
+        for name, length in section.density.dimensions().items():
+            where = f"classes.{k}.density.{name}"
+            found += wrong_length(where, range(length), case.dimension, case.mesh.cell)
+        if section.target is None and LOSSES[case.loss.kind].targets:
+            found.append(
+                f"classes.{k}.target: missing; got nothing, expected {case.dimension} numbers "
+                f"for loss {case.loss.kind}. Add the point that the class should reach."
+            )
+        elif section.target is not None:
+            where = f"classes.{k}.target"
+            found += wrong_length(where, section.target, case.dimension, case.mesh.cell)
+    given = [c.weight is not None for c in case.classes]
+    if any(given) and not all(given):
+        found.append("classes.weight: given for some classes only. Give all weights or none.")
+    elif abs(float(case.class_weights().sum()) - 1.0) > 1e-9:
+        found.append(
+            f"classes.weight: wrong sum; got {case.class_weights().sum():.10g}, expected 1. "
+            "Divide the weights by their sum."
+        )
+    if len(set(case.labels())) < len(case.classes):
+        found.append(
+            f"classes.label: not unique; got {', '.join(case.labels())}, expected a different "
+            "label for each class. Rename one."
+        )
+    return found
+
+
+def _loss(case: Fields) -> list[str]:
+    found = []
+    for name, length in case.loss.dimensions().items():
+        found += wrong_length(f"loss.{name}", range(length), case.dimension, case.mesh.cell)
+    if case.loss.terminal == case.loss.running == 0.0:
+        found.append(
+            "loss.terminal: no loss at all; got 0 with loss.running 0, expected one of them above "
+            "0. Raise one."
+        )
+    n = len(case.classes)
+    if LOSSES[case.loss.kind].probabilistic and case.data is None and n == 1:
+        found.append(
+            f"loss.kind: nothing to tell apart; got {case.loss.kind} with 1 class, expected at "
+            "least 2. Add a class or change the loss."
+        )
+    return found
+
+
+def _output(case: Fields) -> list[str]:
+    if not case.output.bp or dolfinx.has_adios2:
+        return []
+    return ["output.bp: DOLFINx is built without ADIOS2; got true, expected false. Change it."]

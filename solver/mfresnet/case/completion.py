@@ -1,0 +1,48 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""What is filled in where a case leaves it out, once its classes are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mfresnet.arrays import Array
+from mfresnet.case.case import Case, validated
+from mfresnet.case.population import Population
+from mfresnet.optimise import METHODS
+
+
+def resolve(case: Case, population: Population) -> Case:
+    """Return the case with everything that was omitted filled in.
+
+    Args:
+        case: the case.
+        population: what ``populate`` returns for it.
+    """
+    data = case.model_dump(exclude_none=True)
+    lower, upper = case.corners(population.extent)
+    box = {"cells": case.cells(), "lower": lower.tolist(), "upper": upper.tolist()}
+    data["mesh"] |= box if case.mesh.kind == "box" else {}
+    if population.dataset is None:
+        columns = zip(data["classes"], case.labels(), case.class_weights().tolist(), strict=True)
+        for section, label, weight in columns:
+            section |= {"label": label, "weight": weight}
+    else:
+        data["data"]["features"] = list(population.dataset.features)
+        if population.dataset.label is not None:
+            data["data"]["label"] = population.dataset.label
+        if case.task == "classification":
+            data["loss"]["targets"] = named(population.labels, population.targets)
+    if population.start is not None:
+        data["start"] = population.start.model_dump()
+    data["network"]["trainable"] = case.trainable()
+    data["initial"]["kind"] = case.initial_kind()
+    bounded = case.training.lower is not None or case.training.upper is not None
+    if bounded and (twin := METHODS[case.training.method].bounded_twin) is not None:
+        data["training"]["method"] = twin
+    return validated(data)
+
+
+def named(labels: Sequence[str], rows: Array) -> dict[str, list[float]]:
+    """Return the rows of an array by label, as plain lists."""
+    return {label: row.tolist() for label, row in zip(labels, rows, strict=True)}

@@ -1,0 +1,119 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The sections of a case, and what follows from them alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from mfresnet.arrays import Array
+from mfresnet.case.sections import (
+    ClassSection,
+    InitialSection,
+    MeshSection,
+    NetworkSection,
+    OutputSection,
+    ResourcesSection,
+    SpaceSection,
+    TimeSection,
+    TrainingSection,
+)
+from mfresnet.data import DataSection, Density, boxed
+from mfresnet.losses import LOSSES, TASKS, loss_section
+from mfresnet.mesh import CELLS
+from mfresnet.network import ACTIVATIONS, BLOCKS, Block, beside_label, penalty_section
+from mfresnet.schema import Chosen, Model, Name
+
+DEFAULT_CELLS = 32
+
+
+class Fields(Model):
+    """The sections of a case, each right in itself; ``Case`` has those that fit together."""
+
+    title: str = ""
+    task: Annotated[str, Name(TASKS)] = "classification"
+    mesh: MeshSection = MeshSection()
+    space: SpaceSection = SpaceSection()
+    time: TimeSection = TimeSection()
+    resources: ResourcesSection = ResourcesSection()
+    network: NetworkSection = NetworkSection()
+    classes: list[ClassSection] = []
+    data: DataSection | None = None
+    start: Density | None = None
+    loss: Annotated[Any, Chosen(loss_section)] = Field({}, validate_default=True)
+    penalty: Annotated[Any, Chosen(penalty_section)] = Field({}, validate_default=True)
+    initial: InitialSection = InitialSection()
+    training: TrainingSection = TrainingSection()
+    output: OutputSection = OutputSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose(cls, data: Any) -> Any:
+        """Give formulas the corners of the mesh, and the loss of the task where none is given."""
+        if not isinstance(data, dict):
+            return data
+        mesh = data.get("mesh")
+        data = boxed(data, dict(mesh) if isinstance(mesh, dict | MeshSection) else {})
+        if not isinstance(data.get("loss", {}), dict):
+            return data
+        default = TASKS.get(str(data.get("task")), TASKS["classification"])
+        return data | {"loss": {"kind": default} | data.get("loss", {})}
+
+    # ------------------------------------------------------------------ what is filled in
+    @property
+    def dimension(self) -> int:
+        """Dimension d of the mesh."""
+        return CELLS[self.mesh.cell]
+
+    @property
+    def moving(self) -> int:
+        """Number of coordinates that the network moves: all but the label of a regression."""
+        return self.dimension - (self.task == "regression")
+
+    def block(self) -> Block:
+        """Return the block on the points of the mesh."""
+        block = BLOCKS[self.network.block]
+        return beside_label(block) if self.task == "regression" else block
+
+    def cells(self) -> list[int]:
+        """Return the cells per direction."""
+        return self.mesh.cells or [DEFAULT_CELLS] * self.dimension
+
+    def corners(self, extent: Array) -> tuple[Array, Array]:
+        """Return the box: as given, or ``extent`` (2, d) plus T times the bound on v."""
+        bound = BLOCKS[self.network.block].bound(ACTIVATIONS[self.network.activation])
+        moved: Array = np.arange(self.dimension) < self.moving
+        reach, mesh = np.where(moved, self.network.final_time * bound, 0.0), self.mesh
+        return (
+            extent[0] - reach if mesh.lower is None else np.array(mesh.lower),
+            extent[1] + reach if mesh.upper is None else np.array(mesh.upper),
+        )
+
+    def class_weights(self) -> Array:
+        """Return pi_k of the analytic classes."""
+        n = len(self.classes)
+        return np.array([1.0 / n if c.weight is None else c.weight for c in self.classes])
+
+    def labels(self) -> list[str]:
+        """Return the label of every analytic class, its number when it has none."""
+        return [str(k if c.label is None else c.label) for k, c in enumerate(self.classes)]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every parameter of a layer."""
+        return self.block().shapes(self.dimension, self.network.width or 1)
+
+    def head(self, n_classes: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every parameter of the head of the loss."""
+        return LOSSES[self.loss.kind].head(self.moving, n_classes)
+
+    def trainable(self) -> list[str]:
+        """Return the names of the parameters that are trained: all of them by default."""
+        return self.network.trainable or [*self.shapes(), *self.head(1)]
+
+    def initial_kind(self) -> str:
+        """Return where the controls start: wide blocks at random, others at the identity."""
+        wide = BLOCKS[self.network.block].zero_is_critical
+        return self.initial.kind or ("random" if wide else "identity")

@@ -1,0 +1,9 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+from .densities import ReducedFunctional as ReducedFunctional
+from .draw import drawn as drawn
+from .handover import steered as steered
+from .handover import trained_network as trained_network
+from .samples import ParticleFunctional as ParticleFunctional
+from .training import Stage as Stage
+from .training import train as train

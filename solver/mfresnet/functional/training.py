@@ -1,0 +1,189 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Training over levels from coarse to fine, and from several random starts.
+
+Every level has its own mesh and number of layers. The controls of a level start the next one,
+prolonged in depth so that the velocity is the same. The starts compete on the coarsest level.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mfresnet.case import Case, LevelSection
+from mfresnet.errors import SolveError
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.network import Controls, prolong
+from mfresnet.optimise import Iteration, OptimiseResult, Oracle, minimise
+
+OnIteration = Callable[[Iteration], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One minimisation on the way.
+
+    Attributes:
+        cells: cells per direction.
+        layers: number of layers.
+        seed: that of the random start, None where there is a single start.
+        status: name of the status; ``failed`` where J could not be computed at the start.
+        message: why it stopped.
+        objective: J at the end.
+        gradient_norm: its L2(0, T) norm at the end.
+        iterations: number of iterations.
+        forward_sweeps: number of forward sweeps.
+        adjoint_sweeps: number of backward sweeps.
+        hessian_actions: number of Hessian actions.
+        seconds: time for all of it.
+    """
+
+    cells: tuple[int, ...]
+    layers: int
+    seed: int | None
+    status: str
+    message: str
+    objective: float | None
+    gradient_norm: float | None
+    iterations: int
+    forward_sweeps: int
+    adjoint_sweeps: int
+    hessian_actions: int
+    seconds: float
+
+    def sentence(self) -> str:
+        """Return one line for the user."""
+        start = "" if self.seed is None else f", seed {self.seed}"
+        found = "failed" if self.objective is None else f"J = {self.objective:.10g}"
+        cells = " x ".join(map(str, self.cells))
+        return (
+            f"{cells} cells, {self.layers} layers{start}: {found} after {self.iterations} "
+            f"iterations. {self.message}"
+        )
+
+
+def train(
+    functional: ReducedFunctional,
+    *,
+    on_iteration: OnIteration | None = None,
+    oracle: Oracle | None = None,
+    on_stage: Callable[[Stage], None] | None = None,
+) -> tuple[OptimiseResult, tuple[Stage, ...]]:
+    """Minimise J as [training] says: over its levels, and from each of its seeds.
+
+    Args:
+        functional: J on the finest level; it ends with the initial controls of the best start.
+        on_iteration: called after every iteration of every stage, on all ranks.
+        oracle: what answers for J.
+        on_stage: called after every stage, on all ranks.
+
+    Returns:
+        The result on the finest level, and all stages in their order.
+
+    Raises:
+        SolveError: J cannot be computed at any start.
+
+    Parallel: collective.
+    """
+    case, stages = functional.case, []
+
+    def solve(f: ReducedFunctional, seed: int | None) -> OptimiseResult:
+        start = time.perf_counter()
+        try:
+            result = minimise(f, on_iteration=on_iteration, oracle=oracle)
+        except SolveError as error:
+            keep(_stage(f, seed, None, str(error), start))
+            raise
+        keep(_stage(f, seed, result, result.message, start))
+        return result
+
+    def keep(stage: Stage) -> None:
+        stages.append(stage)
+        if on_stage is not None:
+            on_stage(stage)
+
+    controls: Controls | None = None
+    result: OptimiseResult | None = None
+    seeds: Sequence[int | None] = case.training.seeds or (None,)
+    levels = [at_level(case, level) for level in case.training.levels or ()]
+    for level in [*levels, case]:
+        f = functional
+        if level is not case:
+            f = ReducedFunctional(level, functional.comm, functional.population)
+        if controls is not None:
+            f.start_from(prolong(controls, f.controls.layers))
+            result = solve(f, None)
+        else:
+            result = _best(f, seeds, solve)
+        controls = f.controls.from_vector(result.theta)
+    assert result is not None
+    return result, tuple(stages)
+
+
+def at_level(case: Case, level: LevelSection) -> Case:
+    """Return the case on a level, with its time steps over all of the depth."""
+    tolerance, steps = level.gradient_tolerance, case.time.steps_per_layer
+    changes: dict[str, dict[str, Any]] = {
+        "mesh": {"cells": level.cells},
+        "network": {"layers": level.layers},
+        "training": {"levels": None, "seeds": None},
+    }
+    if tolerance is not None:
+        changes["training"]["gradient_tolerance"] = tolerance
+    if steps is not None:
+        changes["time"] = {"steps_per_layer": -(-steps * case.network.layers // level.layers)}
+    return case.with_(changes)
+
+
+def _best(
+    f: ReducedFunctional,
+    seeds: Sequence[int | None],
+    solve: Callable[[ReducedFunctional, int | None], OptimiseResult],
+) -> OptimiseResult:
+    """Return the result of the seed with the least J, and leave ``f`` as it was there."""
+    found, failure = [], None
+    for seed in seeds:
+        if seed is not None:
+            f.start_from(f.case.initial_controls(len(f.population.labels), seed))
+        try:
+            result = solve(f, seed)
+        except SolveError as error:
+            if seed is None:
+                raise
+            failure = error
+        else:
+            found.append((result, f.controls.initial, f.steps_per_layer))
+    if not found:
+        assert failure is not None
+        raise failure
+    result, initial, steps = min(found, key=lambda entry: entry[0].value)
+    if len(seeds) > 1:
+        f.start_from(initial)
+        f.set_steps(steps)
+    return result
+
+
+def _stage(
+    f: ReducedFunctional,
+    seed: int | None,
+    result: OptimiseResult | None,
+    message: str,
+    start: float,
+) -> Stage:
+    return Stage(
+        cells=tuple(f.case.cells()),
+        layers=f.controls.layers,
+        seed=seed,
+        status="failed" if result is None else result.status.name.lower(),
+        message=message,
+        objective=None if result is None else result.value,
+        gradient_norm=None if result is None else result.gradient_norm,
+        iterations=0 if result is None else result.iterations,
+        forward_sweeps=f.forward_sweeps,
+        adjoint_sweeps=f.adjoint_sweeps,
+        hessian_actions=f.hessian_actions,
+        seconds=time.perf_counter() - start,
+    )

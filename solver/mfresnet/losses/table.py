@@ -1,0 +1,114 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Losses on the densities: name -> how to make it, its keys in the case file, its head.
+
+``point_losses`` are linear in the densities, ``density_losses`` compare densities or moments,
+``dual_norm`` does so in a weak norm. A new loss is one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from mfresnet.arrays import Array
+from mfresnet.losses.density import (
+    DensityLoss,
+    DensitySection,
+    KullbackLeibler,
+    KullbackLeiblerSection,
+    L2Distance,
+    Moments,
+    MomentsSection,
+)
+from mfresnet.losses.dual import DualDistance, DualSection
+from mfresnet.losses.loss import CostSetting, Loss, LossSection, Setting, Shapes
+from mfresnet.losses.point import CrossEntropy, PointCost, PointLoss, Quadratic, SquaredError
+from mfresnet.network import HEADS, LINEAR, Head
+from mfresnet.schema import Model, Name
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of loss.
+
+    Attributes:
+        make: Setting -> the loss.
+        cost: CostSetting -> the cost of a unit of mass, where the loss is the mean of one.
+        section: the model of [loss] for this kind.
+        targets: whether every class needs a point to reach.
+        scores: a name in ``HEADS``, of the trainable head that then decides the class of a point at
+            T, or predicts its label; without one the class is that of the nearest target.
+        probabilistic: whether the softmax of the scores is the probability of a class.
+        least: no density that is positive has a lower loss.
+        tasks: names in ``TASKS`` that it serves.
+    """
+
+    make: Callable[[Setting], Loss]
+    section: type[LossSection] = LossSection
+    cost: Callable[[CostSetting], PointCost] | None = None
+    targets: bool = False
+    scores: str | None = None
+    probabilistic: bool = False
+    least: float = 0.0
+    tasks: tuple[str, ...] = ("classification",)
+
+    def aims(self, targets: Array) -> Array:
+        """Return those of the targets of the classes, (classes, d), that the loss knows."""
+        return targets if self.targets else targets[:0]
+
+    def head(self, d: int, n_classes: int) -> Shapes:
+        """Return the shapes of the parameters of the head; in a regression there is one score."""
+        if self.scores is None:
+            return {}
+        return HEADS[self.scores].shapes(d, 1 if "regression" in self.tasks else n_classes)
+
+
+def scored(cost: Callable[[CostSetting, Head], PointCost], head: str, **rest: Any) -> Row:
+    """Return the row of a loss whose cost is a function of the scores of a head.
+
+    Args:
+        cost: (setting, head) -> the cost.
+        head: a name in ``HEADS``.
+        rest: the other attributes of the row.
+    """
+
+    def of(setting: CostSetting) -> PointCost:
+        return cost(setting, HEADS[head])
+
+    return Row(lambda s: PointLoss(s, of(s)), cost=of, scores=head, **rest)
+
+
+STEERING = ("classification", "density")
+LOSSES: dict[str, Row] = {
+    "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), cost=Quadratic, targets=True),
+    "cross_entropy": scored(CrossEntropy, LINEAR, probabilistic=True),
+    "squared_error": scored(SquaredError, LINEAR, tasks=("regression",)),
+    "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection, tasks=STEERING),
+    "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection, tasks=STEERING),
+    "kullback_leibler": Row(
+        lambda s: DensityLoss(s, KullbackLeibler(s)), KullbackLeiblerSection, tasks=STEERING
+    ),
+    "moments": Row(Moments, MomentsSection),
+}
+
+TASKS: dict[str, str] = {
+    "classification": "quadratic",
+    "regression": "squared_error",
+    "density": "density_l2",
+}
+"""Kind of task -> the loss that it has when none is given."""
+
+
+class UnknownSection(Model, extra="allow"):
+    """[loss] of a kind that is not in the table."""
+
+    kind: Annotated[str, Name(LOSSES)]
+
+
+def loss_section(value: Any) -> type[Model]:
+    """Return the model of [loss] for its content."""
+    kind = value.get("kind", "quadratic") if isinstance(value, dict) else "quadratic"
+    known = isinstance(kind, str) and kind in LOSSES
+    return LOSSES[kind].section if known else UnknownSection

@@ -1,0 +1,12 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+from .boxes import CELLS as CELLS
+from .boxes import box as box
+from .facets import Facets as Facets
+from .facets import find_facets as find_facets
+from .facets import reference_points as reference_points
+from .file import create as create
+from .forms import create_form as create_form
+from .locate import Locator as Locator
+from .space import CellQuadrature as CellQuadrature
+from .space import Space as Space

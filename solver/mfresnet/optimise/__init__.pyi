@@ -1,0 +1,9 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+from .log import EvaluationLog as EvaluationLog
+from .methods import METHODS as METHODS
+from .optimiser import minimise as minimise
+from .result import Iteration as Iteration
+from .result import OptimiseResult as OptimiseResult
+from .search import Oracle as Oracle
+from .tao import TYPES as TYPES

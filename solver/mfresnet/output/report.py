@@ -1,0 +1,186 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""What a run reports: the content of run.json, the table at its end, the exit status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.errors import Exit
+from mfresnet.functional import ReducedFunctional, Stage
+from mfresnet.memory import peak
+from mfresnet.optimise import OptimiseResult
+from mfresnet.output.run_directory import versions
+from mfresnet.output.run_json import (
+    SCHEMA,
+    Accuracy,
+    Bound,
+    Data,
+    Memory,
+    Metrics,
+    Objective,
+    RunReport,
+)
+from mfresnet.verification import (
+    LossError,
+    LowerBound,
+    damping,
+    drift,
+    loss_error,
+    measure,
+    notes,
+    warnings,
+)
+
+
+def run_report(
+    functional: ReducedFunctional,
+    result: OptimiseResult,
+    stages: Sequence[Stage],
+    bound: LowerBound | None,
+    start: float,
+) -> tuple[RunReport, Exit]:
+    """Return the content of run.json, and how the command ends.
+
+    Args:
+        functional: J.
+        result: what the optimiser has found.
+        stages: the minimisations on the way.
+        bound: the lower bound of the loss.
+        start: when the run began, by ``time.perf_counter``.
+
+    Parallel: collective.
+    """
+    case, theta, last = functional.case, result.theta, result.history[-1]
+    balance = functional.balance(theta)
+    error = loss_error(functional, theta, ways=1)
+    status, name, message = _ending(functional, result, error, balance.largest_outflow)
+    shares = damping(functional, theta)
+    with np.errstate(over="ignore", invalid="ignore"):  # points may leave the mesh for good
+        apart = drift(functional, theta)
+    objective = _objective(functional, theta, error)
+    report = RunReport(
+        schema=SCHEMA,
+        case=case.title,
+        status=name,
+        message=message,
+        versions=versions(),
+        ranks=functional.comm.size,
+        dofs=functional.transport.space.n_global,
+        layers=functional.controls.layers,
+        steps_per_layer=functional.steps_per_layer,
+        objective=objective,
+        initial_objective=result.history[0].objective,
+        gradient_norm=result.gradient_norm,
+        iterations=result.iterations,
+        forward_sweeps=last.forward_sweeps,
+        adjoint_sweeps=last.adjoint_sweeps,
+        hessian_actions=last.hessian_actions,
+        mass_error=balance.error,
+        initial_mass_error=float(abs(functional.initial_mass - 1.0).max()),
+        outflow=balance.largest_outflow,
+        min_density=balance.min_density,
+        damping=float(shares.max()),
+        drift=float(apart.max()) if np.isfinite(apart).all() else None,
+        warnings=warnings(functional, balance, shares, apart, error),
+        notes=notes(functional, shares, apart, error),
+        memory=_memory(functional),
+        metrics=Metrics.model_validate(measure(functional, theta)),
+        data=_data(functional),
+        certificate=None,
+        seconds=time.perf_counter() - start,
+        lower_bound=bound and Bound(**bound.as_data(objective.loss)),
+    )
+    return (report if len(stages) < 2 else report.with_(stages=list(stages))), status
+
+
+def _ending(
+    functional: ReducedFunctional, result: OptimiseResult, error: LossError, outflow: float
+) -> tuple[Exit, str, str]:
+    """Return exit status, name and sentence: mass that has left counts most, then a wrong loss."""
+    mesh = functional.case.mesh
+    if abs(outflow) > error.outflow_limit(mesh.outflow_tolerance):
+        message = (
+            f"mesh.outflow_tolerance: mass has left the mesh; got {abs(outflow):.2e} of a class, "
+            f"expected at most {mesh.outflow_tolerance:.2e}. {mesh.larger} or raise the tolerance."
+        )
+        return Exit.FAILED, "outflow", message
+    if error.wrong:
+        message = error.sentence() if result.converged else f"{error.sentence()} {result.message}"
+        return Exit.NOT_CONVERGED, "loss_error", message
+    status = Exit.CONVERGED if result.converged else Exit.NOT_CONVERGED
+    return status, result.status.name.lower(), result.message
+
+
+def _objective(functional: ReducedFunctional, theta: Array, error: LossError) -> Objective:
+    return Objective(
+        total=functional.value(theta),
+        loss=functional.loss(theta),
+        penalty=functional.penalty(theta),
+        loss_error=Accuracy.model_validate(error.as_data()),
+    )
+
+
+def _memory(functional: ReducedFunctional) -> Memory:
+    plan = functional.plan.report()
+    return Memory(predicted=functional.predicted_memory, measured=peak(functional.comm), **plan)
+
+
+def _data(functional: ReducedFunctional) -> Data | None:
+    """Return what was done to the samples, see ``scaling.Coordinates``."""
+    population, dataset = functional.population, functional.population.dataset
+    if dataset is None or population.bandwidths is None:
+        return None
+    return Data(
+        labels=list(dataset.labels),
+        features=list(dataset.features),
+        shift=dataset.shift.tolist(),
+        matrix=dataset.matrix.tolist(),
+        back=dataset.back.tolist(),
+        train_samples=int(dataset.train.y.size),
+        test_samples=int(dataset.test.y.size),
+        bandwidths=population.bandwidths.tolist(),
+    )
+
+
+def summary(report: RunReport) -> list[tuple[str, str]]:
+    """Return the rows of the table at the end of a run: name and value."""
+    rows = [
+        ("objective", f"{report.objective.total:.8g}"),
+        ("loss", report.objective.loss_error.number),
+        ("gradient norm", f"{report.gradient_norm:.2e}"),
+        ("iterations", str(report.iterations)),
+    ]
+    if (bound := report.lower_bound) is not None:
+        text = f"{bound.value:.8g}  ({bound.name}; the loss is {bound.gap:.2e} above it)"
+        rows.append(("lower bound of the loss", text))
+    errors = report.metrics.relative_l2_error
+    rows += [(f"L2 error, class {label}", f"{error:.2%}") for label, error in errors.items()]
+    rows += _on_samples(report.metrics)
+    rows += [
+        ("mass error", f"{report.mass_error:.1e}"),
+        ("outflow", f"{report.outflow:.1e}"),
+        ("least density", f"{report.min_density:.1e}"),
+        ("seconds", f"{report.seconds:.1f}"),
+    ]
+    return rows
+
+
+def _on_samples(metrics: Metrics) -> Iterator[tuple[str, str]]:
+    """Yield the rows of the table on samples, beside the baseline."""
+    for part in ("train", "test"):
+        ours = getattr(metrics, part)
+        if (rows := metrics.log_likelihood) and (row := getattr(rows, part)) is not None:
+            text = f"{row.network:.4f}  (start density {row.start:.4f})"
+            yield f"{part} log likelihood of the features", text
+        if (line := metrics.linear_regression) is not None and ours is not None:
+            text = f"{ours.r2:.4f}  (linear regression {getattr(line, part).r2:.4f})"
+            yield f"{part} R2", text
+        if (other := metrics.logistic_regression) is not None and ours is not None:
+            theirs = getattr(other, f"{part}_accuracy")
+            text = f"{ours.accuracy:.4f}  (logistic regression {theirs:.4f})"
+            yield f"{part} accuracy", text

@@ -1,0 +1,298 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""run.json: what is in it, as a model, and how it is written and read.
+
+A new number is one line here and one where the report is made; what is not set is not written.
+docs/run.schema.json is what ``python3 -m mfresnet.output.run_json`` prints.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mfresnet.errors import InputError
+from mfresnet.files import FileError, read_text, write_text
+from mfresnet.functional import Stage
+from mfresnet.verification import Check
+
+REPORT, SCHEMA = "run.json", 1
+"""The file in a run directory, and the number of its schema."""
+
+
+class Part(BaseModel):
+    """A part of run.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a part by its name in the file: ``report["objective"]["loss"]``."""
+        if name not in type(self).model_fields:
+            raise KeyError(name)
+        return getattr(self, name)
+
+
+class Way(Part):
+    """One way to find the loss beside the mesh of the run."""
+
+    how: str
+    loss: float
+    spread: float
+    """How far that may itself be off, 0 where this is not known."""
+
+
+class Accuracy(Part):
+    """How far the loss on the mesh is from what other ways find, see ``loss_error``."""
+
+    number: str
+    """The loss with its error."""
+    error: float | None
+    """The loss on the mesh minus that of the most trusted way; None without one."""
+    relative: float | None
+    right: bool
+    """Whether all ways say that the loss is right."""
+    ways: list[Way]
+    sentence: str
+
+
+class Objective(Part):
+    """J and its parts at the trained controls."""
+
+    total: float
+    loss: float
+    penalty: float
+    loss_error: Accuracy
+
+
+class Bound(Part):
+    """The largest lower bound of the loss."""
+
+    name: str
+    """The argument, a name in ``LOWER_BOUNDS``."""
+    value: float
+    gap: float
+    """The loss that was reached, less the bound."""
+
+
+class Checkpoints(Part):
+    """Densities that are kept to carry layers forward again."""
+
+    memory: int
+    disk: int
+
+
+class Memory(Part):
+    """Memory of the run, in bytes."""
+
+    predicted: int
+    measured: int
+    stages: int
+    """Of the stages of the layers that are held, and of the checkpoints."""
+    disk: int
+    layers_held: int
+    checkpoints: Checkpoints
+    recompute_factor: float
+    """Layers carried forward for one derivative, over the number of layers."""
+
+
+class Data(Part):
+    """The samples and their way to the mesh, x = matrix^T (features - shift)."""
+
+    labels: list[str]
+    features: list[str]
+    shift: list[float]
+    matrix: list[list[float]]
+    back: list[list[float]]
+    train_samples: int
+    test_samples: int
+    bandwidths: list[float]
+
+
+class Certificate(Part):
+    """The lines of ``mfresnet verify``."""
+
+    passed: bool
+    checks: list[Check]
+
+
+class Quality(Part):
+    """How good a classification is, see ``measures.quality``."""
+
+    samples: int
+    accuracy: float | None
+    balanced_accuracy: float
+    confusion: list[list[int]]
+    log_loss: float | None
+    calibration_error: float | None
+
+
+class Errors(Part):
+    """How good a regression is, in the units of the label."""
+
+    samples: int
+    r2: float
+    rmse: float
+
+
+class Classifier(Part):
+    """Logistic regression on the same coordinates."""
+
+    train_accuracy: float | None
+    test_accuracy: float | None
+    train: Quality | None
+    test: Quality | None
+
+
+class Line(Part):
+    """Linear regression on the same coordinates."""
+
+    train: Errors | None
+    test: Errors | None
+
+
+class Means(Part):
+    """Mean of a class at T, by its density and by its training samples."""
+
+    density: list[float]
+    samples: list[float]
+
+
+class Likelihood(Part):
+    """Mean log density of samples, per volume of the features, see ``density_measures``."""
+
+    network: float
+    start: float
+    gaussian: float
+    kernel: float | None
+
+
+class Likelihoods(Part):
+    """Of the samples for training and of those held out."""
+
+    train: Likelihood | None
+    test: Likelihood | None
+
+
+class Spread(Part):
+    """Mean and covariance."""
+
+    mean: list[float]
+    covariance: list[list[float]]
+
+
+class Moments(Part):
+    """Of new samples, and of the density that was to be reached."""
+
+    samples: Spread
+    goal: Spread
+
+
+class Metrics(Part, extra="allow"):
+    """How good the network is, as far as the task and the loss tell; see ``measures``.
+
+    Another number that a loss tells of every class, and the accuracies of another way to apply the
+    network to samples, stand below their names.
+    """
+
+    __pydantic_extra__: dict[str, dict[str, float | None]] = Field(init=False)
+    relative_l2_error: dict[str, float] = {}
+    """Of the density of every class at T, by its label."""
+    train_accuracy: float | None = None
+    test_accuracy: float | None = None
+    runge_kutta: dict[str, float | None] = {}
+    euler: dict[str, float | None] = {}
+    logistic_regression: Classifier | None = None
+    means: dict[str, Means] = {}
+    log_likelihood: Likelihoods | None = None
+    integral: float | None = None
+    moments: Moments | None = None
+    linear_regression: Line | None = None
+    train: Quality | Errors | None = None
+    test: Quality | Errors | None = None
+
+
+class RunReport(Part):
+    """run.json: the numbers of a run."""
+
+    number: Literal[1] = Field(alias="schema")
+    """Number of the schema."""
+    case: str
+    """Title of the case."""
+    status: str
+    message: str
+    """Why the run ended, one sentence."""
+    versions: dict[str, str]
+    ranks: int
+    dofs: int
+    """Degrees of freedom of a class."""
+    layers: int
+    steps_per_layer: int
+    objective: Objective
+    initial_objective: float
+    gradient_norm: float
+    """In L2(0, T)."""
+    iterations: int
+    forward_sweeps: int
+    adjoint_sweeps: int
+    hessian_actions: int
+    mass_error: float
+    initial_mass_error: float
+    outflow: float
+    """Mass of a class that has left the mesh, the largest."""
+    min_density: float
+    damping: float
+    drift: float | None
+    """None where points have left the mesh for good."""
+    warnings: list[str]
+    notes: list[str]
+    metrics: Metrics
+    data: Data | None
+    """None without samples."""
+    memory: Memory
+    certificate: Certificate | None
+    """None before ``mfresnet verify``."""
+    seconds: float
+    stages: list[Stage] = []
+    """The minimisations on the way, where there is more than one."""
+    lower_bound: Bound | None
+    """None where no argument bounds the loss."""
+
+    def with_(self, **changes: Any) -> RunReport:
+        """Return the report with other values of some fields."""
+        return self.model_copy(update=changes)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the content of run.json."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+    def write(self, directory: Path) -> None:
+        """Write run.json of a run directory; numbers keep all their digits."""
+        write_text(directory / REPORT, json.dumps(self.to_data(), indent=2) + "\n")
+
+
+def read_report(directory: Path) -> RunReport:
+    """Return the report of a run directory.
+
+    Raises:
+        InputError: there is none, or it is damaged or of another version.
+    """
+    path = directory / REPORT
+    try:
+        return RunReport.model_validate_json(read_text(path), strict=True)
+    except FileError as error:
+        reason = str(error)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"{place}: {first['msg']}" if place else first["msg"]
+    raise InputError(
+        f"{path}: cannot be read ({reason}), expected the report of a finished run. Run the case "
+        "again."
+    )
+
+
+if __name__ == "__main__":
+    print(json.dumps(RunReport.model_json_schema(), indent=2))

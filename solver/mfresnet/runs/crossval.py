@@ -1,0 +1,171 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The same case on several splits of its samples: how much a measure can be trusted."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.case import Case, populate
+from mfresnet.data import DataSection
+from mfresnet.errors import InputError
+from mfresnet.functional import ReducedFunctional, train
+from mfresnet.verification import measure
+
+PARTS = ("train", "test")
+Metrics = Mapping[str, Any]
+
+
+def _accuracy(metrics: Metrics, owner: str, part: str) -> list[float]:
+    return [(metrics[owner] if owner else metrics)[f"{part}_accuracy"]]
+
+
+def _errors(metrics: Metrics, owner: str, part: str) -> list[float]:
+    row = (metrics[owner] if owner else metrics)[part]
+    return [row["r2"], row["rmse"]]
+
+
+def _log_density(metrics: Metrics, owner: str, part: str) -> list[float]:
+    found = metrics["log_likelihood"][part][owner or "network"]
+    return [np.nan if found is None else found]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared for a task.
+
+    Attributes:
+        quantities: names of the measures.
+        baselines: what stands beside the network.
+        read: (metrics of run.json, baseline or "" for the network, "train" or "test") -> the
+            values of the quantities.
+    """
+
+    quantities: tuple[str, ...]
+    baselines: tuple[str, ...]
+    read: Callable[[Metrics, str, str], list[float]]
+
+    def columns(self) -> list[tuple[str, str, str, str]]:
+        """Return name, quantity, owner ("" for the network) and part of every column."""
+        return [
+            (f"{owner}_{part}_{name}".lstrip("_"), name, owner, part)
+            for name in self.quantities
+            for owner in ("", *self.baselines)
+            for part in PARTS
+        ]
+
+    def row(self, metrics: Metrics) -> dict[str, float]:
+        """Return the values of the columns by name."""
+        return {
+            column: self.read(metrics, owner, part)[self.quantities.index(name)]
+            for column, name, owner, part in self.columns()
+        }
+
+
+COMPARISONS = {
+    "classification": Comparison(("accuracy",), ("logistic_regression",), _accuracy),
+    "regression": Comparison(("r2", "rmse"), ("linear_regression",), _errors),
+    "density": Comparison(("log_density",), ("gaussian", "kernel"), _log_density),
+}
+"""Task -> what is compared: accuracies; R2 and the root of the mean square of the error, in units
+of the label; the mean of the log density per volume of the features, beside one Gaussian and the
+kernel density estimate that the network was trained on."""
+
+
+def cross_validate(
+    case: Case,
+    *,
+    seeds: int = 10,
+    folds: int | None = None,
+    comm: MPI.Intracomm | None = None,
+    on_split: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Train a case on several splits of its samples.
+
+    Args:
+        case: a case with samples.
+        seeds: number of random splits, by data.seed and the numbers after it.
+        folds: when given, each of so many parts is held out in turn instead.
+        comm: the communicator, MPI.COMM_WORLD when not given.
+        on_split: called after every split with its row, on all ranks.
+
+    Returns:
+        ``task``; ``splits``, a row each with the split, status, iterations and the columns of
+        ``COMPARISONS``, such as ``test_r2`` and ``linear_regression_test_r2``; ``mean`` and ``std``
+        of these.
+
+    Raises:
+        InputError: the case has no samples, or none are held out.
+
+    Parallel: collective.
+    """
+    comm = MPI.COMM_WORLD if comm is None else comm
+    if case.data is None or (folds is None and case.data.test_fraction == 0.0):
+        raise InputError(
+            "data: nothing to validate with; got no held-out samples, expected [data] with a "
+            "positive test_fraction. Choose another case."
+        )
+    comparison, rows = COMPARISONS[case.task], []
+    for name, split, fold in _splits(case, case.data, seeds, folds):
+        functional = ReducedFunctional(split, comm, populate(split, comm, fold))
+        result, _ = train(functional)
+        row = {"split": name, "status": result.status.name.lower(), "iterations": result.iterations}
+        row |= comparison.row(measure(functional, result.theta))
+        rows.append(row)
+        if on_split is not None:
+            on_split(row)
+    names = [column for column, *_ in comparison.columns()]
+    values: Array = np.array([[row[name] for name in names] for row in rows])
+    return {
+        "task": case.task,
+        "splits": rows,
+        "mean": dict(zip(names, values.mean(axis=0).tolist(), strict=True)),
+        "std": dict(zip(names, values.std(axis=0).tolist(), strict=True)),
+    }
+
+
+def _splits(
+    case: Case, data: DataSection, seeds: int, folds: int | None
+) -> Iterator[tuple[str, Case, tuple[int, int] | None]]:
+    """Yield the name of every split, its case and its fold."""
+    if folds is not None:
+        yield from ((f"fold {i + 1}", case, (i, folds)) for i in range(folds))
+        return
+    for seed in range(data.seed, data.seed + seeds):
+        section = data.model_copy(update={"seed": seed})
+        yield f"seed {seed}", case.model_copy(update={"data": section}), None
+
+
+def split_sentence(task: str, row: Mapping[str, Any]) -> str:
+    """Return one line for the user about a split."""
+    name = COMPARISONS[task].quantities[0]
+    ended = "converged" if row["status"] == "converged" else "not converged"
+    return (
+        f"{row['split']}: {ended} after {row['iterations']} iterations, test "
+        f"{name.replace('_', ' ')} {row[f'test_{name}']:.4f}"
+    )
+
+
+def split_table(result: Mapping[str, Any]) -> str:
+    """Return the result as lines of text."""
+    columns = COMPARISONS[result["task"]].columns()
+    titles = [(owner or name).replace("_", " ") for _, name, owner, part in columns]
+    width = max(11, *(len(title) // 2 + 1 for title in titles))
+    lines = [
+        " " * 8 + "".join(f"{title:>{2 * width}}" for title in titles[::2]),
+        f"{'split':>8}" + "".join(f"{part:>{width}}" for *_, part in columns),
+    ]
+    rows = [(row["split"], row) for row in result["splits"]]
+    for name, row in [*rows, ("mean", result["mean"]), ("std", result["std"])]:
+        lines.append(f"{name:>8}" + "".join(f"{row[c]:{width}.4f}" for c, *_ in columns))
+    late = [row for row in result["splits"] if row["status"] != "converged"]
+    if late:
+        lines.append(f"{len(late)} of {len(result['splits'])} trainings did not converge.")
+    return "\n".join(lines)

@@ -1,0 +1,241 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""What the estimators for scikit-learn share: a case made from arrays, trained.
+
+The estimators themselves are in ``classifier``, ``regressor`` and ``density_estimator``.
+"""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import warnings
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import validation
+
+from mfresnet.arrays import Array
+from mfresnet.case import Case, from_samples, parse
+from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data
+from mfresnet.errors import InputError
+from mfresnet.functional import ReducedFunctional, train, trained_network
+from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES
+from mfresnet.trained import TrainedNetwork
+
+MESHES = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}
+"""Dimension -> cell type and cells in each direction when ``cells`` is not given: small ones, for
+seconds rather than digits. A box of 12 standard deviations in the plane has a node every fifth."""
+SPEED = 2.0
+"""Speed for which the box has room where the velocity has no bound of its own."""
+
+
+class MeanFieldEstimator(BaseEstimator):
+    """What the estimators share: their parameters, which are keys of a case, and the training.
+
+    Args:
+        layers: number of layers.
+        activation: a name in ``ACTIVATIONS``.
+        block: a name in ``BLOCKS``; when not given, that of the estimator, see ``defaults``.
+        width: hidden units of a wide block; likewise.
+        final_time: T.
+        cells: cells of the mesh in each direction, see ``MESHES``.
+        degree: degree of the DG space; the time stepping has the next order.
+        dimension: number of principal components. When not given, features are kept as they are
+            while the mesh, which has a direction more for the label of a regression, has at most
+            three dimensions; more features are reduced to two components.
+        scale: ``standard``, ``robust`` or ``none``: how features are scaled.
+        bandwidth: a number, or ``scott``, ``silverman`` or ``likelihood``.
+        loss: a name in ``LOSSES``; when not given, that of the estimator.
+        tikhonov: weight of the penalty on the controls; when not given, that of the estimator.
+        method: the optimiser, a name in ``METHODS``.
+        max_iterations: most iterations.
+        gradient_tolerance: on the L2(0, T) norm of the gradient.
+        seed: of random initial controls.
+
+    Attributes:
+        task: a name in ``TASKS``.
+        defaults: the parameters that stand for those that are not given.
+    """
+
+    task: ClassVar[str] = "classification"
+    defaults: ClassVar[dict[str, Any]] = {
+        "block": "square",
+        "width": None,
+        "loss": "cross_entropy",
+        "tikhonov": 1e-2,
+    }
+
+    def __init__(
+        self,
+        *,
+        layers: int = 5,
+        activation: str = "tanh",
+        block: str | None = None,
+        width: int | None = None,
+        final_time: float = 1.0,
+        cells: int | None = None,
+        degree: int = 2,
+        dimension: int | None = None,
+        scale: str = "standard",
+        bandwidth: float | str = "scott",
+        loss: str | None = None,
+        tikhonov: float | None = None,
+        method: str = "lmvm",
+        max_iterations: int = 100,
+        gradient_tolerance: float = 1e-3,
+        seed: int = 0,
+    ) -> None:
+        """Keep the parameters; ``fit`` checks them."""
+        self.layers = layers
+        self.activation = activation
+        self.block = block
+        self.width = width
+        self.final_time = final_time
+        self.cells = cells
+        self.degree = degree
+        self.dimension = dimension
+        self.scale = scale
+        self.bandwidth = bandwidth
+        self.loss = loss
+        self.tikhonov = tikhonov
+        self.method = method
+        self.max_iterations = max_iterations
+        self.gradient_tolerance = gradient_tolerance
+        self.seed = seed
+
+    def keys(self) -> dict[str, Any]:
+        """Return the parameters, with ``defaults`` for those that are not given.
+
+        The width goes with the block: another block than the default one has none.
+        """
+        given = {name: getattr(self, name) for name in self.defaults}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        usual = {n: v for n, v in self.defaults.items() if n != "width" or "block" not in chosen}
+        return dict.fromkeys(self.defaults) | usual | chosen
+
+    def _coordinates(self, n_features: int) -> tuple[int, int | None]:
+        """Return the number of coordinates that move, and of principal components or None.
+
+        Raises:
+            InputError: the mesh cannot have so many dimensions.
+        """
+        most = LARGEST_DIMENSION - (self.task == "regression")
+        if self.dimension is not None and self.dimension > most:
+            raise InputError(
+                f"dimension: too many components; got {self.dimension}, expected at most {most} "
+                f"for task {self.task}. Lower it."
+            )
+        dimension = 2 if self.dimension is None and n_features > most else self.dimension
+        return (n_features if dimension is None else dimension), dimension
+
+    def _case(self, n_features: int, extent: Array | None = None) -> Case:
+        """Return the case; ``extent``, (2, d), are the corners of the box, any when not given."""
+        moving, dimension = self._coordinates(n_features)
+        d, keys = moving + (self.task == "regression"), self.keys()
+        cell, cells = MESHES.get(d, MESHES[2])
+        lower, upper = np.array([[-1.0] * d, [1.0] * d]) if extent is None else extent
+        network = {
+            "layers": self.layers,
+            "activation": self.activation,
+            "block": keys["block"],
+            "width": keys["width"],
+            "final_time": self.final_time,
+        }
+        data = {
+            "file": "samples",
+            "label": None if self.task == "density" else "label",
+            "weights": "weight",
+            "scale": self.scale,
+            "reduce": None if dimension is None else {"dimension": dimension},
+            "bandwidth": self.bandwidth,
+            "test_fraction": 0.0,
+        }
+        training = {
+            "method": self.method,
+            "max_iterations": self.max_iterations,
+            "gradient_tolerance": self.gradient_tolerance,
+        }
+        return parse(
+            {
+                "task": self.task,
+                "mesh": {
+                    "cell": cell,
+                    "cells": [cells if self.cells is None else self.cells] * d,
+                    "lower": lower.tolist(),
+                    "upper": upper.tolist(),
+                },
+                "space": {"degree": self.degree},
+                "time": {"order": min(self.degree + 1, max(SCHEMES))},
+                "network": {name: value for name, value in network.items() if value is not None},
+                "data": {name: value for name, value in data.items() if value is not None},
+                "loss": {"kind": keys["loss"]},
+                "penalty": {"tikhonov": keys["tikhonov"]},
+                "initial": {"seed": self.seed},
+                "training": training,
+            }
+        )
+
+    def _train(
+        self, x: Array, weights: Array, labels: Array | None = None
+    ) -> tuple[ReducedFunctional, Array]:
+        """Train on samples x, (n, m), with labels (n,), keep the network, return J and controls.
+
+        The box reaches beyond the densities by what the velocity can do; where it has no bound of
+        its own by ``SPEED``, and what leaves the box pays where it leaves. Nothing moves along the
+        label of a regression.
+        """
+        names = [f"x{i + 1}" for i in range(x.shape[1])]
+        columns = dict(zip(names, x.T, strict=True)) | {"weight": weights}
+        table = ArrayTable(columns if labels is None else columns | {"label": labels})
+        case, numeric = self._case(len(names)), self.task == "regression"
+        assert case.data is not None
+        dataset = load_data(case.data, MPI.COMM_SELF, table, numeric_label=numeric)
+        population = from_samples(case, dataset)
+        bound = BLOCKS[case.network.block].bound(ACTIVATIONS[self.activation])
+        reach = self.final_time * (bound if np.isfinite(bound) else SPEED)
+        moved: Array = np.arange(case.dimension) < case.moving
+        box = population.extent + np.outer([-reach, reach], moved)
+        functional = ReducedFunctional(self._case(len(names), box), MPI.COMM_SELF, population)
+        result, _ = train(functional)
+        if not result.converged:
+            warnings.warn(result.message, ConvergenceWarning, stacklevel=3)
+        network = trained_network(functional, result.theta)
+        given = getattr(self, "feature_names_in_", names)
+        self.network_: TrainedNetwork = replace(network, features=tuple(given), label="")
+        self.objective_, self.n_iter_ = result.value, result.iterations
+        return functional, result.theta
+
+    @staticmethod
+    def _weights(sample_weight: Any, x: Array) -> Array:
+        """Return the weights of samples x, (n, m), the largest being one; zero: not used.
+
+        Raises:
+            InputError: one is negative, or none is positive.
+        """
+        weights: Array = validation._check_sample_weight(sample_weight, x, dtype=float)
+        if weights.min() < 0.0 or weights.max() == 0.0:
+            raise InputError(
+                f"sample_weight: not usable; got weights from {weights.min():g} to "
+                f"{weights.max():g}, expected none below 0 and one above. Correct them."
+            )
+        return weights / weights.max()
+
+    def _validated(self, *arrays: Any, **options: Any) -> Any:
+        """Return arrays that scikit-learn has checked, as its version does it."""
+        if hasattr(validation, "validate_data"):
+            return validation.validate_data(self, *arrays, **options)
+        return self._validate_data(*arrays, **options)
+
+    def _samples(self, samples: Any) -> Array:
+        """Return samples for the trained network, (n, m), checked against those of ``fit``."""
+        validation.check_is_fitted(self, "network_")
+        return np.asarray(self._validated(samples, reset=False), dtype=float)
+
+    def _carried(self, samples: Any) -> Array:
+        """Return the points of samples at T, (n, m) -> (d, n)."""
+        x = self._samples(samples)
+        return self.network_.carry(self.network_.reduce(x))

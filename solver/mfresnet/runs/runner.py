@@ -1,0 +1,266 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""One run from case to run directory: what the command ``mfresnet run`` does."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfresnet.arrays import Array
+from mfresnet.case import Case
+from mfresnet.errors import Exit, InputError, SolveError
+from mfresnet.files import write_text
+from mfresnet.functional import ReducedFunctional, Stage, train, trained_network
+from mfresnet.interrupt import keeping
+from mfresnet.optimise import EvaluationLog, OptimiseResult
+from mfresnet.output import (
+    MARK,
+    REPORT,
+    Progress,
+    RunReport,
+    own,
+    run_report,
+    summary,
+    write_controls,
+    write_history,
+)
+from mfresnet.parallel import pause, together
+from mfresnet.trained import NETWORK, save_network
+from mfresnet.verification import lower_bound, undershoots
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run has left.
+
+    Attributes:
+        theta: the trained controls.
+        report: the content of run.json.
+        directory: the run directory.
+        exit: how the command ends.
+    """
+
+    theta: Array
+    report: RunReport
+    directory: Path
+    exit: Exit
+
+
+def run(
+    case: Case,
+    out: str | Path,
+    *,
+    comm: MPI.Intracomm | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+    functional: ReducedFunctional | None = None,
+) -> RunResult:
+    """Train a case and write the run directory.
+
+    Args:
+        case: the case.
+        out: the run directory.
+        comm: the communicator, MPI.COMM_WORLD when not given.
+        overwrite: replace an earlier run in this directory.
+        resume: go on with an interrupted run in this directory.
+        progress: where to show what happens.
+        functional: J of the case, when the samples have been read already.
+
+    Raises:
+        InputError: the directory is there already, or the case does not fit the mesh.
+        SolveError: the computation cannot go on.
+        Preempted: USR1 or TERM has come while it trains or writes; ``resume`` goes on.
+
+    Parallel: collective.
+    """
+    comm = MPI.COMM_WORLD if comm is None else comm
+    progress = Progress(comm.rank) if progress is None else progress
+    directory, start = Path(out), time.perf_counter()
+    if case.data is not None and functional is None:
+        one = case.task != "classification"
+        what = "their density" if one else "a density on the mesh for every class"
+        progress.say(f"Reading {case.data.file.name}; {what}")
+    functional = ReducedFunctional(case, comm) if functional is None else functional
+    case = functional.case
+    with together(comm):
+        if comm.rank == 0:
+            _check_place(directory, resume=resume)
+            directory.mkdir(parents=True, exist_ok=True)
+    with own(directory, comm) as locked:
+        if not locked:
+            progress.say(f"Warning: nothing keeps a second run out of {directory}: no locks there.")
+        with together(comm):
+            if comm.rank == 0:
+                _prepare(directory, overwrite=overwrite, resume=resume)
+        log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
+        with keeping():
+            return _train(functional, directory, log, progress, start)
+
+
+def _train(
+    functional: ReducedFunctional,
+    directory: Path,
+    log: EvaluationLog,
+    progress: Progress,
+    start: float,
+) -> RunResult:
+    """Train in a directory that is ours; its numbers are there before anything is drawn."""
+    case, comm = functional.case, functional.comm
+    with together(comm):
+        if comm.rank == 0:
+            write_text(directory / "case.toml", case.to_toml())
+    _introduce(functional, progress)
+    if (bound := lower_bound(functional)) is not None:
+        progress.say(f"Before training: {bound.sentence()}")
+
+    def say_stage(stage: Stage) -> None:
+        if case.training.levels or case.training.seeds:
+            progress.say(stage.sentence())
+
+    pause(comm)
+    with progress:
+        result, stages = train(
+            functional, on_iteration=progress.iteration, oracle=log, on_stage=say_stage
+        )
+    report, status = run_report(functional, result, stages, bound, start)
+    with together(comm):
+        if comm.rank == 0:
+            write_history(directory / "history.csv", result.history)
+            write_controls(directory / "controls.npz", functional.controls, result.theta)
+            save_network(trained_network(functional, result.theta), directory / NETWORK)
+            report.write(directory)
+    failed = _show(functional, result, directory, progress)
+    report = report.with_(warnings=report.warnings + failed, seconds=time.perf_counter() - start)
+
+    def write() -> None:
+        with together(comm):
+            if comm.rank == 0:
+                report.write(directory)
+
+    report = report.with_(warnings=report.warnings + _attempt(comm, REPORT, directory, write))
+    progress.result(f"Numbers: {directory / REPORT}")
+    progress.table(summary(report))
+    for kind, sentences in (("Warning", report.warnings), ("Note", report.notes)):
+        for sentence in sentences:
+            progress.result(f"{kind}: {sentence}")
+    progress.result(report.message)
+    return RunResult(result.theta, report, directory, status)
+
+
+def _show(
+    functional: ReducedFunctional, result: OptimiseResult, directory: Path, progress: Progress
+) -> list[str]:
+    """Write fields and pictures; return a sentence for what cannot be made."""
+    case, comm, failed = functional.case, functional.comm, []
+
+    def fields() -> None:
+        from mfresnet.output import write_fields
+
+        write_fields(functional, result.theta, directory / "fields", endings)
+
+    def pictures() -> None:
+        from mfresnet.output import draw
+
+        draw(functional, result.theta, result.history, directory / "pictures")
+
+    if endings := case.output.endings():
+        progress.say(f"Fields for ParaView: {directory / 'fields'}")
+        failed += _attempt(comm, "output.fields", directory, fields)
+    if case.output.pictures:
+        progress.say(f"Pictures: {directory / 'pictures'}")
+        failed += _attempt(comm, "output.pictures", directory, pictures)
+    return failed
+
+
+def _attempt(
+    comm: MPI.Intracomm, what: str, directory: Path, make: Callable[[], None]
+) -> list[str]:
+    """Make what a finished training can do without; return why it cannot be made.
+
+    That is a full disk, a package that is not installed, or what the makers say themselves.
+
+    Parallel: collective; the same on all ranks.
+    """
+    sentence, resume = "", f"Mend it and use --resume, which trains nothing again in {directory}."
+    try:
+        make()
+    except SolveError as error:
+        sentence = str(error)
+    except OSError as error:
+        sentence = f"{what}: cannot be written; got '{error}', expected room on the disk. {resume}"
+    except ImportError as error:
+        if (error.name or "").startswith("mfresnet"):
+            raise
+        sentence = f"{what}: cannot be made; got '{error}', expected the package. {resume}"
+    found = comm.allgather(sentence)
+    return next(([text] for text in found if text), [])
+
+
+def _check_place(directory: Path, *, resume: bool) -> None:
+    """Refuse a directory of something else, before anything is written there."""
+    known = directory.exists() and any(directory.iterdir())
+    if known and not ((directory / MARK).exists() or (directory / "case.toml").exists()):
+        raise InputError(
+            f"--out: not a run directory; got {directory}, which holds other files, expected "
+            "a new directory or an earlier run. Choose another one."
+        )
+    if resume and not known:
+        raise InputError(_no_run(directory))
+
+
+def _no_run(directory: Path) -> str:
+    return f"--resume: no run in {directory}, expected an interrupted run. Omit --resume."
+
+
+def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
+    """Make the folders of a run, or clear those of an earlier one; nothing else is ever removed."""
+    begun = any(path.name != MARK for path in directory.iterdir())
+    if begun and overwrite:
+        for name in ("case.toml", REPORT, "history.csv", "controls.npz", NETWORK):
+            (directory / name).unlink(missing_ok=True)
+        for name in ("fields", "pictures", "checkpoint"):
+            shutil.rmtree(directory / name, ignore_errors=True)
+    elif begun and not resume:
+        raise InputError(
+            f"--out: {directory} holds an earlier run, expected a new directory. Use "
+            "--overwrite to replace it, --resume to go on with it, or choose another one."
+        )
+    elif resume and not begun:
+        raise InputError(_no_run(directory))
+    for name in ("fields", "pictures", "checkpoint"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+
+
+def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
+    case, space, controls = functional.case, functional.transport.space, functional.controls
+    cells = " x ".join(map(str, case.cells()))
+    if case.mesh.kind == "file":
+        cells = str(space.mesh.topology.index_map(space.dimension).size_global)
+    progress.say(
+        f"{case.title or 'mfresnet'}: {cells} {space.cell} cells of degree {space.degree}, "
+        f"{space.n_global} degrees of freedom a class, {controls.layers} layers of "
+        f"{functional.steps_per_layer} steps, {controls.size} controls, "
+        f"{functional.comm.size} rank{'s' * (functional.comm.size > 1)}"
+    )
+    progress.say(functional.memory_sentence())
+    population, dataset = functional.population, functional.population.dataset
+    if dataset is not None and population.bandwidths is not None:
+        pairs = zip(population.labels, population.bandwidths, strict=True)
+        widths = ", ".join(f"{label} {width:.3g}" for label, width in pairs)
+        progress.say(
+            f"{dataset.train.y.size} samples for training and {dataset.test.y.size} for the test, "
+            f"{len(dataset.features)} features made {dataset.dimension} coordinates, bandwidth "
+            f"{widths}"
+        )
+    worst = float(abs(functional.initial_mass - 1.0).max())
+    if worst > case.mesh.outflow_tolerance:
+        progress.say(f"The initial mass on the mesh differs from 1 by {worst:.2e}.")
+    for sentence in undershoots(functional):
+        progress.say(f"Warning: {sentence}")

@@ -1,0 +1,243 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Prediction for a table of samples: in blocks that are spread over the ranks, in their order."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.data import Table, open_together, to_names, to_numbers, writer_of
+from mfresnet.errors import InputError
+from mfresnet.files import write_atomically
+from mfresnet.network import probabilities
+from mfresnet.parallel import ordered, together
+from mfresnet.trained.network import TrainedNetwork
+from mfresnet.trained.sampling import log_density, steered_by
+
+ROWS, MISSING, LABELLED, UNKNOWN, RIGHT, FIRST, SECOND, ERROR = range(8)
+"""What is counted: rows, those with missing values, those with a label; of them those whose label
+is no class of the network and those whose class is right; in a regression sums over those with a
+label of y - h, of its square, of the squared error, h being the constant of the head, which is
+close to the mean of y; in a density the sum of the log density."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a prediction was made for.
+
+    Attributes:
+        rows: number of samples.
+        missing: number of those without a prediction, as values of theirs are missing.
+        labelled: number of the others that have a label.
+        unknown: number of those whose label is no class of the network.
+        accuracy: share of those whose class is their label, where there are classes.
+        r2: of those, in a regression.
+        rmse: root of their mean squared error, in a regression.
+        log_density: mean of the log density of the samples, for a density.
+    """
+
+    rows: int
+    missing: int
+    labelled: int
+    unknown: int = 0
+    accuracy: float | None = None
+    r2: float | None = None
+    rmse: float | None = None
+    log_density: float | None = None
+
+    @staticmethod
+    def of(task: str, counts: Array) -> Prediction:
+        """Return it from the sums over all rows."""
+        rows, missing, labelled, unknown = (int(n) for n in counts[:RIGHT])
+        n = max(labelled, 1)
+        measures: dict[str, float] = {}
+        if task == "density" and rows > missing:
+            measures["log_density"] = counts[FIRST] / (rows - missing)
+        elif task == "regression" and labelled:
+            measures["rmse"] = float(np.sqrt(counts[ERROR] / n))
+            spread = counts[SECOND] - counts[FIRST] ** 2 / n
+            if spread > 0.0:
+                measures["r2"] = 1.0 - counts[ERROR] / spread
+        elif labelled:
+            measures["accuracy"] = counts[RIGHT] / n
+        return Prediction(rows, missing, labelled, unknown, **measures)
+
+    def sentence(self) -> str:
+        """Return one line for the user."""
+        parts = [f"{self.rows} rows"]
+        if self.missing:
+            parts.append(f"{self.missing} of them without a prediction, as values are missing")
+        if self.log_density is not None:
+            parts.append(f"mean log density {self.log_density:.4f}")
+        if self.r2 is not None:
+            parts.append(f"R2 {self.r2:.4f}")
+        if self.rmse is not None:
+            parts.append(f"root mean square of the error {self.rmse:.4g}")
+        if self.accuracy is not None:
+            parts.append(f"accuracy {self.accuracy:.4f}")
+        given = 0 < self.labelled < self.rows - self.missing
+        text = ", ".join(parts) + f" of the {self.labelled} with a label" * given
+        return (
+            text + f", {self.unknown} labels are no class of the network" * (self.unknown > 0) + "."
+        )
+
+
+def predict(
+    network: TrainedNetwork, data: Path, out: Path, comm: MPI.Intracomm | None = None
+) -> Prediction:
+    """Write the class, the probabilities and the final position of every row of a table.
+
+    The rows are those of the table in their order; the columns are ``class`` (in a regression
+    ``prediction``), ``probability_`` and the name of each class where the loss gives probabilities,
+    ``position_1`` and so on; of a density ``log_density`` alone. A row with a missing value is an
+    error, or, after a training with data.missing = "drop", has empty columns. The file does not
+    depend on the number of ranks.
+
+    Args:
+        network: the network.
+        data: a file with the columns of the features; with the column of the label the prediction
+            is compared with it.
+        out: the file to write, in a format of ``WRITERS``; whole or not at all.
+        comm: the communicator, MPI.COMM_WORLD when not given.
+
+    Raises:
+        InputError: the table is not usable, or the file cannot be written.
+
+    Parallel: collective.
+    """
+    comm = MPI.COMM_WORLD if comm is None else comm
+    with together(comm):
+        make = writer_of(out)
+    table = _open(data, comm)
+    with together(comm):
+        _check(network, table, data)
+        if out.exists() and out.samefile(data):
+            raise InputError(f"--out: DATA itself; got {out}, expected another file. Rename it.")
+    counts = np.zeros(ERROR + 1)
+    blocks = _predictions(network, table, data, comm, counts)
+
+    def write(stream: IO[bytes] | None) -> None:
+        writer = None if stream is None else make(stream)
+        encoded = ((number, make.encode(columns)) for number, columns in blocks)
+        for ready in ordered(comm, encoded):
+            for part in ready:
+                assert writer is not None
+                writer.write(part)
+        comm.Allreduce(MPI.IN_PLACE, counts)
+        if counts[ROWS] == 0:
+            raise InputError(f"DATA: no rows; got '{data.name}', expected samples. Add some.")
+        if writer is not None:
+            writer.close()
+
+    if comm.rank == 0:
+        write_atomically(out, write)
+    else:
+        write(None)
+    comm.Barrier()
+    return Prediction.of(network.task, counts)
+
+
+def _open(data: Path, comm: MPI.Intracomm) -> Table:
+    try:
+        return open_together(data, comm)
+    except InputError as error:
+        texts = [m.replace("data.file", "DATA", 1) for m in error.messages]
+        raise InputError(
+            [t.replace(", which is relative to the case file", "") for t in texts]
+        ) from None
+
+
+def _check(network: TrainedNetwork, table: Table, data: Path) -> None:
+    missing = [name for name in network.features if name not in table.names]
+    if missing:
+        shown = ", ".join(table.names[:8]) + ", ..." * (len(table.names) > 8)
+        raise InputError(
+            f"DATA: a feature is missing; got the columns {shown} in {data.name}, expected "
+            f"'{missing[0]}' among them. Add or rename it."
+        )
+
+
+def _where(file: str, table: Table, block: int, column: str, row: int) -> str:
+    return f"DATA: {file}, {table.place(block, row)}, column '{column}'"
+
+
+def _predictions(
+    network: TrainedNetwork, table: Table, data: Path, comm: MPI.Intracomm, counts: Array
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield number and columns of the blocks of this rank, and count, see ``ROWS``."""
+    features, drop = list(network.features), network.missing == "drop"
+    compared = bool(network.head) and network.label in table.names
+    number_label = compared and network.task == "regression"
+    numbers = [*features, network.label] if number_label else features
+    texts = [network.label] if compared and not number_label else []
+    for number, block in table.blocks(numbers, texts, comm.rank, comm.size):
+        values, usable = [], np.ones(len(block[features[0]]), dtype=bool)
+        for name in features:
+            place = partial(_where, data.name, table, number, name)
+            advice = None if drop else "remove the row"
+            column, missing = to_numbers(block[name], place, advice)
+            values.append(column)
+            usable &= ~missing
+        samples = np.stack(values, axis=1)[usable]
+        counts[[ROWS, MISSING]] += [len(usable), np.sum(~usable)]
+        given = _density(network, samples, counts) if network.task == "density" else _read(
+            network, samples)  # fmt: skip
+        if number_label:
+            place = partial(_where, data.name, table, number, network.label)
+            y, unknown = to_numbers(block[network.label], place, None)
+            known = usable & ~unknown
+            _compare(y[known], given["prediction"][known[usable]], network, counts)
+        elif texts:
+            true = to_names(block[network.label])[usable]
+            known = np.isin(true, network.labels)
+            counts[[LABELLED, UNKNOWN, RIGHT]] += [
+                np.sum(true != ""),
+                np.sum((true != "") & ~known),
+                np.sum(true == given["class"]),
+            ]
+        yield number, {n: _in_place(v, usable) for n, v in given.items()}
+
+
+def _read(network: TrainedNetwork, samples: Array) -> dict[str, Array]:
+    """Return the columns for samples, (n, m)."""
+    x = network.carry(network.reduce(samples))
+    result: dict[str, Array] = {}
+    if network.task == "regression":
+        result["prediction"] = network.read(x)
+    elif network.head:
+        result["class"] = np.array(network.labels)[network.read(x)]
+    if network.probabilistic:
+        p = probabilities(network.scores(x))
+        result |= {f"probability_{n}": p[k] for k, n in enumerate(network.labels)}
+    return result | {f"position_{i + 1}": row for i, row in enumerate(x)}
+
+
+def _density(network: TrainedNetwork, samples: Array, counts: Array) -> dict[str, Array]:
+    found = log_density(steered_by(network), samples)
+    counts[FIRST] += found.sum()
+    return {"log_density": found}
+
+
+def _compare(y: Array, given: Array, network: TrainedNetwork, counts: Array) -> None:
+    offset = y - float(network.scores(np.zeros((network.dimension, 1)))[0, 0])
+    error = np.sum((y - given) ** 2)
+    counts[[LABELLED, FIRST, SECOND, ERROR]] += [len(y), offset.sum(), offset @ offset, error]
+
+
+def _in_place(values: Array, usable: Array) -> Array:
+    """Return values in the rows that are usable, NaN or None in the others."""
+    if usable.all():
+        return values
+    texts = values.dtype.kind == "U"
+    result = np.full(len(usable), None if texts else np.nan, dtype=object if texts else float)
+    result[usable] = values
+    return result

@@ -1,0 +1,274 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The forward sweep of the densities from 0 to T and the backward sweep of the adjoints.
+
+The backward sweep yields the exact derivative of the discrete objective, layer by layer. What it
+needs of the forward sweep is kept or made again, as the ``Plan`` says; the derivative is the same
+bit for bit. The second-order sweeps are in ``tangent``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.losses import DepthLoss, Parts, Visit
+from mfresnet.network import ControlSpace, Network
+from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport.steps.cfl import check_steps, largest
+from mfresnet.transport.steps.layer import Layer
+from mfresnet.transport.steps.step import Adjoint, Step
+from mfresnet.transport.sweeps.growth import Growth
+from mfresnet.transport.sweeps.plan import Plan
+from mfresnet.transport.sweeps.reversal import Reversal
+
+
+class Sweep:
+    """Both sweeps, with the memory that the plan gives them.
+
+    Attributes:
+        step: the time step.
+        dt: its length.
+        steps_per_layer: time steps m in every layer.
+        network: the residual network of the last forward sweep.
+        reversal: whether a backward sweep can follow, and its schedule.
+        states: the states of the step where a sweep is, (classes, n_owned).
+        left: mass that has left through each boundary point until then, (classes, n_exit).
+        last: the states at T, (classes, n_owned).
+        final: the densities at T, (classes, n_owned).
+        final_left: mass that has left until T, (classes, n_exit).
+    """
+
+    network: Network
+
+    def __init__(
+        self,
+        transport: Transport,
+        step: Step,
+        space: ControlSpace,
+        steps_per_layer: int,
+        n_classes: int,
+        plan: Plan,
+    ) -> None:
+        """Allocate everything that the sweeps need.
+
+        Args:
+            transport: the operator, for the coefficients of a velocity.
+            step: the time step, of the length of a layer over ``steps_per_layer``.
+            space: the control space.
+            steps_per_layer: time steps in every layer.
+            n_classes: number of classes.
+            plan: what is kept.
+        """
+        self.transport, self.step, self.space, self.plan = transport, step, space, plan
+        self.steps_per_layer, self.n_classes, self.dt = steps_per_layer, n_classes, step.dt
+        self.reversal = Reversal(plan, transport.space.comm)
+        self._layers = [
+            Layer(transport, step.stages, steps_per_layer, n_classes) for _ in range(plan.held)
+        ]
+        self._sensitivity = transport.new_coefficients()
+        self.states = np.zeros((n_classes, transport.space.n_owned))
+        self.left = np.zeros((n_classes, transport.n_exit))
+        self.last, self.final_left = np.zeros_like(self.states), np.zeros_like(self.left)
+        self.final, self._f0 = self.last, self.states
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps from 0 to T."""
+        return self.space.layers * self.steps_per_layer
+
+    @property
+    def boundaries(self) -> Array:
+        """After which numbers of steps a layer starts, and T, (steps + 1,), bool."""
+        return np.arange(self.steps + 1) % self.steps_per_layer == 0
+
+    # ------------------------------------------------------------------ controls
+    def set_network(self, network: Network) -> None:
+        """Take the controls of the next sweeps and check the CFL condition.
+
+        Raises:
+            StepsError: a layer needs more time steps.
+            SolveError: a velocity is not finite.
+
+        Parallel: collective.
+        """
+        check_steps(self.steps_per_layer, self.rate(network), self.space.layer_time)
+
+    def rate(self, network: Network) -> float:
+        """Evaluate the velocity of every layer and return the least 1 / dt, see ``steps_needed``.
+
+        What was kept of an earlier sweep is lost.
+
+        Raises:
+            SolveError: a velocity is not finite.
+
+        Parallel: collective.
+        """
+        self.reversal.forget()
+        self.network = network
+        for kept in self._layers:
+            kept.number = -1
+        rates, self._compressions = np.zeros(self.space.layers), np.zeros(self.space.layers)
+        for number in range(self.space.layers):
+            kept = self.layer(number)
+            rates[number] = self.step.rate(kept.velocity, kept.coefficients)
+            self._compressions[number] = self.transport.rates.compression(kept.coefficients)
+        return largest(self.transport.space.comm, rates)
+
+    def layer(self, number: int) -> Layer:
+        """Return the memory for a layer, with its velocity in place."""
+        kept = self._layers[number - self.plan.start_of(number)]
+        if kept.number != number:
+            kept.number = number
+            kept.velocity[:] = self.network.velocity(self.transport.points, number)
+            self.transport.coefficients(kept.velocity, kept.coefficients)
+        return kept
+
+    # ------------------------------------------------------------------ forward
+    def start(self) -> None:
+        """Put the initial densities in place."""
+        self.states[:] = self._f0
+        self.left[:] = 0.0
+
+    def advance(self, kept: Layer, i: int) -> None:
+        """Make a step in a layer; its stages become those of step i of ``kept``."""
+        kept.left[i] = self.left
+        kept.stages[i, :, 0] = self.states
+        self.step.forward(kept.step(i), self.states, self.left)
+
+    def _carry(self, number: int, keep: bool, visit: Callable[[int], None] | None = None) -> None:
+        kept = self.layer(number)
+        for m in range(self.steps_per_layer):
+            if visit is not None:
+                visit(number * self.steps_per_layer + m)
+            self.advance(kept, m if keep else 0)
+
+    def forward(self, f0: Array, visit: Visit | None = None, wanted: Array | None = None) -> Array:
+        """Carry the densities from 0 to T, eq. (1), with the controls that were set.
+
+        Args:
+            f0: initial densities, (classes, n_owned); kept, not copied.
+            visit: called on the way.
+            wanted: after which numbers of steps ``visit`` is called, (steps + 1,), bool.
+
+        Returns:
+            The final densities, (classes, n_owned).
+
+        Raises:
+            SolveError: a density is not finite or grows too fast, with the layer and step.
+
+        Parallel: collective.
+        """
+        space, compressions = self.transport.space, self._compressions
+        growth = Growth(space, self.n_classes, self.dt, self.steps_per_layer, compressions)
+        densities = self.step.limiter.densities
+
+        def see(n: int) -> None:
+            growth.add(self.states)
+            if visit is not None and wanted is not None and wanted[n]:
+                growth.check()
+                visit(n, densities(self.states), self.left)
+
+        self._f0 = f0
+        self.start()
+        self.reversal.forward(
+            (self.states, self.left), lambda number, keep: self._carry(number, keep, see)
+        )
+        see(self.steps)
+        growth.check()
+        self.last[:] = self.states
+        self.final = densities(self.last)
+        self.final_left[:] = self.left
+        return self.final
+
+    def revisit(self, visit: Visit, wanted: Array) -> None:
+        """Call ``visit`` with the densities of the last forward sweep.
+
+        What is not held is carried forward again, and a backward sweep cannot follow then.
+
+        Args:
+            visit: called in the order of depth.
+            wanted: after which numbers of steps, (steps + 1,), bool.
+
+        Parallel: collective.
+        """
+        densities = self.step.limiter.densities
+        if self.plan.whole:
+            for n in np.flatnonzero(wanted[:-1]):
+                number, m = divmod(int(n), self.steps_per_layer)
+                kept = self.layer(number)
+                visit(int(n), densities(kept.stages[m, :, 0]), kept.left[m])
+        elif wanted[:-1].any():
+            self.reversal.forget()
+            self.start()
+            last = int(np.flatnonzero(wanted[:-1])[-1]) // self.steps_per_layer
+
+            def see(n: int) -> None:
+                if wanted[n]:
+                    visit(n, densities(self.states), self.left)
+
+            for number in range(last + 1):
+                self._carry(number, False, see)
+        if wanted[-1]:
+            visit(self.steps, self.final, self.final_left)
+
+    # ------------------------------------------------------------------ backward
+    def backward(
+        self,
+        loss: DepthLoss,
+        class_weights: Array,
+        record: Callable[[int, Array], None] | None = None,
+        frozen: Array | None = None,
+    ) -> dict[str, Array]:
+        """Carry the adjoints from T to 0, eq. (3), and collect the derivative, eq. (4).
+
+        Args:
+            loss: the loss over depth.
+            class_weights: pi_k, (classes,).
+            record: when given, called with the number of layers made and psi there,
+                (classes, n_owned), from T to 0; psi may not be kept.
+            frozen: when given, the derivative in the coefficients, a ``Coefficients.flat`` a layer.
+
+        Returns:
+            The part of this rank in dJ/dtheta, name -> (layers, ...), for the head as it is.
+
+        Parallel: collective.
+        """
+        controls, transport, s = self.network.controls, self.transport, self._sensitivity
+        psi, source = np.zeros_like(self.last), np.zeros_like(self.left)
+        adjoint = Adjoint(psi, source, class_weights, s)
+        derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
+        head = {name: derivative[name] for name in controls.head}
+        after, wanted = self.step.limiter.density(self.last), loss.wanted
+
+        def charge(n: int, left: Array) -> None:
+            at = Parts(after.f, left, controls.of_head())
+            loss.add_derivative(n, at, class_weights, psi, source, head)
+
+        def back(number: int) -> None:
+            nonlocal after
+            kept = self.layer(number)
+            s.flat[:] = 0.0
+            for m in reversed(range(self.steps_per_layer)):
+                after = self.step.transpose(kept.step(m), adjoint, after)
+                n = number * self.steps_per_layer + m
+                if wanted[n]:
+                    charge(n, kept.left[m])
+            # the memory of the layer may be that of the layer before
+            after = after.kept()
+            if record is not None:
+                record(number, psi)
+            if frozen is not None:
+                frozen[number] = s.flat
+            g, theta = transport.coefficients_vjp(kept.velocity, s), controls.layer(number)
+            vjp = self.network.block.vjp
+            for name, part in vjp(self.network.activation, transport.points, theta, g).items():
+                derivative[name][number] = part
+
+        charge(self.steps, self.final_left)
+        if record is not None:
+            record(self.space.layers, psi)
+        self.reversal.backward((self.states, self.left), self._carry, back)
+        return derivative

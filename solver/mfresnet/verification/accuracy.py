@@ -1,0 +1,250 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The error of the loss of given controls on the mesh, by ways that do not share it.
+
+A loss that is a mean over points is found by points that the network moves, which know no mesh,
+any loss on a finer discretisation. One way is an estimate; a second one of another kind confirms
+it, or shows that neither can be believed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.errors import InputError, SolveError, StepsError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
+from mfresnet.network import SCHEMES
+from mfresnet.verification.findings import Check
+from mfresnet.verification.pathwise import pathwise_loss
+
+RIGHT = 3e-3
+"""Relative error up to which the loss is called right: between the 1e-4 that always has to be and
+the 1e-2 that never may be, with room for estimates that are off by a factor of three."""
+WRONG = 1e-2
+"""Relative error from which on a run has not converged, whatever its optimiser says."""
+APART = 0.5
+"""Share of the larger estimate by which two of them may differ and still confirm one another."""
+LEAKS = 1e-4
+"""Mass of a class that may leave the mesh, whatever the tolerance, where the loss is right."""
+HIGHEST = 6
+"""The highest degree."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to find the loss.
+
+    Attributes:
+        how: what finds it, in words.
+        loss: what it finds.
+        spread: how far that may itself be off, 0 where this is not known.
+    """
+
+    how: str
+    loss: float
+    spread: float = 0.0
+
+
+@dataclass(frozen=True)
+class LossError:
+    """How far the loss on the mesh is from what other ways find.
+
+    Attributes:
+        loss: the loss on the mesh.
+        floor: the least size of a loss that its error is held to. A distance of two densities
+            vanishes with the square of their difference, so that close to zero its relative error
+            says nothing; its floor is its value before training. That of a mean over points is 0.
+        ways: what the others find, the most trusted first; there may be none.
+        missing: why others could not be taken.
+        finer: what to do, see ``MeshSection.finer``.
+    """
+
+    loss: float
+    floor: float
+    ways: tuple[Way, ...]
+    missing: tuple[str, ...]
+    finer: str
+
+    @property
+    def error(self) -> float:
+        """The loss on the mesh minus that of the most trusted way, not a number without one."""
+        return self.loss - self.ways[0].loss if self.ways else math.nan
+
+    @property
+    def uncertainty(self) -> float:
+        """The largest error that any way gives, its own spread included."""
+        return max((abs(self.loss - w.loss) + w.spread for w in self.ways), default=math.nan)
+
+    @property
+    def relative(self) -> float:
+        """The same, each relative to what the way finds."""
+        return max(
+            ((abs(self.loss - w.loss) + w.spread) / self._size(w) for w in self.ways),
+            default=math.nan,
+        )
+
+    @property
+    def right(self) -> bool:
+        """Whether all ways say that the loss is right."""
+        return bool(self.relative <= RIGHT)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a way says that the loss is off by more than may be, its spread left aside."""
+        sizes = ((abs(self.loss - w.loss) - w.spread) / self._size(w) for w in self.ways)
+        return max(sizes, default=0.0) > WRONG
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether two ways agree on the error, or on that there is none that matters."""
+        if len(self.ways) < 2:
+            return False
+        first, second = (self.loss - w.loss for w in self.ways[:2])
+        apart = APART * max(abs(first), abs(second))
+        return self.right or abs(first - second) <= apart
+
+    def _size(self, way: Way) -> float:
+        return max(abs(way.loss), self.floor, float(np.finfo(float).tiny))
+
+    def number(self) -> str:
+        """Return the loss with its error."""
+        if not self.ways:
+            return f"{self.loss:.8g}  (not compared)"
+        return f"{self.loss:.8g} +- {self.uncertainty:.1e}  (by {self.ways[0].how})"
+
+    def sentence(self) -> str:
+        """Return what is known of the loss, with its numbers."""
+        why = "".join(f" {sentence}" for sentence in self.missing)
+        if not self.ways:
+            return f"The loss is {self.loss:.4g}, not confirmed.{why}"
+        first, *others = self.ways
+        if self.right:
+            by = ", ".join([f"by {first.how}", *(f"confirmed by {w.how}" for w in others)])
+            return f"The loss is {self.loss:.4g} +- {self.uncertainty:.1e} ({by}).{why}"
+        found = " and ".join(f"{w.loss:.4g} by {w.how}" for w in self.ways)
+        what = "the loss on the mesh is not that of the controls"
+        if len(self.ways) > 1 and not self.confirmed:
+            what = "no two ways agree on the loss, so that nobody can tell what it is"
+        return (
+            f"mesh: {what}; got {self.loss:.4g} on the mesh and {found}, expected a relative "
+            f"difference of at most {RIGHT:.0e}. {self.finer} or raise space.degree.{why}"
+        )
+
+    def check(self) -> Check:
+        """Return the line of the certificate; it does not apply where nothing could be compared."""
+        value = self.relative if self.ways else None
+        return Check("loss: relative error", value, RIGHT, self.right or not self.ways,
+                     self.sentence())  # fmt: skip
+
+    def outflow_limit(self, tolerance: float) -> float:
+        """Return the mass of a class that may leave the mesh."""
+        return max(tolerance, LEAKS) if self.right else tolerance
+
+    def forgive(self, check: Check) -> Check:
+        """Return a line that stands for the loss; it passes where the loss itself is right."""
+        if check.passed or not self.right:
+            return check
+        sentence = f"Without effect: the loss is right to {self.relative:.1e}."
+        return Check(check.name, check.value, check.limit, True, sentence, check.rule)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it for run.json; numbers that are not known are None."""
+        return {
+            "number": self.number(),
+            "error": self.error if self.ways else None,
+            "relative": self.relative if self.ways else None,
+            "right": self.right,
+            "ways": [asdict(way) for way in self.ways],
+            "sentence": self.sentence(),
+        }
+
+
+def loss_error(functional: ReducedFunctional, theta: Array, ways: int = 2) -> LossError:
+    """Return the error of the loss on the mesh.
+
+    Args:
+        functional: J.
+        theta: the controls.
+        ways: how many are wanted; the first one is the quickest.
+
+    Parallel: collective.
+    """
+    loss, missing, found = with_steps(functional, theta, functional.loss), [], []
+    for way in _ways(functional):
+        if len(found) == ways:
+            break
+        try:
+            found.append(way(functional, theta))
+        except (InputError, SolveError) as error:
+            missing.append(f"Not compared: {error}")
+    mean = LOSSES[functional.case.loss.kind].cost is not None
+    floor = 0.0 if mean else abs(_before_training(functional))
+    finer = functional.case.mesh.finer
+    return LossError(loss, floor, tuple(found), tuple(missing), finer)
+
+
+def with_steps(
+    functional: ReducedFunctional, theta: Array, what: Callable[[Array], float] | None = None
+) -> float:
+    """Return J(theta), or ``what`` of theta, with as many time steps as it takes."""
+    what = functional.value if what is None else what
+    try:
+        return what(theta)
+    except StepsError as error:
+        functional.set_steps(math.ceil(1.25 * error.needed))
+        return what(theta)
+
+
+def _before_training(functional: ReducedFunctional) -> float:
+    steps = functional.steps_per_layer
+    loss = with_steps(functional, functional.theta0, functional.loss)
+    functional.set_steps(steps)
+    return loss
+
+
+def _ways(functional: ReducedFunctional) -> Iterator[Callable[[ReducedFunctional, Array], Way]]:
+    """Yield what finds the loss, the most trusted and quickest first."""
+    case = functional.case
+    if LOSSES[case.loss.kind].cost is not None:
+        yield _by_points
+    degree = case.space.degree
+    others = (
+        (degree + 1, degree + 2) if degree + 2 <= HIGHEST else (HIGHEST, HIGHEST - 1, HIGHEST - 2)
+    )
+    changes = [(f"degree {p}", {"space": {"degree": p}}) for p in others if p != degree]
+    if case.mesh.kind == "box":
+        cells = [2 * n for n in case.cells()]
+        changes.insert(0, ("cells of half the size", {"mesh": {"cells": cells}}))
+    for how, change in changes:
+        yield lambda f, theta, how=how, change=change: _by_another(f, theta, how, change)
+
+
+def _by_points(functional: ReducedFunctional, theta: Array) -> Way:
+    """Return the loss of points, see ``pathwise``."""
+    with np.errstate(over="ignore", invalid="ignore"):  # points may leave for good
+        found = pathwise_loss(functional, theta)
+    if not found.change <= RIGHT / 3.0 * abs(found.loss):
+        raise SolveError(
+            f"{found.points} points do not settle; got {found.loss:.4g} within {found.change:.1e}."
+        )
+    of = "" if found.closed else " of the density on the mesh"
+    return Way(f"{found.points} points{of} that the network moves", found.loss, found.change)
+
+
+def _by_another(
+    functional: ReducedFunctional, theta: Array, how: str, change: dict[str, Any]
+) -> Way:
+    """Return the loss of another discretisation; its time steps are chosen anew."""
+    case = functional.case
+    degree = change.get("space", {}).get("degree", case.space.degree)
+    orders = [s for s in SCHEMES if s >= case.time.order and degree in SCHEMES[s].cfl]
+    finer = case.with_(change | {"time": {"order": min(orders), "steps_per_layer": None}})
+    other = ReducedFunctional(finer, functional.comm, functional.population)
+    return Way(how, with_steps(other, theta, other.loss))

@@ -1,0 +1,306 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The estimators among those of scikit-learn."""
+
+from mpi4py import MPI
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits, load_wine, make_blobs, make_moons
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from helpers import make_data_case
+from mfresnet import (
+    MeanFieldClassifier,
+    MeanFieldDensity,
+    MeanFieldRegressor,
+    ReducedFunctional,
+    minimise,
+)
+from mfresnet.errors import InputError
+from mfresnet.functional.handover import trained_network
+from mfresnet.trained.exporters import export
+from mfresnet.trained.loading import load_network
+
+X, Y = make_moons(200, noise=0.2, random_state=0)
+QUICK: dict[str, Any] = {"layers": 2, "cells": 8, "degree": 1, "max_iterations": 10}
+
+# scikit-learn's own checks fit tiny data dozens of times: on a coarse mesh, without convergence.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+COARSE = QUICK | {"cells": 6, "max_iterations": 5}
+# scikit-learn hands pytest a generator, which is deprecated there
+CHECKS = parametrize_with_checks(
+    [MeanFieldClassifier(**QUICK), MeanFieldRegressor(**COARSE), MeanFieldDensity(**COARSE)]
+).mark
+
+
+COUNTED = "check_sample_weight_equivalence_on_dense_data"
+
+
+@pytest.mark.parametrize(
+    CHECKS.args[0],
+    [(e, c) for e, c in CHECKS.args[1] if getattr(c, "func", c).__name__ != COUNTED],
+    **CHECKS.kwargs,
+)
+def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
+    """None is expected to fail; one check, and one part of another, do not apply.
+
+    The check is ``COUNTED``, which wants the bandwidth to count a sample of weight two as two
+    samples: weights are ratios, and ``test_weights`` holds the rest of it. The part is the score on
+    ten equal features of which the label depends on one: the tag ``poor_score`` of the regressor,
+    as two principal components cannot tell which one it is.
+    """
+    check(estimator)
+
+
+def quick(**parameters: Any) -> MeanFieldClassifier:
+    return MeanFieldClassifier(**(QUICK | {"max_iterations": 30} | parameters))
+
+
+@pytest.mark.smoke
+def test_same_network_as_the_case(tmp_path: Path) -> None:
+    """The estimator is the case of its parameters, on the same samples."""
+    case = make_data_case(
+        tmp_path,
+        mesh={"cells": [12, 12]},
+        data={"test_fraction": 0.0, "bandwidth": 0.5},
+        loss={"kind": "cross_entropy"},
+        penalty={"tikhonov": 1e-2},
+        training={"gradient_tolerance": 1e-3},
+    )
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    theta = minimise(functional).theta
+    frame = pd.read_csv(tmp_path / "samples.csv")
+    model = MeanFieldClassifier(layers=4, cells=12, bandwidth=0.5)
+    model.fit(frame[["width", "height"]], frame["answer"])
+    ours, theirs = model.network_, trained_network(functional, theta)
+    assert ours.features == theirs.features and ours.labels == theirs.labels
+    for name, array in theirs.to_arrays().items():
+        if array.dtype == float:
+            np.testing.assert_allclose(ours.to_arrays()[name], array, atol=1e-5, err_msg=name)
+
+
+def test_more_than_three_features_are_reduced() -> None:
+    features, y = load_wine(return_X_y=True, as_frame=True)
+    model = quick().fit(features, y)
+    assert model.network_.matrix.shape == (13, 2)
+    assert model.network_.features == tuple(features.columns)
+    assert model.score(features, y) > 0.93
+    assert quick(dimension=1).fit(features, y).positions(features).shape == (178, 1)
+    assert quick().fit(features.iloc[:, :1], y).network_.matrix.shape == (1, 1)
+
+
+def test_probabilities_and_scores() -> None:
+    model = quick().fit(X, Y)
+    p = model.predict_proba(X)
+    np.testing.assert_allclose(p.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(p.argmax(axis=1), model.predict(X))
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), p, rtol=1e-12)
+    np.testing.assert_allclose(model.decision_function(X), np.log(p[:, 1] / p[:, 0]))
+    nearest = quick(loss="quadratic").fit(X, Y)
+    assert not hasattr(nearest, "predict_proba") and not hasattr(nearest, "predict_log_proba")
+    assert nearest.score(X, Y) > 0.8
+    assert not hasattr(MeanFieldClassifier(loss="unknown"), "predict_proba")
+
+
+def test_pipeline_search_clone_and_pickle() -> None:
+    names = np.array(["below", "above"])[Y]
+    pipeline = make_pipeline(MinMaxScaler(), quick())
+    search = GridSearchCV(pipeline, {"meanfieldclassifier__layers": [1, 2]}, cv=2)
+    search.fit(X, names)
+    assert search.best_score_ > 0.8
+    model = search.best_estimator_[-1]
+    assert set(model.classes_) == {"below", "above"}
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
+    assert not hasattr(clone(model), "network_")
+
+
+def test_weights() -> None:
+    """A weight counts as so many samples, but for the bandwidth."""
+    times = np.random.default_rng(0).integers(0, 4, len(X))
+    weighted = quick(bandwidth=0.5).fit(X, Y, sample_weight=times)
+    repeated = quick(bandwidth=0.5).fit(X.repeat(times, axis=0), Y.repeat(times))
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-3)
+    scaled = quick(bandwidth=0.5).fit(X, Y, sample_weight=times * 1e200)
+    np.testing.assert_allclose(scaled.predict_proba(X), weighted.predict_proba(X), rtol=1e-9)
+
+
+def test_constant_features_have_no_part_in_the_components() -> None:
+    """Images of digits: pixels at the edge are always white, and are not when one predicts."""
+    pixels, y = load_digits(return_X_y=True)
+    model = quick().fit(pixels[:400], y[:400])
+    edge = np.flatnonzero(np.ptp(pixels[:400], axis=0) == 0.0)
+    assert edge.size and not model.network_.matrix[edge].any()
+    used = np.setdiff1d(np.arange(64), edge)
+    again = quick().fit(pixels[:400, used], y[:400])
+    given = pixels[400:500].copy()
+    given[:, edge] = 7.0
+    np.testing.assert_allclose(
+        model.predict_proba(given), again.predict_proba(given[:, used]), atol=1e-9
+    )
+
+
+def test_unbounded_velocity() -> None:
+    blobs, y = make_blobs(100, centers=2, random_state=1)
+    model = quick(block="wide", width=3, activation="relu").fit(blobs, y)
+    assert model.score(blobs, y) > 0.95
+
+
+def test_trained_network_is_exported(tmp_path: Path) -> None:
+    model = quick().fit(X, np.array(["no", "yes"])[Y])
+    export(model.network_, "npz", tmp_path / "net.npz")
+    network = load_network(tmp_path / "net.npz")
+    assert network.labels == ("no", "yes")
+    np.testing.assert_array_equal(network.probabilities(X), model.predict_proba(X))
+
+
+def test_what_is_said() -> None:
+    with pytest.warns(ConvergenceWarning, match="iteration limit"):
+        quick(max_iterations=1).fit(X, Y)
+    with pytest.raises(InputError, match=r"^network\.activation: .*Did you mean 'relu'"):
+        quick(activation="rleu").fit(X, Y)
+    with pytest.raises(InputError, match=r"^network\.width: missing"):
+        quick(block="wide").fit(X, Y)
+    with pytest.raises(InputError, match=r"^y: too few classes; got one"):
+        quick().fit(X, Y, sample_weight=(Y == 1).astype(float))
+    rare = np.array(["usual"] * 199 + ["rare"])
+    with pytest.raises(InputError, match=r"^y: too few samples; got 1 of class rare, expected at"):
+        quick().fit(X, rare)
+    with pytest.raises(InputError, match=r"^n_samples: negative; got -1"):
+        density().fit(X).sample(-1)
+
+
+@pytest.mark.parametrize("estimator", [MeanFieldClassifier, MeanFieldRegressor, MeanFieldDensity])
+@pytest.mark.parametrize("weights", [np.where(Y == 1, 1.0, -1.0), np.zeros(200)])
+def test_weights_that_are_not_usable(estimator: Any, weights: Any) -> None:
+    with pytest.raises(InputError, match=r"^sample_weight: not usable; got weights from -?\d to"):
+        estimator(**QUICK).fit(X, Y, sample_weight=weights)
+
+
+# ---------------------------------------------------------------------- regression
+def wave(n: int) -> tuple[Any, Any]:
+    """Return a label that a monotone function of one of two features gives, with noise."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-2.0, 2.0, (n, 2)) * [1.0, 50.0] + [0.0, 700.0]
+    return x, 1000.0 + 80.0 * np.tanh(3.0 * x[:, 0]) + 8.0 * rng.standard_normal(n)
+
+
+def regressor(**parameters: Any) -> MeanFieldRegressor:
+    usual = {"layers": 3, "bandwidth": 0.25, "max_iterations": 60, "tikhonov": 1e-4}
+    return MeanFieldRegressor(**(usual | parameters))
+
+
+def test_regressor_bends() -> None:
+    """Beside a line on the same feature; new samples; the same samples in other units."""
+    x, y = wave(400)
+    model = regressor().fit(x[:300, :1], y[:300])
+    line = LinearRegression().fit(x[:300, :1], y[:300])
+    assert model.score(x[300:, :1], y[300:]) > 0.95 > line.score(x[300:, :1], y[300:]) + 0.05
+    other = regressor().fit(1e3 * x[:300, :1], 1e-3 * y[:300])
+    np.testing.assert_allclose(other.predict(1e3 * x[:, :1]), 1e-3 * model.predict(x[:, :1]))
+    assert model.positions(x[:, :1]).shape == (400, 1)
+
+
+def test_regressor_in_space_and_on_components() -> None:
+    """Two features and the label are a mesh of hexahedra; ten features become one component."""
+    x, y = wave(200)
+    model = regressor(cells=8, degree=1, layers=2, bandwidth=0.5).fit(x, y)
+    assert model.network_.matrix.shape == (2, 2)
+    assert model.score(x, y) > 0.75
+    features, target = load_diabetes(return_X_y=True, as_frame=True)
+    reduced = regressor(dimension=1, layers=2).fit(features[["bmi", "bp", "s5"]], target)
+    assert reduced.network_.matrix.shape == (3, 1) and reduced.network_.dimension == 1
+    assert reduced.score(features[["bmi", "bp", "s5"]], target) > 0.4
+    assert regressor(cells=5, degree=1).fit(features, target).network_.matrix.shape == (10, 2)
+    with pytest.raises(InputError, match=r"^dimension: too many components; got 3"):
+        regressor(dimension=3).fit(features, target)
+
+
+def test_regressor_in_pipeline_search_and_pickle(tmp_path: Path) -> None:
+    x, y = wave(120)
+    pipeline = make_pipeline(MinMaxScaler(), regressor(cells=12, degree=1))
+    search = GridSearchCV(pipeline, {"meanfieldregressor__layers": [1, 3]}, cv=2)
+    search.fit(x[:, :1], y)
+    assert search.best_score_ > 0.8
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict(x[:, :1]), search.predict(x[:, :1]))
+    model = search.best_estimator_[-1]
+    scaled = search.best_estimator_[0].transform(x[:, :1])
+    export(model.network_, "npz", tmp_path / "a.npz")
+    np.testing.assert_array_equal(
+        load_network(tmp_path / "a.npz").predict(scaled), model.predict(scaled)
+    )
+    assert not hasattr(clone(model), "network_")
+    with pytest.raises(NotFittedError):
+        clone(model).predict(scaled)
+
+
+# ---------------------------------------------------------------------- density
+def modes(n: int) -> Any:
+    """Return samples with two modes at -2 and 2 in the first of two features."""
+    rng = np.random.default_rng(4)
+    return rng.standard_normal((n, 2)) * [0.5, 3.0] + np.outer(np.arange(n) % 2 * 4 - 2, [1, 0])
+
+
+def density(**parameters: Any) -> MeanFieldDensity:
+    usual = {"layers": 3, "bandwidth": 0.25, "max_iterations": 80, "gradient_tolerance": 5e-3}
+    return MeanFieldDensity(**(usual | parameters))
+
+
+def test_density_draws_and_scores() -> None:
+    """Its score is between those of one Gaussian and of the right mixture; both modes are drawn."""
+    x = modes(600)[:, :1]
+    model = density().fit(x[:400])
+    one, two = (GaussianMixture(n, random_state=0).fit(x[:400]) for n in (1, 2))
+    assert one.score(x[400:]) + 0.3 < model.score(x[400:]) < two.score(x[400:]) + 0.02
+    grid = np.linspace(-9.0, 9.0, 2000)[:, None]
+    f = np.exp(model.score_samples(grid))
+    assert f.sum() * (grid[1, 0] - grid[0, 0]) == pytest.approx(1.0, abs=1e-4)
+    drawn = model.sample(2000, random_state=1)
+    assert drawn.shape == (2000, 1) and np.mean(drawn > 0.0) == pytest.approx(0.5, abs=0.05)
+    assert np.std(np.abs(drawn)) < 0.8
+    np.testing.assert_array_equal(drawn, model.sample(2000, random_state=1))
+    assert not np.array_equal(drawn, model.sample(2000, np.random.RandomState(2)))
+    assert model.sample().shape == (1, 1)
+
+
+def test_density_in_the_plane_search_clone_and_pickle() -> None:
+    x = modes(160)
+    search = GridSearchCV(density(cells=10, degree=1), {"bandwidth": [0.3, 3.0]}, cv=2).fit(x)
+    assert search.best_params_ == {"bandwidth": 0.3}
+    model = search.best_estimator_
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.sample(9, 0), model.sample(9, 0))
+    np.testing.assert_array_equal(again.score_samples(x), model.score_samples(x))
+    pipeline = make_pipeline(MinMaxScaler(), clone(model)).fit(x)
+    # the same but for the volume of the new units
+    shift = np.log(np.ptp(x, axis=0)).sum()
+    np.testing.assert_allclose(pipeline.score_samples(x) - shift, model.score_samples(x), atol=1e-3)
+    wide = density(cells=8, degree=1, max_iterations=5).fit(load_wine().data)
+    assert wide.sample(3, 0).shape == (3, 13) and wide.score_samples(load_wine().data).shape == (
+        178,
+    )
+
+
+def test_block_brings_its_width() -> None:
+    """The default width goes with the default block alone."""
+    assert MeanFieldDensity().keys()["width"] == 8
+    assert MeanFieldDensity(block="square").keys()["width"] is None
+    assert MeanFieldDensity(width=5).keys() == {
+        "block": "wide", "width": 5, "loss": "kullback_leibler", "tikhonov": 1e-5,
+    }  # fmt: skip
