@@ -158,7 +158,8 @@ def _show(
     functional: ReducedFunctional, result: OptimiseResult, directory: Path, progress: Progress
 ) -> list[str]:
     """Write fields and pictures; return a sentence for what cannot be made."""
-    case, comm, failed = functional.case, functional.comm, []
+    case, comm = functional.case, functional.comm
+    failed: list[str] = []
 
     def fields() -> None:
         from mfresnet.output import write_fields
