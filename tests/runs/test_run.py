@@ -102,7 +102,7 @@ def test_run_directory(tmp_path: Path) -> None:
     assert len(lines) == len(history)
     # results stand on stdout, also in a file: the place, the table, the message
     assert done.stdout.startswith(f"Numbers: {directory / 'run.json'}\n")
-    assert f"{run['objective']['total']:.6g}"[:6] in done.stdout
+    assert f"{run['objective']['total']:.10g}"[:8] in done.stdout
     assert done.stdout.splitlines()[-1] == run["message"]
     assert run["message"] not in done.stderr
 
@@ -308,6 +308,7 @@ def break_it():
     def wrong(*arguments, **keywords):
         calls.append(1)
         if MPI.COMM_WORLD.rank == {rank} and len(calls) == {call}:
+            open({mark!r}, "w").close()
             raise {error}
         return right(*arguments, **keywords)
     setattr(owner, method, wrong)
@@ -343,12 +344,11 @@ def test_error_of_one_rank_ends_all(
     script, arguments = tmp_path / "break.py", [str(PLANE), "--out", str(tmp_path / "run")]
     arguments += [f"--set={s}" for s in [*SMALL, *settings]]
     error = error.replace("SolveError", "mfresnet.SolveError")
-    script.write_text(
-        BREAK.format(place=place, rank=rank, call=call, error=error, arguments=arguments)
-    )
-    start = time.monotonic()
+    mark = tmp_path / "mark"
+    places = {"place": place, "rank": rank, "call": call, "mark": str(mark)}
+    script.write_text(BREAK.format(**places, error=error, arguments=arguments))
     done = execute(["mpirun", "-n", "2", sys.executable, str(script)])
-    assert time.monotonic() - start < 60  # most of it to begin
+    assert time.time() - mark.stat().st_mtime < 20
     assert done.returncode == 3, done.stderr
     assert done.stderr.count(text) == 1, done.stderr
 
