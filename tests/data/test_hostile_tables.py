@@ -86,7 +86,7 @@ def test_damaged_files(suffix: str, tmp_path: Path) -> None:
 
 def npz(**members: bytes) -> Callable[[Path], Any]:
     def write(path: Path) -> None:
-        np.savez(path, **COLUMNS)  # type: ignore[arg-type]
+        np.savez(path, **COLUMNS)
         with zipfile.ZipFile(path, "a") as archive:
             for name, content in members.items():
                 archive.writestr(f"{name}.npy", content)
@@ -196,7 +196,7 @@ def test_decimals_are_numbers(tmp_path: Path) -> None:
 def test_archive_that_is_larger_than_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    np.savez_compressed(tmp_path / "a.npz", **COLUMNS, c=np.zeros(10**6))  # type: ignore[arg-type]
+    np.savez_compressed(tmp_path / "a.npz", **COLUMNS, c=np.zeros(10**6))
     assert (tmp_path / "a.npz").stat().st_size < 20_000
     monkeypatch.setattr(array_files, "free", lambda: 1e6)
     with pytest.raises(InputError, match=r"too large for the memory; got 8 MB of arrays in 'a\.n"):

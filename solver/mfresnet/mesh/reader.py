@@ -105,7 +105,7 @@ def _write_arrays(source: Path, target: Path) -> None:
         arrays[f"{i} {block.type} {block.dim}"] = np.asarray(block.data, dtype=np.int64)
     if any(array.ndim != 2 for array in arrays.values()):
         raise ValueError("points or cells in no table")
-    np.savez(target, **arrays)  # type: ignore[arg-type]
+    np.savez(target, **arrays)
 
 
 if __name__ == "__main__":
