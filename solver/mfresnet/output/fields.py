@@ -212,7 +212,7 @@ def _save_plane(gathered: dict[str, Array], times: Array, directory: Path) -> No
     quads = np.stack(corners, axis=-1).reshape(-1, 4)
     fields = {name: values.ravel() for name, values in gathered.items()}
     content = quadrilaterals(grid.reshape(-1, 3), quads, fields)
-    (directory / "plane.vtu").write_text(content)
+    (directory / "plane.vtu").write_text(content, encoding="utf-8")
     text = (
         '<?xml version="1.0"?>\n<VTKFile type="Collection" version="0.1">\n  <Collection>\n'
         f'    <DataSet timestep="0" file={quoteattr("plane.vtu")}/>\n'
