@@ -27,8 +27,8 @@ GROWTH, ROUNDS = 1.5, 5
 """Times as many points a direction, and twice as many steps, in every further round."""
 STEPS = 4
 """Steps of the classical Runge-Kutta scheme in a layer at first; an even number."""
-SETTLED = 1e-5
-"""Relative change of the loss from one round to the next that is small enough."""
+SETTLED = {1: 1e-5, 2: 1e-5, 3: 1e-4}
+"""Dimension -> relative change of the loss from one round to the next that is small enough."""
 LIGHT = 1e-13
 """Share of the largest mass below which a point is left out."""
 CHUNK = 50_000
@@ -66,12 +66,13 @@ def pathwise_loss(functional: ReducedFunctional, theta: Array) -> Pathwise:
     if not isinstance(loss, PointLoss):
         kind = functional.case.loss.kind
         raise SolveError(f"Does not apply: loss {kind} is no mean over the samples.")
+    settled = SETTLED[functional.transport.space.dimension]
     found, points = _mean(functional, theta, 0)
     for number in range(1, ROUNDS):
         before = found
         found, points = _mean(functional, theta, number)
         change = abs(found - before)
-        if not change > SETTLED * abs(found):
+        if not change > settled * abs(found):
             break
     return Pathwise(found, change, points, functional.case.data is None)
 
