@@ -51,11 +51,18 @@ class Pathwise:
     closed: bool
 
 
-def pathwise_loss(functional: ReducedFunctional, theta: Array) -> Pathwise:
+def pathwise_loss(
+    functional: ReducedFunctional, theta: Array, settled: float | None = None
+) -> Pathwise:
     """Return sum_k pi_k int l_k(X(x)) f0_k dx, X the flow of the network over [0, T].
 
     With loss.running the integral of the same over the depth is added, by Simpson's rule. Points
     and steps are made more until the loss settles.
+
+    Args:
+        functional: J.
+        theta: the controls.
+        settled: relative change of the loss that is small enough, that of ``SETTLED`` when not given.
 
     Raises:
         SolveError: the loss is not a mean over the samples.
@@ -66,7 +73,7 @@ def pathwise_loss(functional: ReducedFunctional, theta: Array) -> Pathwise:
     if not isinstance(loss, PointLoss):
         kind = functional.case.loss.kind
         raise SolveError(f"Does not apply: loss {kind} is no mean over the samples.")
-    settled = SETTLED[functional.transport.space.dimension]
+    settled = SETTLED[functional.transport.space.dimension] if settled is None else settled
     found, points = _mean(functional, theta, 0)
     for number in range(1, ROUNDS):
         before = found
