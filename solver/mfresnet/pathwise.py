@@ -62,7 +62,7 @@ def pathwise_loss(
     Args:
         functional: J.
         theta: the controls.
-        settled: relative change of the loss that is small enough, that of ``SETTLED`` when not given.
+        settled: relative change of the loss that is small enough, by default that of ``SETTLED``.
 
     Raises:
         SolveError: the loss is not a mean over the samples.
