@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Analytic densities, and their projection onto the space.
 
-Every kind is one model that carries its parameters, its density, the box that holds its mass, and
-quadrature points with their masses, of sum one. In 1-D plain numbers are accepted for vectors and
-matrices. A new kind is one class in ``Density``.
+Every kind is one model that carries its parameters, its density, the box and points of its mass. In
+1-D plain numbers are accepted for vectors and matrices. A new kind is one class in ``Density``.
 """
 
 from __future__ import annotations
