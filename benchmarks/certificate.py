@@ -148,13 +148,17 @@ def examine(case: Case) -> Outcome:
         return Outcome(None, Exit.FAILED, str(error)[:60], (), (), text)
     report, status = run_report(functional, result, 0.0)
     truth = true_loss(functional.case, functional.controls.from_vector(result.theta).values)
-    checks = certify(functional, result.theta)
+    try:
+        checks = certify(functional, result.theta)
+        failed = [check.name for check in checks if not check.passed]
+    except SolveError as error:  # what the command ends with
+        failed = [str(error)[:60]]
     return Outcome(
         abs(report["objective"]["loss"] - truth) / truth,
         status,
         report["status"],
         tuple(sentence[:50] for sentence in report["warnings"]),
-        tuple(check.name for check in checks if not check.passed),
+        tuple(failed),
         text,
     )
 

@@ -19,6 +19,7 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError, StepsError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.loss import Parts
 from mfresnet.losses import LOSSES
 from mfresnet.network import SCHEMES
 from mfresnet.verification.findings import Check
@@ -60,7 +61,8 @@ class LossError:
         loss: the loss on the mesh.
         floor: the least size of a loss that its error is held to. A distance of two densities
             vanishes with the square of their difference, so that close to zero its relative error
-            says nothing; its floor is its value before training. That of a mean over points is 0.
+            says nothing; its floor is its value for densities that do not move. That of a mean
+            over points is 0.
         ways: what the others find, the most trusted first; there may be none.
         missing: why others could not be taken.
         finer: what to do, see ``MeshSection.finer``.
@@ -185,7 +187,7 @@ def loss_error(functional: ReducedFunctional, theta: Array, ways: int = 2) -> Lo
         except (InputError, SolveError) as error:
             missing.append(f"Not compared: {error}")
     mean = LOSSES[functional.case.loss.kind].cost is not None
-    floor = 0.0 if mean else abs(_before_training(functional))
+    floor = 0.0 if mean else abs(_of_initial_densities(functional, theta))
     finer = functional.case.mesh.finer
     return LossError(loss, floor, tuple(found), tuple(missing), finer)
 
@@ -202,11 +204,13 @@ def with_steps(
         return what(theta)
 
 
-def _before_training(functional: ReducedFunctional) -> float:
-    steps = functional.steps_per_layer
-    loss = with_steps(functional, functional.theta0, functional.loss)
-    functional.set_steps(steps)
-    return loss
+def _of_initial_densities(functional: ReducedFunctional, theta: Array) -> float:
+    """Return the loss that there would be if nothing moved."""
+    f, section = functional.f0, functional.case.loss
+    left = np.zeros((len(f), functional.transport.n_exit))
+    at = Parts(f, left, functional.network(theta).controls.of_head())
+    weight = section.terminal + section.running * functional.controls.final_time
+    return weight * float(functional.class_weights @ functional.depth_loss.loss.value(at))
 
 
 def _ways(functional: ReducedFunctional) -> Iterator[Callable[[ReducedFunctional, Array], Way]]:

@@ -19,17 +19,16 @@ from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import PointLoss
 from mfresnet.network import SCHEMES, advance
 from mfresnet.parallel import total
-from mfresnet.verification.bounds.nodes import initial_nodes
 
 COUNTS = {1: 160, 2: 36, 3: 20}
 """Dimension -> points a direction at first."""
-GROWTH, ROUNDS = 1.5, 4
+GROWTH, ROUNDS = 1.5, 5
 """Times as many points a direction, and twice as many steps, in every further round."""
 STEPS = 4
 """Steps of the classical Runge-Kutta scheme in a layer at first; an even number."""
-SETTLED = 1e-5
-"""Relative change of the loss from one round to the next that is small enough."""
-LIGHT = 1e-15
+SETTLED = {1: 1e-5, 2: 1e-5, 3: 1e-4}
+"""Dimension -> relative change of the loss from one round to the next that is small enough."""
+LIGHT = 1e-13
 """Share of the largest mass below which a point is left out."""
 CHUNK = 50_000
 
@@ -51,11 +50,18 @@ class Pathwise:
     closed: bool
 
 
-def pathwise_loss(functional: ReducedFunctional, theta: Array) -> Pathwise:
+def pathwise_loss(
+    functional: ReducedFunctional, theta: Array, settled: float | None = None
+) -> Pathwise:
     """Return sum_k pi_k int l_k(X(x)) f0_k dx, X the flow of the network over [0, T].
 
     With loss.running the integral of the same over the depth is added, by Simpson's rule. Points
     and steps are made more until the loss settles.
+
+    Args:
+        functional: J.
+        theta: the controls.
+        settled: relative change of the loss that is small enough, by default that of ``SETTLED``.
 
     Raises:
         SolveError: the loss is not a mean over the samples.
@@ -66,40 +72,44 @@ def pathwise_loss(functional: ReducedFunctional, theta: Array) -> Pathwise:
     if not isinstance(loss, PointLoss):
         kind = functional.case.loss.kind
         raise SolveError(f"Does not apply: loss {kind} is no mean over the samples.")
-    n, steps = COUNTS[functional.transport.space.dimension], STEPS
-    found, points = _mean(functional, theta, n, steps)
-    for _ in range(ROUNDS - 1):
-        n, steps, before = round(GROWTH * n), 2 * steps, found
-        found, points = _mean(functional, theta, n, steps)
+    settled = SETTLED[functional.transport.space.dimension] if settled is None else settled
+    found, points = _mean(functional, theta, 0)
+    for number in range(1, ROUNDS):
+        before = found
+        found, points = _mean(functional, theta, number)
         change = abs(found - before)
-        if not change > SETTLED * abs(found):
+        if not change > settled * abs(found):
             break
     return Pathwise(found, change, points, functional.case.data is None)
 
 
-def _mean(functional: ReducedFunctional, theta: Array, n: int, steps: int) -> tuple[float, int]:
-    """Return the loss by about n points a direction, and the number of all points."""
+def _mean(functional: ReducedFunctional, theta: Array, number: int) -> tuple[float, int]:
+    """Return the loss of one round, and the number of all points."""
     weights = functional.population.weights
     sums: Array = np.zeros((3, len(weights)))
     for k in range(len(weights)):
-        x, mass = _start(functional, k, n)
+        x, mass = _start(functional, k, number)
         sums[1:, k] = mass.sum(), len(mass)
         for first in range(0, len(mass), CHUNK):
             part = slice(first, first + CHUNK)
-            sums[0, k] += mass[part] @ _costs(functional, theta, k, x[:, part], steps)
+            paid = _costs(functional, theta, k, x[:, part], STEPS * 2**number)
+            sums[0, k] += mass[part] @ paid
     losses, masses, counts = np.split(total(functional.comm, sums.ravel()), 3)
     return float(weights @ (losses / masses)), int(counts.sum())
 
 
-def _start(functional: ReducedFunctional, k: int, n: int) -> tuple[Array, Array]:
+def _start(functional: ReducedFunctional, k: int, number: int) -> tuple[Array, Array]:
     """Return the points of class k at 0 that this rank moves, (d, m), and their masses, (m,)."""
-    case, comm = functional.case, functional.comm
-    density = functional.population.start if case.data else case.classes[k].density
-    if density is None:
-        nodes = initial_nodes(case, functional.transport.space, functional.f0, [k])
-        return nodes.x, nodes.mass[0]
-    x, mass = density.nodes(n)
-    heavy = np.flatnonzero(mass > LIGHT * mass.max())[comm.rank :: comm.size]
+    case, comm, space = functional.case, functional.comm, functional.transport.space
+    if case.data is None:
+        x, mass = case.classes[k].density.nodes(round(COUNTS[space.dimension] * GROWTH**number))
+        mine = slice(comm.rank, None, comm.size)
+    else:
+        rule = space.cell_quadrature(2 * (space.degree + number) + 1)
+        x, mine = rule.x.reshape(-1, space.dimension).T, slice(None)
+        f = functional.f0[k][space.dofs[: space.n_owned_cells]]
+        mass = (rule.weights * (f @ rule.basis.T)).ravel()
+    heavy = np.flatnonzero(np.abs(mass) > LIGHT * np.abs(mass).max(initial=0.0))[mine]
     return x[:, heavy], mass[heavy]
 
 
