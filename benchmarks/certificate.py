@@ -24,9 +24,9 @@ from scipy.special import expit
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
-from mfresnet.errors import InputError, SolveError
+from mfresnet.errors import Exit, InputError, SolveError
 from mfresnet.functional import ReducedFunctional, train
-from mfresnet.output import Exit, run_report
+from mfresnet.output import run_report
 from mfresnet.verification import certify
 
 OFF, RIGHT, TOLERATED = 1e-2, 1e-4, 0.02

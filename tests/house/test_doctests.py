@@ -11,7 +11,11 @@ import pytest
 import mfresnet
 
 PACKAGE = Path(mfresnet.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if ">>> " in path.read_text())
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if ">>> " in path.read_text()
+)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -28,9 +32,9 @@ def test_examples(
 def test_there_are_examples() -> None:
     assert {
         "__init__",
-        "classifier",
-        "density_estimator",
-        "particle_functional",
-        "regressor",
-        "trained",
+        "functional.samples",
+        "runs.estimators.classifier",
+        "runs.estimators.density",
+        "runs.estimators.regressor",
+        "trained.network",
     } <= set(MODULES)

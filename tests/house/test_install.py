@@ -28,6 +28,7 @@ NAMES = {  # module -> distribution, where they differ or one brings the other
     "checkpoint_schedules": "checkpoint-schedules",
     "cycler": "matplotlib",
     "dolfinx": "fenics-dolfinx",
+    "lazy_loader": "lazy-loader",
     "pydantic_core": "pydantic",
     "sklearn": "scikit-learn",
     "tomli_w": "tomli-w",

@@ -4,8 +4,6 @@
 
 from mpi4py import MPI
 
-import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-import mfresnet
 from helpers import gaussian, make_case
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
@@ -248,16 +245,3 @@ def test_a_loss_of_almost_nothing_may_be_negative() -> None:
     functional.f0[:, -4:] = -3e-5
     functional.set_steps(functional.steps_per_layer)
     assert -1e-6 < value(functional) < -1e-9
-
-
-def test_losses_need_no_transport() -> None:
-    """What the modules of the losses import, and what that imports, is below the operator."""
-    found = {"losses", "objective"}
-    waiting = list(found)
-    while waiting:
-        text = (Path(mfresnet.__file__).parent / f"{waiting.pop()}.py").read_text()
-        new = set(re.findall(r"^from mfresnet\.(\w+) import", text, re.MULTILINE)) - found
-        found |= new
-        waiting += new
-    assert {"loss", "density_losses", "point_losses", "dual_norm", "space"} <= found
-    assert not found & {"transport", "coefficients", "step", "sweep", "functional"}

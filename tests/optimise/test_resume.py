@@ -15,10 +15,10 @@ import pytest
 from helpers import largest_file, make_case
 from mfresnet.arrays import Array
 from mfresnet.case.case import Case
-from mfresnet.errors import InputError
+from mfresnet.errors import InputError, Preempted
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.training import train
-from mfresnet.optimise.log import HEAD, EvaluationLog, Preempted, _records, _seal
+from mfresnet.optimise.log import HEAD, EvaluationLog, _records, _seal
 from mfresnet.output.run_json import RunReport
 from mfresnet.runs.runner import run
 

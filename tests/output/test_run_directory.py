@@ -75,7 +75,8 @@ def test_second_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    line = "from pathlib import Path; from mpi4py import MPI; from mfresnet.output.run_directory import own\n"
+    line = "from pathlib import Path; from mpi4py import MPI\n"
+    line += "from mfresnet.output.run_directory import own\n"
     line += f"with own(Path({str(tmp_path)!r}), MPI.COMM_SELF): print(1, flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=outside()

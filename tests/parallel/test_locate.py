@@ -19,7 +19,7 @@ from mfresnet.mesh.file import read
 from mfresnet.mesh.locate import Locator
 from mfresnet.mesh.pieces import Pieces
 from mfresnet.mesh.space import SIMPLICES, Space
-from mfresnet.output.pictures.raster import Raster, bounds
+from mfresnet.output.pictures.raster import Raster
 from mfresnet.parallel import total
 
 COMM = MPI.COMM_WORLD
@@ -161,7 +161,7 @@ def test_points_outside_are_not_found() -> None:
     locator = Locator(space)
     assert not locator.find(5.0 * (1.0 + 1e-6) * around)[2].any()
     assert locator.find(4.9 * around)[2].all()
-    lower, upper = bounds(space)
+    lower, upper = space.bounds()
     raster = Raster(space, lower, upper, 400)
     area = float(total(COMM, space.cell_volume.sum())[0])
     found = raster.inside.mean() * float(np.prod(upper - lower))

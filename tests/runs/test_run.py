@@ -327,14 +327,28 @@ LIMITED = ["time.limiter=zhang_shu"]
 @pytest.mark.parametrize(
     ("place", "rank", "call", "error", "text", "settings"),
     [
-        ("transport:Transport:apply", 1, 50, "MemoryError()", "out of memory", BARE),
-        ("transport:Transport:apply", 1, 700, 'RuntimeError("odd")', "RuntimeError: odd", BARE),
-        ("transport:Transport:apply_transpose", 1, 700, ODD, ODD_TEXT, BARE),
-        ("limiter:ZhangShu:limit", 1, 700, ODD, ODD_TEXT, BARE + LIMITED),
-        ("objective:DepthLoss:adder", 1, 2, 'SolveError("odd")', "odd", BARE),
-        ("progress:Progress:iteration", 0, 2, ODD, ODD_TEXT, BARE),
-        ("paraview:Format:set_scalar", 1, 3, ODD, ODD_TEXT, BARE[1:]),
-        ("raster:Raster:sample", 1, 1, ODD, ODD_TEXT, BARE[:1]),
+        (
+            "transport.operator.transport:Transport:apply",
+            1,
+            50,
+            "MemoryError()",
+            "out of memory",
+            BARE,
+        ),
+        (
+            "transport.operator.transport:Transport:apply",
+            1,
+            700,
+            'RuntimeError("odd")',
+            "RuntimeError: odd",
+            BARE,
+        ),
+        ("transport.operator.transport:Transport:apply_transpose", 1, 700, ODD, ODD_TEXT, BARE),
+        ("transport.steps.limiter:ZhangShu:limit", 1, 700, ODD, ODD_TEXT, BARE + LIMITED),
+        ("losses.depth:DepthLoss:adder", 1, 2, 'SolveError("odd")', "odd", BARE),
+        ("output.progress:Progress:iteration", 0, 2, ODD, ODD_TEXT, BARE),
+        ("output.paraview:Format:set_scalar", 1, 3, ODD, ODD_TEXT, BARE[1:]),
+        ("output.pictures.raster:Raster:sample", 1, 1, ODD, ODD_TEXT, BARE[:1]),
     ],
 )
 def test_error_of_one_rank_ends_all(

@@ -4,7 +4,6 @@
 
 from mpi4py import MPI
 
-import ast
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score
 
-import mfresnet
 from helpers import make_case, make_data_case, random_network
 from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
@@ -29,10 +27,6 @@ from mfresnet.trained.network import TrainedNetwork
 from mfresnet.verification.measures.classification import calibration_error, measure, quality
 
 RNG = np.random.default_rng(12)
-ROOM = ("export_onnx", "export_torch", "exporters", "loading", "predict", "sampling", "trained")
-BELOW = ("activations", "archive", "arrays", "blocks", "control", "density", "errors", "files")
-BELOW += ("heads", "parallel", "particles", "schemes", "tables", "torch_weights", "values")
-BELOW += ("writers",)
 
 
 def same(a: TrainedNetwork, b: TrainedNetwork) -> None:
@@ -128,17 +122,6 @@ def test_not_a_network(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"not a trained network \(.*finished run") as caught:
             load_network(tmp_path / name)
         assert len(caught.value.messages) == 1 and "\n" not in str(caught.value)
-
-
-def test_what_a_trained_network_is_made_of() -> None:
-    """Its modules import neither case nor mesh nor what trains, also for types."""
-    package, allowed = Path(mfresnet.__file__).parent, {*ROOM, *BELOW, "__version__"}
-    for name in ROOM:
-        for node in ast.walk(ast.parse((package / f"{name}.py").read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "mfresnet":
-                assert {alias.name for alias in node.names} <= allowed, name
-            elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("mfresnet."):
-                assert str(node.module).removeprefix("mfresnet.") in allowed, name
 
 
 # ---------------------------------------------------------------------- measures

@@ -17,6 +17,9 @@ from .controls import stored_controls as stored_controls
 from .heads import HEADS as HEADS
 from .heads import LINEAR as LINEAR
 from .heads import Head as Head
+from .heads import decide as decide
+from .heads import head_of_targets as head_of_targets
+from .heads import probabilities as probabilities
 from .particle_steps import step_tangent as step_tangent
 from .particle_steps import step_transpose as step_transpose
 from .particle_steps import step_transpose_tangent as step_transpose_tangent

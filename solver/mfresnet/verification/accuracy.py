@@ -19,8 +19,7 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError, StepsError
 from mfresnet.functional import ReducedFunctional
-from mfresnet.loss import Parts
-from mfresnet.losses import LOSSES
+from mfresnet.losses import LOSSES, Parts
 from mfresnet.network import SCHEMES
 from mfresnet.verification.findings import Check
 from mfresnet.verification.pathwise import pathwise_loss

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The picture of densities in space, drawn by a process of its own: python3 -m mfresnet.output.pictures.scene.
+"""The picture of densities in space, drawn by a process of its own.
 
 VTK needs a screen, a virtual one at least, and ends the process that has none; so it gets one of
 its own, without MPI.

@@ -87,7 +87,7 @@ def _visible(f: Array, axes: Sequence[Array], targets: Array) -> tuple[slice, ..
 
 
 def _render(arguments: Sequence[str]) -> None:
-    """Run ``mfresnet.output.pictures.scene`` with a screen, without what MPI has told this process."""
+    """Run ``scene`` with a screen, without what MPI has told this process."""
     if importlib.util.find_spec("pyvista") is None:
         raise SolveError(
             "output.pictures: pictures in space need the package pyvista; got none installed. "
