@@ -310,3 +310,24 @@ def largest_file(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def damaged(data: bytes, rng: np.random.Generator) -> bytes:
+    """Return bytes that are cut, or some of which are others, zero, or put between."""
+    found, kind = bytearray(data), rng.integers(6)
+    start, stop = sorted(rng.integers(len(data) + 1, size=2))
+    if kind == 0:
+        return data[:start]
+    if kind == 1:
+        for i in rng.integers(len(data), size=rng.integers(1, 20)):
+            found[i] = rng.integers(256)
+    elif kind == 2:
+        for i in rng.integers(len(data), size=rng.integers(1, 4)):
+            found[i] ^= 1 << rng.integers(8)
+    elif kind == 3:
+        found[start:stop] = bytes(stop - start)
+    elif kind == 4:
+        found[start:start] = rng.bytes(rng.integers(1, 30))
+    else:
+        found[start : start + 4] = b"\xff" * 4
+    return bytes(found)

@@ -35,6 +35,8 @@ import lazy_loader
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
 # MPI is imported.
 os.environ.setdefault("OMPI_MCA_topo", "basic")
+# PT-Scotch with several threads cuts one mesh in about forty in another way than before.
+os.environ.setdefault("SCOTCH_PTHREAD_NUMBER", "1")
 
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.linalg import expm
-from verification.test_state import check_order, normal, on_box, solve
 
+from closed_forms.test_state import check_order, normal, on_box, solve
 from helpers import l2_error
 from mfresnet.arrays import Array
 from mfresnet.data.laws.density import Gaussian, project

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from helpers import write_table
+from helpers import damaged, write_table
 from mfresnet.data.tables import array_files
 from mfresnet.data.tables import formats as tables
 from mfresnet.data.tables import text as text_table
@@ -43,27 +43,6 @@ COLUMNS = {
 def read(path: Path, **keys: Any) -> Dataset:
     section = {"file": path, "label": "kind", "test_fraction": 0.0, "scale": "none"}
     return load_data(DataSection.model_validate(section | keys), MPI.COMM_SELF)
-
-
-def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Return bytes that are cut, or some of which are others, zero, or put between."""
-    found, kind = bytearray(data), rng.integers(6)
-    start, stop = sorted(rng.integers(len(data) + 1, size=2))
-    if kind == 0:
-        return data[:start]
-    if kind == 1:
-        for i in rng.integers(len(data), size=rng.integers(1, 20)):
-            found[i] = rng.integers(256)
-    elif kind == 2:
-        for i in rng.integers(len(data), size=rng.integers(1, 4)):
-            found[i] ^= 1 << rng.integers(8)
-    elif kind == 3:
-        found[start:stop] = bytes(stop - start)
-    elif kind == 4:
-        found[start:start] = rng.bytes(rng.integers(1, 30))
-    else:
-        found[start : start + 4] = b"\xff" * 4
-    return bytes(found)
 
 
 @pytest.mark.filterwarnings("ignore")

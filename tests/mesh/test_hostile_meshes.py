@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_hostile_tables import damaged
 
+from helpers import damaged
 from mfresnet.errors import InputError
 from mfresnet.mesh import reader as mesh_reader
 from mfresnet.mesh.file import read

@@ -322,6 +322,7 @@ main()
 """
 ODD, ODD_TEXT = 'ValueError("odd")', "ValueError: odd"
 LIMITED = ["time.limiter=zhang_shu"]
+OPERATOR = "transport.operator.transport:Transport"
 
 
 @pytest.mark.parametrize(

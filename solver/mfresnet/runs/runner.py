@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case
+from mfresnet.ending import Failure
 from mfresnet.errors import Exit, InputError, SolveError
 from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional, Stage, train, trained_network
@@ -189,19 +190,30 @@ def _attempt(
 
     Parallel: collective; the same on all ranks.
     """
-    sentence, resume = "", f"Mend it and use --resume, which trains nothing again in {directory}."
+    error: Exception | None = None
     try:
         make()
-    except SolveError as error:
-        sentence = str(error)
-    except OSError as error:
-        sentence = f"{what}: cannot be written; got '{error}', expected room on the disk. {resume}"
-    except ImportError as error:
-        if (error.name or "").startswith("mfresnet"):
-            raise
-        sentence = f"{what}: cannot be made; got '{error}', expected the package. {resume}"
-    found = comm.allgather(sentence)
-    return next(([text] for text in found if text), [])
+    except Exception as caught:
+        error = caught
+    told = error is not None and not isinstance(error, Failure)
+    excuses = comm.allgather(_excuse(error, what, directory) if told else None)
+    if error is not None and "" in excuses:
+        raise error
+    return next(([text] for text in excuses if text), [])
+
+
+def _excuse(error: Exception | None, what: str, directory: Path) -> str:
+    """Return why something cannot be made; nothing for an error that must not be passed over."""
+    resume = (
+        f"Free room or install it, and use --resume, which trains nothing again in {directory}."
+    )
+    if isinstance(error, SolveError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{what}: cannot be written; got '{error}', expected room on the disk. {resume}"
+    if isinstance(error, ImportError) and not (error.name or "").startswith("mfresnet"):
+        return f"{what}: cannot be made; got '{error}', expected the package. {resume}"
+    return ""
 
 
 def _check_place(directory: Path, *, resume: bool) -> None:
