@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from mfresnet.arrays import Array
 from mfresnet.case import parse
 from mfresnet.data import Gaussian
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.mesh import Locator
 from mfresnet.output import COLOURS, Raster
 from mfresnet.runs import Study, main
@@ -60,10 +60,10 @@ def carried(sign: float, cells: int) -> tuple[ReducedFunctional, Array]:
 
 def at_fixed_point(functional: ReducedFunctional, theta: Array) -> Array:
     """Return the density at x* = -b/w at the start of every layer and at T."""
-    space = functional.transport.space
+    space = functional.problem.space
     cell, reference, _ = Locator(space).find(np.array([[-B / W]]))
     basis = space.tabulate(reference)[0, 0]
-    return functional.densities(theta)[:, 0, space.dofs[cell[0]]] @ basis
+    return Trajectory(functional, theta).densities()[:, 0, space.dofs[cell[0]]] @ basis
 
 
 def exact(x: Array, t: float, w: float, b: float) -> Array:
@@ -75,10 +75,10 @@ def exact(x: Array, t: float, w: float, b: float) -> Array:
 
 def errors(functional: ReducedFunctional, theta: Array, w: float, b: float) -> Array:
     """Return the relative L2 error of the density at the start of every layer and at T."""
-    space = functional.transport.space
+    space = functional.problem.space
     rule = space.cell_quadrature(2 * space.degree + 6, 8)
     x, found = rule.x.reshape(-1), []
-    for t, f in zip(times(), functional.densities(theta)[:, 0], strict=True):
+    for t, f in zip(times(), Trajectory(functional, theta).densities()[:, 0], strict=True):
         values = space.at_quadrature(f, rule.basis)
         wanted = exact(x, t, w, b).reshape(values.shape)
         squares = [np.sum(rule.weights * g**2) for g in (values - wanted, wanted)]
@@ -122,7 +122,7 @@ def study(size: str = "full") -> Study:
     for k, cells in enumerate(meshes):
         functional, theta = carried(-1.0, int(cells))
         values, error = at_fixed_point(functional, theta), errors(functional, theta, -W, -B)
-        balance, shares = functional.balance(theta), damping(functional, theta)
+        balance, shares = Trajectory(functional, theta).balance(), damping(functional, theta)
         drifted = drift(functional, theta)
         error = loss_error(functional, theta, ways=1)
         said = warnings(functional, balance, shares, drifted, error)
@@ -130,7 +130,7 @@ def study(size: str = "full") -> Study:
         found = [s for s in said if "narrower" in s]
         sentences.append(found)
         apart, theta_apart = carried(1.0, int(cells))
-        mass = max(mass, balance.error, apart.balance(theta_apart).error)
+        mass = max(mass, balance.error, Trajectory(apart, theta_apart).balance().error)
         row = (
             int(cells),
             9.0 / cells,
@@ -187,8 +187,8 @@ def draw(
     label: str,
 ) -> None:
     """Draw the density at T between two ends."""
-    raster = Raster(functional.transport.space, np.array(ends[:1]), np.array(ends[1:]), 1500)
-    values = raster.sample(functional.densities(theta)[-1])[0]
+    raster = Raster(functional.problem.space, np.array(ends[:1]), np.array(ends[1:]), 1500)
+    values = raster.sample(Trajectory(functional, theta).densities()[-1])[0]
     axes.plot(raster.axes[0], values, color=colour, lw=1.5, label=label)
 
 

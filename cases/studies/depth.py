@@ -134,7 +134,7 @@ def _over_depth(axes: Any, columns: dict[str, list[Any]], full: bool) -> list[Ch
             loss = functional.loss(result.theta)
             _append(columns, name, final_time, ALPHA, result.value, loss, exact)
             worst = max(worst, abs(result.value / exact - 1.0))
-            bound = lower_bound(functional)
+            bound = lower_bound(functional.problem)
             if bound is not None:
                 margin = min(margin, loss / bound.value)
         findings.append(at_most(f"{name}: error over T", worst, 1e-5))

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from mfresnet.arrays import Array
 from mfresnet.case import parse
 from mfresnet.data import Gaussian
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.network import as_initial, gaussian_control, mean_control, mean_steering
 from mfresnet.optimise import minimise
 from mfresnet.output import COLOURS
@@ -73,7 +73,10 @@ def on_the_line(cells: int, degree: int, initial: dict[str, Any]) -> ReducedFunc
 
 def error(functional: ReducedFunctional, goal: Callable[[Array], Array]) -> float:
     """Return the L2 norm of f(T) - g over that of g, with a rule of high degree."""
-    space, f = functional.transport.space, functional.densities(functional.theta0)[-1, 0]
+    space, f = (
+        functional.problem.space,
+        Trajectory(functional, functional.theta0).densities()[-1, 0],
+    )
     rule = space.cell_quadrature(2 * space.degree + 8)
     exact = goal(rule.x.reshape(-1, space.dimension).T).reshape(rule.weights.shape)
     found = space.at_quadrature(f, rule.basis)

@@ -29,7 +29,7 @@ from scipy.special import roots_jacobi
 from mfresnet.arrays import Array
 from mfresnet.case import parse
 from mfresnet.data import UniformBox
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES, Network, flow, same_in_every_layer
 from mfresnet.output import COLOURS, light
 from mfresnet.runs import (
@@ -93,8 +93,8 @@ class Flow:
             "initial": {"kind": "values", "W": [[self.w]], "b": [self.b]},
         })  # fmt: skip
         functional = ReducedFunctional(case, MPI.COMM_SELF)
-        space, theta = functional.transport.space, functional.theta0
-        return on_mesh(space, functional.densities(theta)[-1, 0])
+        space, theta = functional.problem.space, functional.theta0
+        return on_mesh(space, Trajectory(functional, theta).densities()[-1, 0])
 
     def slope(self, x0: Array) -> Array:
         """Return dX/dx0 at T by the ratio of the velocities at both ends of the path."""

@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
 from mfresnet.errors import SolveError
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.optimise import minimise
 from mfresnet.output import COLOURS
 from mfresnet.runs import Study, main, slope
@@ -85,7 +85,7 @@ def swap_case(cells: int, limiter: str) -> Case:
 
 def samples(functional: ReducedFunctional, f: Array) -> tuple[Array, Array, Array]:
     """Return points, values and weights in every cell, from left to right."""
-    space = functional.transport.space
+    space = functional.problem.space
     x, values = space.at_points(f, FINE)
     weights = np.full(len(FINE), 1.0 / (len(FINE) - 1))
     weights[[0, -1]] *= 0.5
@@ -163,7 +163,7 @@ def jump_errors(
     for k, name in enumerate(LIMITERS):
         for n in sizes:
             functional = ReducedFunctional(jump_case(n, name), MPI.COMM_SELF)
-            balance = functional.balance(functional.theta0)
+            balance = Trajectory(functional, functional.theta0).balance()
             x, f, weights = samples(functional, functional.sweep.final[0])
             errors[name].append(float(np.sum(weights * np.abs(f - jump_density(x)))))
             row = (balance.min_density, balance.error, errors[name][-1], *(math.nan,) * 3)
@@ -193,7 +193,7 @@ def swap_losses(
     for k, name in enumerate(LIMITERS):
         for n in sizes:
             functional, theta, losses[name][n] = trained(n, name)
-            balance = functional.balance(theta)
+            balance = Trajectory(functional, theta).balance()
             add(columns, "swap", name, n, balance.min_density, balance.error, math.nan,
                 *losses[name][n])  # fmt: skip
             if n == 12:
@@ -202,8 +202,8 @@ def swap_losses(
                     x, values, _ = samples(functional, f)
                     panels[0].plot(x.ravel(), values.ravel(), style, color=COLOURS[k], lw=1.2,
                                    label=label(name) if style == "-" else None)  # fmt: skip
-                    if functional.limiter.positive:
-                        x, values = functional.transport.space.at_points(f, POINTS)
+                    if functional.problem.limiter.positive:
+                        x, values = functional.problem.space.at_points(f, POINTS)
                         panels[0].plot(x.ravel(), values.ravel(), ".", color=COLOURS[k], ms=5,
                                        label="its points" if style == "-" else None)  # fmt: skip
         mesh, exact, _ = np.array(list(losses[name].values())).T

@@ -22,7 +22,7 @@ from scipy.stats import norm, qmc, wasserstein_distance
 
 from mfresnet.arrays import Array
 from mfresnet.case import parse
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.network import ACTIVATIONS, SCHEMES, flow
 from mfresnet.output import COLOURS
 from mfresnet.runs import Study, between, by_assignment, main, on_mesh
@@ -91,7 +91,7 @@ def in_the_plane(layers: int, cells: int) -> tuple[ReducedFunctional, Array]:
 
 def sliced(functional: ReducedFunctional, pair: Array, directions: int) -> float:
     """Return the mean over directions of W_1 of two projected densities on the mesh."""
-    space = functional.transport.space
+    space = functional.problem.space
     rule = space.quadrature
     x = rule.x.reshape(-1, 2)
     weights = [(rule.weights * space.at_quadrature(f, rule.basis)).ravel().clip(0.0) for f in pair]
@@ -110,9 +110,11 @@ def study(size: str = "full") -> Study:
     left, right = figure.subplots(1, 2)
     for k, activation in enumerate(LINE):
         functional, theta = on_the_line(activation, layers, cells)
-        space, growth = functional.transport.space, bound(functional, theta, activation)
+        space, growth = functional.problem.space, bound(functional, theta, activation)
         times = np.linspace(0.0, 1.0, growth.size)
-        laws = [[on_mesh(space, f) for f in pair] for pair in functional.densities(theta)]
+        laws = [
+            [on_mesh(space, f) for f in pair] for pair in Trajectory(functional, theta).densities()
+        ]
         one, two = (np.array([between(f, g, p) for f, g in laws]) for p in (1.0, 2.0))
         add(columns, f"line, {activation}", times, one, two, growth)
         for p, distance in ((1, one), (2, two)):
@@ -139,7 +141,9 @@ def study(size: str = "full") -> Study:
     times = np.linspace(0.0, 1.0, growth.size)
     matched = np.array([by_assignment(x, y) for x, y in zip(*clouds, strict=True)])
     matched2 = np.array([by_assignment(x, y, 2.0) for x, y in zip(*clouds, strict=True)])
-    projected = np.array([sliced(functional, pair, 16) for pair in functional.densities(theta)])
+    projected = np.array(
+        [sliced(functional, pair, 16) for pair in Trajectory(functional, theta).densities()]
+    )
     add(columns, "plane, samples", times, matched, matched2, growth)
     findings += [
         at_most(f"plane: W{p} over its bound", float((w / (growth * w[0]))[1:].max()), 1.0 + 1e-9)

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from mfresnet.arrays import Array
 from mfresnet.case import parse, populate
 from mfresnet.data import Gaussian
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.mesh import Space
 from mfresnet.network import SCHEMES, Controls, flow
 from mfresnet.optimise import minimise
@@ -193,9 +193,9 @@ LESSONS: dict[str, Lesson] = {
 def error(functional: ReducedFunctional, theta: Array) -> float:
     """Return ||f(T) - g|| / ||g|| in L2."""
     f, g, mass = (
-        functional.densities(theta)[-1, 0],
-        functional.goal,
-        functional.transport.space.mass,
+        Trajectory(functional, theta).densities()[-1, 0],
+        functional.problem.goal,
+        functional.problem.space.mass,
     )
     assert g is not None  # the loss of a density has one
     over, under = total(functional.comm, [np.sum(mass * (f - g) ** 2), np.sum(mass * g**2)])
@@ -248,9 +248,9 @@ def study(size: str = "full") -> Study:
 
 def _line(axes: Any, lesson: Lesson, functional: ReducedFunctional, theta: Array) -> None:
     """Draw f0, g and f(T)."""
-    space = functional.transport.space
+    space = functional.problem.space
     raster = Raster(space, *space.bounds(), 800)
-    found = raster.sample(functional.densities(theta)[-1])[0]
+    found = raster.sample(Trajectory(functional, theta).densities()[-1])[0]
     x = raster.axes[0]
     axes.plot(x, lesson.start.density(x[None]), color="0.7", label="$f_0$")
     axes.plot(x, lesson.goal(x[None]), color=COLOURS[0], lw=2.4, label="$g$ of the teacher")
@@ -262,9 +262,9 @@ def _line(axes: Any, lesson: Lesson, functional: ReducedFunctional, theta: Array
 
 def _plane(axes: Any, lesson: Lesson, functional: ReducedFunctional, theta: Array) -> None:
     """Draw contours of f0, g and f(T)."""
-    space = functional.transport.space
+    space = functional.problem.space
     raster = Raster(space, *space.bounds(), 240)
-    found = raster.sample(functional.densities(theta)[-1])[0]
+    found = raster.sample(Trajectory(functional, theta).densities()[-1])[0]
     goal = lesson.goal(raster.points).reshape(raster.shape)
     levels = np.array([0.1, 0.3, 0.6, 0.9]) * goal.max()
     start = lesson.start.density(raster.points).reshape(raster.shape)

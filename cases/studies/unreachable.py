@@ -127,7 +127,7 @@ def study(size: str = "full") -> Study:
     findings, kept = [], {}
     for name, goal in GOALS.items():
         functional = ReducedFunctional(goal.case(size == "full"), MPI.COMM_WORLD)
-        bound = lower_bound(functional)
+        bound = lower_bound(functional.problem)
         assert bound is not None
         result = minimise(functional)
         loss = functional.loss(result.theta)

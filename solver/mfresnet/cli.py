@@ -90,7 +90,7 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     resolved = resolve(given, population)
     say(resolved.to_toml().rstrip())
     functional = ReducedFunctional(resolved, MPI.COMM_WORLD, population)
-    bound = lower_bound(functional)
+    bound = lower_bound(functional.problem)
     why = "no argument bounds the loss from below." if bound is None else bound.sentence()
     say(f"\n# {functional.memory_sentence()}.")
     say(f"# Steps: {functional.steps_per_layer} in each of {functional.controls.layers} layers.")
@@ -228,7 +228,7 @@ def plot(run: RunDirectory) -> None:
             theta = read_theta(run, functional.controls)
             history = read_history(run / "history.csv")
             pictures.mkdir(exist_ok=True)
-        functional.set_steps(max(functional.steps_per_layer, functional.steps_for(theta)))
+        functional.make_room(functional.steps_for(theta))
         draw(functional, theta, history, pictures)
     say(f"Pictures: {pictures}")
 

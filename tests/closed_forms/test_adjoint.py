@@ -13,6 +13,7 @@ from helpers import gaussian, l2_error, make_case, observed_orders
 from mfresnet.arrays import Array
 from mfresnet.case.case import Case
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.space import Space
 from mfresnet.parallel import total
@@ -80,8 +81,8 @@ def test_adjoint_and_its_gradient(cell: str, degree: int, activation: str) -> No
 
     for n in SIZES[d]:
         functional = ReducedFunctional(inward(cell, n, degree, activation), MPI.COMM_SELF)
-        space = functional.transport.space
-        found = functional.adjoints(functional.theta0)[0, 0]
+        space = functional.problem.space
+        found = Trajectory(functional, functional.theta0).adjoints()[0, 0]
         errors.append(l2_error(space, found, psi))
         slopes.append(gradient_error(space, found, gradient))
     if activation == "identity" and degree >= 2:

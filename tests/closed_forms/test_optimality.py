@@ -14,6 +14,7 @@ from helpers import gaussian, l2_error, make_case
 from mfresnet.case.case import load
 from mfresnet.data.laws.density import Gaussian
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.network.affine import gaussian_control
 from mfresnet.optimise.optimiser import minimise
 
@@ -81,8 +82,8 @@ def test_exact_control_of_gaussians() -> None:
     for cells in (12, 24, 48):
         initial = {"kind": "values", "W": w.tolist(), "b": b.tolist()}
         functional = steering(cells, initial)
-        f = functional.densities(functional.theta0)[-1, 0]
-        errors.append(l2_error(functional.transport.space, f, target.density))
+        f = Trajectory(functional, functional.theta0).densities()[-1, 0]
+        errors.append(l2_error(functional.problem.space, f, target.density))
     orders = -np.diff(np.log2(errors))
     assert abs(orders[-1] - 3.0) < 0.35, (errors, orders)
 
@@ -188,4 +189,4 @@ def test_wide_network_splits_a_gaussian() -> None:
     settings = ["mesh.cells=[14, 14]", "network.width=8", "training.max_iterations=60"]
     functional = ReducedFunctional(load(CASES / "two_modes_2d.toml", settings), MPI.COMM_SELF)
     theta = minimise(functional).theta
-    assert functional.loss_report(theta)["relative_l2_error"][0] < 0.05
+    assert Trajectory(functional, theta).loss_report()["relative_l2_error"][0] < 0.05

@@ -205,7 +205,7 @@ def test_training_sees_no_difference() -> None:
     ):
         classes = [{"density": density, "target": [2.5, 0.0]}]
         functional = ReducedFunctional(make_case("quadrilateral", classes=classes, **data), COMM)
-        theta, bound = functional.theta0 + 0.1, lower_bound(functional)
+        theta, bound = functional.theta0 + 0.1, lower_bound(functional.problem)
         assert loss_error(functional, theta, 1).right and bound is not None and bound.value > 0.1
         values = [functional.value(theta), bound.value, functional.steps_per_layer]
         found.append([*values, *functional.derivative(theta)])
@@ -219,7 +219,7 @@ def test_target_and_start(tmp_path: Path) -> None:
         loss = {"kind": "density_l2", "target": target}
         case = make_case("interval", classes=[{"density": gaussian(0.0, 0.04)}], loss=loss)
         functional = ReducedFunctional(case, COMM)
-        bound = lower_bound(functional)
+        bound = lower_bound(functional.problem)
         assert bound is not None
         found.append([functional.value(functional.theta0), bound.value])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
@@ -242,10 +242,10 @@ def test_ring_on_a_mesh_from_a_file() -> None:
     functional = ReducedFunctional(
         case.model_copy(update={"classes": [section, case.classes[1]]}), COMM
     )
-    assert functional.initial_mass[0] == pytest.approx(1.0, abs=1e-4)
-    space = functional.transport.space
+    assert functional.problem.initial_mass[0] == pytest.approx(1.0, abs=1e-4)
+    space = functional.problem.space
     rule = space.quadrature
-    f = space.at_quadrature(functional.f0[0], rule.basis) * rule.weights
+    f = space.at_quadrature(functional.problem.f0[0], rule.basis) * rule.weights
     mean = float(np.sum(f * np.linalg.norm(rule.x, axis=-1)))
     r = np.linspace(0.0, 3.0, 3001)
     weights = r * np.exp(-((r - 1.0) ** 2) / 0.05)

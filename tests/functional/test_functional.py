@@ -10,6 +10,7 @@ import pytest
 from helpers import few, gaussian, make_case
 from mfresnet.arrays import Array
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.network.activations import ACTIVATIONS
 from mfresnet.network.penalties import PENALTIES
@@ -106,7 +107,7 @@ def test_taylor_with_outflow() -> None:
         initial={"kind": "values", "W": [[1.0, 0.2], [0.1, 1.0]], "b": [0.5, 0.4]},
     )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    assert functional.balance(functional.theta0).outflow.max() > 0.05
+    assert Trajectory(functional, functional.theta0).balance().outflow.max() > 0.05
     check_rates(functional, functional.theta0)
 
 
@@ -162,7 +163,7 @@ def test_box_without_corners_holds_the_mass() -> None:
     """Six standard deviations plus T: no mass leaves, whatever the controls are."""
     case = make_case("interval", mesh={"lower": None, "upper": None, "cells": [60]})
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    balance = functional.balance(functional.theta0 + 2.0)
+    balance = Trajectory(functional, functional.theta0 + 2.0).balance()
     assert balance.outflow.max() < 1e-7
     lower, upper = functional.case.mesh.lower, functional.case.mesh.upper
     assert lower[0] == pytest.approx(-0.4 - 6 * 0.3 - 1.0)

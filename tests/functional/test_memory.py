@@ -22,6 +22,7 @@ from mfresnet import memory
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.transport.operator.transport import Transport
@@ -67,14 +68,21 @@ def test_derivatives_are_the_same_bit_for_bit(layers: float) -> None:
         np.testing.assert_array_equal(
             little.hessian_action(theta, h), whole.hessian_action(theta, h)
         )
-    np.testing.assert_array_equal(little.densities(theta), whole.densities(theta))
-    np.testing.assert_array_equal(little.adjoints(theta), whole.adjoints(theta))
-    assert little.balance(theta).outflow.min() > 0.0
+    np.testing.assert_array_equal(
+        Trajectory(little, theta).densities(), Trajectory(whole, theta).densities()
+    )
+    np.testing.assert_array_equal(
+        Trajectory(little, theta).adjoints(), Trajectory(whole, theta).adjoints()
+    )
+    assert Trajectory(little, theta).balance().outflow.min() > 0.0
     for name in ("final", "outflow", "min_density", "max_density"):
         np.testing.assert_array_equal(
-            getattr(little.balance(theta), name), getattr(whole.balance(theta), name)
+            getattr(Trajectory(little, theta).balance(), name),
+            getattr(Trajectory(whole, theta).balance(), name),
         )
-    pairs = zip(little.snapshots(theta, 7), whole.snapshots(theta, 7), strict=True)
+    pairs = zip(
+        Trajectory(little, theta).snapshots(7), Trajectory(whole, theta).snapshots(7), strict=True
+    )
     for (t, f), (s, g) in pairs:
         assert t == s
         np.testing.assert_array_equal(f, g)

@@ -106,7 +106,7 @@ def trained(case: Case, directory: Path, exports: tuple[str, ...] = tuple(EXPORT
 
 def bounds_of(functional: ReducedFunctional) -> dict[str, float]:
     f = functional
-    return lower_bounds(f.case, f.population, f.transport.space, f.f0, f.controls.initial)
+    return lower_bounds(f.problem, f.controls.initial)
 
 
 # ---------------------------------------------------------------------- an activation

@@ -15,6 +15,7 @@ from helpers import gaussian, make_case
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.losses.dual import DualDistance, DualSection
 from mfresnet.losses.loss import LossSection, Parts, Setting
 from mfresnet.losses.table import LOSSES
@@ -135,11 +136,13 @@ def test_mass_that_left_pays_where_it_left_as_long_as_the_loss_runs() -> None:
     value(functional)
     left: list[Array] = []
     everywhere = np.ones(functional.sweep.steps + 1, dtype=bool)
-    functional.visit(functional.theta0, lambda n, f, gone: left.append(gone.copy()), everywhere)
+    Trajectory(functional, functional.theta0).visit(
+        lambda n, f, gone: left.append(gone.copy()), everywhere
+    )
     assert left[-1].sum() > 0.9
     assert (np.diff([gone.sum() for gone in left]) >= -1e-15).all()
     # at T: all of class 0 that is out has x = 6
-    out = Parts(np.zeros_like(functional.f0), left[-1], {})
+    out = Parts(np.zeros_like(functional.problem.f0), left[-1], {})
     charge = functional.depth_loss.loss.value(out)
     assert charge[0] == pytest.approx(left[-1][0].sum() * 0.5 * 36.0, rel=1e-12)
 
@@ -150,7 +153,7 @@ def test_outflow_of_a_density_has_a_price(kind: str) -> None:
     initial = {"kind": "values", "W": 0.0, "b": 5.5}
     free, charged = (still(loss | {"outflow": price}, initial=initial) for price in (0.0, 3.0))
     difference = value(charged) - value(free)
-    left = charged.class_weights @ charged.sweep.final_left.sum(axis=1)
+    left = charged.problem.class_weights @ charged.sweep.final_left.sum(axis=1)
     assert left > 0.3
     assert difference == pytest.approx(3.0 * left, rel=1e-10)
 
@@ -229,7 +232,7 @@ def test_undershoots_that_pay_are_an_error() -> None:
     """A negative density far away is the cheapest of all; no optimiser may find it."""
     functional = still({"kind": "quadratic"})
     assert value(functional) > 0.0
-    functional.f0[1, :4] = -50.0
+    functional.problem.f0[1, :4] = -50.0
     functional.set_steps(functional.steps_per_layer)
     with pytest.raises(SolveError, match=r"mesh: the loss of a positive density cannot be"):
         value(functional)
@@ -241,7 +244,7 @@ def test_a_loss_of_almost_nothing_may_be_negative() -> None:
         {"kind": "density_l2", "target": gaussian(M0, V0), "outflow": 100.0},
         initial={"kind": "values", "W": 0.0, "b": 1e-5},
     )
-    functional.f0[:] = functional.f0[0]
-    functional.f0[:, -4:] = -3e-5
+    functional.problem.f0[:] = functional.problem.f0[0]
+    functional.problem.f0[:, -4:] = -3e-5
     functional.set_steps(functional.steps_per_layer)
     assert -1e-6 < value(functional) < -1e-9

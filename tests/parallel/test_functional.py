@@ -15,6 +15,7 @@ from helpers import few, gaussian, make_case, moments
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.losses.table import LOSSES
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.optimise.optimiser import minimise
@@ -66,7 +67,7 @@ def test_limited_densities(cell: str, kind: str) -> None:
     ]
     for got, expected in pairs:
         assert np.abs(got - expected).max() <= 1e-10 * np.abs(expected).max()
-    balance = shared.balance(theta)
+    balance = Trajectory(shared, theta).balance()
     assert balance.min_density >= 0.0 and balance.error < 1e-13
 
 
@@ -159,14 +160,14 @@ def test_lost_density_is_an_error_on_all_ranks() -> None:
 def test_value_that_is_not_finite_is_an_error_on_all_ranks() -> None:
     functional = ReducedFunctional(make_case("interval"), COMM)
     if COMM.rank == 0:
-        functional.f0[0, 3] = np.nan
+        functional.problem.f0[0, 3] = np.nan
     with pytest.raises(SolveError, match="at the start"):
         functional.value(functional.theta0)
 
 
 def test_place_where_a_value_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
     functional = ReducedFunctional(make_case("interval", time={"steps_per_layer": 5}), COMM)
-    transport, calls = functional.transport, []
+    transport, calls = functional.problem.transport, []
     apply = transport.apply
 
     def broken(f: Array, a: Coefficients) -> Array:
@@ -189,8 +190,8 @@ def test_fields_integrate_right_in_vtk(cell: str, tmp_path: Path) -> None:
     functional = ReducedFunctional(case, COMM)
     directory = Path(COMM.bcast(str(tmp_path), root=0))
     write_fields(functional, functional.theta0, directory)
-    f = functional.densities(functional.theta0)[-1, 1]
-    mass, mean, _ = moments(functional.transport.space, f)
+    f = Trajectory(functional, functional.theta0).densities()[-1, 1]
+    mass, mean, _ = moments(functional.problem.space, f)
     COMM.Barrier()
     if COMM.rank == 0:
         reader = pyvista.PVDReader(directory / "density.pvd")
@@ -198,7 +199,7 @@ def test_fields_integrate_right_in_vtk(cell: str, tmp_path: Path) -> None:
         mesh = reader.read()[0]
         # a mask: VTK's own extraction of cells crashes at times after MPI was initialised
         counted = mesh.cell_data.get("vtkGhostType", np.zeros(mesh.n_cells)) == 0
-        assert counted.sum() == functional.transport.space.mesh.topology.index_map(d).size_global
+        assert counted.sum() == functional.problem.space.mesh.topology.index_map(d).size_global
         volumes = mesh.compute_cell_sizes().cell_data["Area" if d == 2 else "Volume"][counted]
         means = mesh.cell_data["density_1_mean"][counted]
         assert np.sum(volumes * means) == pytest.approx(mass, rel=1e-10)
@@ -227,5 +228,5 @@ def test_fields_without_room_are_one_sentence(cell: str, room: int, tmp_path: Pa
 
 
 def peak(functional: ReducedFunctional, f: Array) -> float:
-    values = functional.transport.space.at_points(f, functional.transport.space.basis.points)[1]
+    values = functional.problem.space.at_points(f, functional.problem.space.basis.points)[1]
     return float(COMM.allreduce(values.max(initial=0.0), op=MPI.MAX))

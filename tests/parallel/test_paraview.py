@@ -13,6 +13,7 @@ import pytest
 from helpers import make_case, moments
 from mfresnet.arrays import Array
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.output.fields import write_fields
 from mfresnet.parallel import together
@@ -65,7 +66,7 @@ def test_fields_integrate_right(cell: str, tmp_path: Path) -> None:
     directory = Path(COMM.bcast(str(tmp_path), root=0))
     theta = functional.theta0 + 0.1
     write_fields(functional, theta, directory, [".bp"])
-    f, space = functional.densities(theta)[-1, 1], functional.transport.space
+    f, space = Trajectory(functional, theta).densities()[-1, 1], functional.problem.space
     mass, mean, _ = moments(space, f)
     COMM.Barrier()
     with together(COMM):
@@ -86,7 +87,7 @@ def test_fields_integrate_right(cell: str, tmp_path: Path) -> None:
             x, network = v[2]["geometry"][..., :d].reshape(-1, d).T, functional.network(theta)
             expected = network.velocity(x, 2).T.reshape(*size.shape, -1, d)
             np.testing.assert_allclose(v[2]["velocity"][..., :d], expected, atol=1e-14)
-    psi = functional.adjoints(theta)[0, 0]
+    psi = Trajectory(functional, theta).adjoints()[0, 0]
     peak = COMM.allreduce(space.at_points(psi, space.basis.points)[1].max(initial=0.0), op=MPI.MAX)
     with together(COMM):
         if COMM.rank == 0:

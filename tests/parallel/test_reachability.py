@@ -26,8 +26,7 @@ LOSSES: dict[str, dict[str, Any]] = {
 
 def bounds(case: Any, comm: MPI.Intracomm) -> dict[str, float]:
     f = ReducedFunctional(case, comm)
-    space, initial = f.transport.space, f.controls.initial
-    return lower_bounds(f.case, f.population, space, f.f0, initial)
+    return lower_bounds(f.problem, f.controls.initial)
 
 
 @pytest.mark.parametrize("kind", LOSSES)

@@ -19,6 +19,7 @@ from mfresnet.case.case import Case, parse
 from mfresnet.case.population import populate
 from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.runs.crossval import cross_validate, split_sentence, split_table
 from mfresnet.runs.runner import run
@@ -52,7 +53,7 @@ def test_joint_law_in_closed_form() -> None:
     expected = 0.5 * ((np.exp(c) - BETA) ** 2 + 1.0) + 0.5 * GAMMA * c**2
     assert result.value == pytest.approx(expected, rel=1e-7)
     # y has not moved
-    space, f = functional.transport.space, functional.densities(result.theta)[-1][0]
+    space, f = functional.problem.space, Trajectory(functional, result.theta).densities()[-1][0]
     rule = space.cell_quadrature(6)
     mass = rule.weights * (f[space.dofs] @ rule.basis.T)
     assert float(np.sum(mass * rule.x[..., 1] ** 2)) == pytest.approx(BETA**2 + 1.0, rel=1e-6)

@@ -241,12 +241,12 @@ def test_density_far_outside() -> None:
 def test_start_has_the_moments_of_the_goal(tmp_path: Path) -> None:
     """By default; a start density that is given stays."""
     functional = ReducedFunctional(two_modes(tmp_path), MPI.COMM_SELF)
-    space, goal = functional.transport.space, functional.goal
+    space, goal = functional.problem.space, functional.problem.goal
     assert goal is not None
     rule = space.cell_quadrature(6)
     x = rule.x.ravel()
     moments = []
-    for f in (functional.f0[0], goal):
+    for f in (functional.problem.f0[0], goal):
         mass = (rule.weights * (f[space.dofs] @ rule.basis.T)).ravel()
         moments.append([mass.sum(), mass @ x, mass @ x**2])
     np.testing.assert_allclose(*moments, atol=1e-5)

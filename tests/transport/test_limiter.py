@@ -26,6 +26,7 @@ from mfresnet.arrays import Array
 from mfresnet.data.laws.density import Gaussian, project
 from mfresnet.errors import SolveError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS, box
 from mfresnet.mesh.space import Space
 from mfresnet.network.schemes import SCHEMES
@@ -345,10 +346,10 @@ def sharp(cell: str, **sections: Any) -> ReducedFunctional:
     for name, section in sections.items():
         defaults[name] = defaults.get(name, {}) | section
     functional = ReducedFunctional(make_case(cell, **defaults), MPI.COMM_SELF)
-    space = functional.transport.space
+    space = functional.problem.space
     x, _ = space.map_points(slice(0, space.n_owned_cells), np.full((1, d), 0.27))
     places = ([-0.9] * d, [0.31, 0.4, 0.2][:d]), ([-0.3, -0.4, -0.2][:d], [0.9] * d)
-    for f, (lower, upper) in zip(functional.f0, places, strict=True):
+    for f, (lower, upper) in zip(functional.problem.f0, places, strict=True):
         inside = ((x[:, 0] > lower) & (x[:, 0] < upper)).all(axis=1)
         f[space.dofs[: space.n_owned_cells]] = inside[:, None] * 1.0
         f *= space.integral / space.mass
@@ -365,20 +366,20 @@ def test_densities_that_jump_stay_positive(cell: str, order: int) -> None:
     free = sharp(cell, time={"order": order, "limiter": "none"}, space=space)
     for name in KINDS:
         kept = sharp(cell, time={"order": order, "limiter": name}, space=space)
-        balance = kept.balance(kept.theta0)
+        balance = Trajectory(kept, kept.theta0).balance()
         assert balance.min_density >= 0.0
         assert balance.error < 1e-13 and balance.outflow.min() > 1e-3
         every = np.ones(kept.sweep.steps + 1, dtype=bool)
         least: list[float] = []
-        watch = kept.limiter.least
-        kept.visit(kept.theta0, lambda n, f, left: least.extend(map(watch, f)), every)  # noqa: B023
+        watch = kept.problem.limiter.least
+        Trajectory(kept, kept.theta0).visit(lambda n, f, left: least.extend(map(watch, f)), every)  # noqa: B023
         assert len(least) == 2 * every.size and min(least) >= 0.0
-    assert degree == 0 or free.balance(free.theta0).min_density < -1e-2
+    assert degree == 0 or Trajectory(free, free.theta0).balance().min_density < -1e-2
 
 
 def active_set(functional: ReducedFunctional) -> list[bytes]:
     """Return which cells are limited at which points, for every stage of the last sweep."""
-    sweep, limiter = functional.sweep, functional.limiter
+    sweep, limiter = functional.sweep, functional.problem.limiter
     assert isinstance(limiter, ZhangShu) and sweep.plan.whole
     layers = [sweep.layer(n).stages for n in range(functional.controls.layers)]
     states = [*np.reshape(layers, (-1, sweep.final.shape[1])), *sweep.last]

@@ -10,6 +10,7 @@ import pytest
 from helpers import inner, make_case, random_field, shaped_mesh
 from mfresnet.arrays import Array
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
 from mfresnet.network.schemes import SCHEMES
 from mfresnet.transport.operator.coefficients import Coefficients
@@ -147,7 +148,7 @@ def test_sweeps_of_a_splitting(limiter: str) -> None:
     assert j.plan.layer_bytes > 1.5 * alone.plan.layer_bytes
     theta = j.theta0 + 0.2 * np.sin(np.arange(j.theta0.size))
     assert abs(j.value(theta) - alone.value(theta)) > 1e-2 * abs(alone.value(theta))
-    assert j.balance(theta).error < 1e-13
+    assert Trajectory(j, theta).balance().error < 1e-13
     direction = np.cos(1.0 + np.arange(theta.size)) * np.sign(j.derivative(theta))
     steps = [4e-3 / 2**k for k in range(3)]
     test = taylor_test(j.value, j.derivative, theta, direction, steps, j.hessian_action)

@@ -10,6 +10,7 @@ import pytest
 from helpers import gaussian, make_case
 from mfresnet.errors import SolveError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.network.activations import ACTIVATIONS
 from mfresnet.verification.accuracy import loss_error, with_steps
@@ -42,7 +43,7 @@ def judge(functional: ReducedFunctional) -> tuple[float, list[str]]:
         with_steps(functional, theta)
     except SolveError as error:
         return np.inf, [str(error)]
-    balance = functional.balance(theta)
+    balance = Trajectory(functional, theta).balance()
     with np.errstate(over="ignore", invalid="ignore"):
         apart = drift(functional, theta)
     found = loss_error(functional, theta, ways=1)

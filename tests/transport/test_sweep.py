@@ -11,6 +11,7 @@ from scipy.stats import norm
 from helpers import few, gaussian, inner, make_case, random_field, shaped_mesh
 from mfresnet.errors import StepsError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.losses.loss import Parts
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.space import Space
@@ -64,7 +65,7 @@ def test_mass_balance(cell: str, order: int) -> None:
         initial={"kind": "values", "W": np.diag([1.5] * d).tolist(), "b": [0.4] * d},
     )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    balance = functional.balance(functional.theta0)
+    balance = Trajectory(functional, functional.theta0).balance()
     assert balance.outflow.min() > 0.01
     assert balance.error < 1e-13
 
@@ -85,14 +86,16 @@ def test_outflow_is_the_tail_that_leaves() -> None:
     """N(-0.5, 0.01) shifted by -1.52: the part beyond -2 has left."""
     functional = shift_out(-1.52, 1.0, cells=160)
     expected = norm.cdf(-2.0 + 1.52, loc=-0.5, scale=0.1)
-    assert functional.balance(functional.theta0).outflow[0] == pytest.approx(expected, abs=1e-5)
+    assert Trajectory(functional, functional.theta0).balance().outflow[0] == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_outflow_is_charged() -> None:
     """Mass thrown out of the wrong side pays the loss of its exit point, so it must not pay off."""
     thrown, stayed = shift_out(-1.6, 1.0), shift_out(0.0, 1.0)
     j_thrown, j_stayed = thrown.value(thrown.theta0), stayed.value(stayed.theta0)
-    left = thrown.balance(thrown.theta0).outflow[0]
+    left = Trajectory(thrown, thrown.theta0).balance().outflow[0]
     assert 0.5 < left < 0.9
     inside = Parts(thrown.sweep.final, np.zeros_like(thrown.sweep.left), {})
     uncharged = float(thrown.depth_loss.loss.value(inside)[0])

@@ -12,6 +12,7 @@ import pytest
 from helpers import gaussian, make_case, make_data_case, observed_orders
 from mfresnet.errors import SolveError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.output.report import Exit, run_report
@@ -53,8 +54,8 @@ def test_what_the_velocity_does_is_no_instability() -> None:
         initial={"kind": "values", "W": -20.0, "b": 0.0},
     )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    densities = functional.densities(functional.theta0)
-    squared = np.einsum("lki,i->lk", densities**2, functional.transport.space.mass)
+    densities = Trajectory(functional, functional.theta0).densities()
+    squared = np.einsum("lki,i->lk", densities**2, functional.problem.space.mass)
     assert np.sqrt(squared[-1, 0] / squared[0, 0]) > 2.0
 
 
@@ -81,7 +82,7 @@ def test_a_density_narrower_than_the_cells_is_reported() -> None:
         functional = narrowing(cells)
         theta = functional.theta0
         shares = damping(functional, theta)
-        balance, apart = functional.balance(theta), np.zeros(1)
+        balance, apart = Trajectory(functional, theta).balance(), np.zeros(1)
         messages[cells] = notes(functional, shares, apart, RIGHT)
         assert warnings(functional, balance, shares, apart, RIGHT) == []
         assert (shares[0] > COARSE) == (cells == 13), shares
@@ -92,7 +93,7 @@ def test_a_density_narrower_than_the_cells_is_reported() -> None:
 def test_a_narrow_density_is_a_warning_where_the_loss_suffers() -> None:
     """Where the loss is not right, and so where nothing could be compared."""
     functional = narrowing(13)
-    balance, shares = functional.balance(functional.theta0), np.array([2.0 * COARSE])
+    balance, shares = Trajectory(functional, functional.theta0).balance(), np.array([2.0 * COARSE])
     far = np.array([2.0 * APART])
     said = warnings(functional, balance, shares, far, OFF)
     assert [s for s in said if "got 1 on the mesh and 1.1 by points" in s] == said[:1]
@@ -144,8 +145,8 @@ def test_share_is_what_the_square_of_the_norm_loses() -> None:
         initial={"kind": "values", "W": [[0.0, 0.0], [0.0, 0.0]], "b": [0.8, 0.3]},
     )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    f = functional.densities(functional.theta0)
-    squared = np.einsum("lki,i->lk", f**2, functional.transport.space.mass)
+    f = Trajectory(functional, functional.theta0).densities()
+    squared = np.einsum("lki,i->lk", f**2, functional.problem.space.mass)
     lost = -np.log(squared[-1, 0] / squared[0, 0])
     assert damping(functional, functional.theta0)[0] == pytest.approx(lost, rel=0.05)
 
@@ -163,7 +164,7 @@ def near_the_boundary(tolerance: float) -> ReducedFunctional:
 
 def test_mass_near_the_boundary_is_reported() -> None:
     functional = near_the_boundary(1e-3)
-    balance = functional.balance(functional.theta0)
+    balance = Trajectory(functional, functional.theta0).balance()
     assert FELT < balance.outflow[0] < 1e-3
     unknown = LossError(1.0, 0.0, (), (), "")
     assert warnings(functional, balance, np.zeros(1), np.zeros(1), RIGHT) == []
@@ -214,7 +215,7 @@ def test_undershoots_of_samples(tmp_path: Path) -> None:
             time={"limiter": limiter},
         )
         functional = ReducedFunctional(case, MPI.COMM_SELF)
-        found[degree, bandwidth, limiter] = undershoots(functional)
+        found[degree, bandwidth, limiter] = undershoots(functional.problem)
     narrow = found.pop((2, 0.05, "none"))
     assert len(narrow) == len(functional.population.labels)
     assert narrow[0].startswith("data.bandwidth: 0.05 is too small for the cells")

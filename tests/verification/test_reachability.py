@@ -17,6 +17,7 @@ from scipy.stats import norm
 from helpers import gaussian, make_case, make_data_case
 from mfresnet.case.case import Case
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.problem import Problem
 from mfresnet.network.activations import ACTIVATIONS
 from mfresnet.network.affine import affine_control
 from mfresnet.optimise.optimiser import minimise
@@ -28,8 +29,7 @@ from mfresnet.verification.certificate import reachable
 def found(functional: ReducedFunctional) -> dict[str, float]:
     """Return all bounds that apply."""
     f = functional
-    space, initial = f.transport.space, f.controls.initial
-    return lower_bounds(f.case, f.population, space, f.f0, initial)
+    return lower_bounds(f.problem, f.controls.initial)
 
 
 def line(**sections: Any) -> ReducedFunctional:
@@ -356,7 +356,7 @@ def test_training_stays_above(name: str) -> None:
 def test_some_bounds_are_reached() -> None:
     """tanh with a far target, relu with a target on the left, and x -> -x in the plane."""
     functional = line(classes=[one_class(-1.0, 0.04, 3.0)], network={"layers": 2})
-    bound = lower_bound(functional)
+    bound = lower_bound(functional.problem)
     assert bound is not None and bound.name == "displacement"
     assert functional.loss(np.full(4, 20.0) * [0, 0, 1, 1]) == pytest.approx(bound.value, rel=1e-4)
     still = line(
@@ -413,7 +413,7 @@ def test_does_not_apply_is_said() -> None:
 
 def test_bound_from_samples(tmp_path: Path) -> None:
     bound = lower_bound(
-        ReducedFunctional(make_data_case(tmp_path, loss={"kind": "cross_entropy"}), MPI.COMM_SELF)
+        Problem(make_data_case(tmp_path, loss={"kind": "cross_entropy"}), MPI.COMM_SELF)
     )
     assert bound is not None and bound.name == "bayes" and bound.value > 0.01
     assert best({}) is None and best({"bayes": 0.0}) is None

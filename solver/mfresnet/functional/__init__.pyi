@@ -4,6 +4,8 @@ from .densities import ReducedFunctional as ReducedFunctional
 from .draw import drawn as drawn
 from .handover import steered as steered
 from .handover import trained_network as trained_network
+from .problem import Problem as Problem
 from .samples import ParticleFunctional as ParticleFunctional
 from .training import Stage as Stage
 from .training import train as train
+from .trajectory import Trajectory as Trajectory

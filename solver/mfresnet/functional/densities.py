@@ -6,31 +6,27 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-from collections.abc import Callable, Sequence
+import logging
+import math
+from collections.abc import Callable
 
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.case import Case, Population, TrainingSection, populate, resolve
-from mfresnet.errors import SolveError
+from mfresnet.case import Case, Population, TrainingSection
+from mfresnet.errors import SolveError, StepsError
 from mfresnet.functional.budget import initial_steps, make_plan
 from mfresnet.functional.hamiltonian import Hamiltonian
-from mfresnet.losses import LOSSES, DepthLoss, Setting, Visit, depth_weights
+from mfresnet.functional.problem import Problem
+from mfresnet.losses import LOSSES, DepthLoss, depth_weights
 from mfresnet.memory import in_units, peak, release, resident
-from mfresnet.mesh import Space, create
-from mfresnet.network import ACTIVATIONS, SCHEMES, Controls, ControlSpace, Network, Penalties
+from mfresnet.network import Controls, ControlSpace, Network, Penalties
 from mfresnet.parallel import total
-from mfresnet.transport import (
-    LIMITERS,
-    Balance,
-    Step,
-    Sweep,
-    Tangent,
-    Transport,
-    balance,
-    make_step,
-    steps_needed,
-)
+from mfresnet.transport import Step, Sweep, Tangent, steps_needed
+
+LOG = logging.getLogger("mfresnet")
+ROOM = 1.25
+"""Factor on the time steps that controls need, for others near them."""
 
 
 class ReducedFunctional:
@@ -40,16 +36,10 @@ class ReducedFunctional:
     the Hessian action are those of the discrete objective, exact to rounding.
 
     Attributes:
-        case: the case, with everything that was omitted filled in.
-        population: the classes.
-        transport: the operator, with its space.
+        problem: what J is made of: case, classes, mesh, operator, initial densities, loss.
         controls: the control space: names and shapes of theta, its L2(0, T) inner product.
         theta0: the initial controls.
-        f0: the initial densities, (classes, n_owned).
-        class_weights: pi_k, (classes,).
-        goal: the density to reach where it is that of the samples, (n_owned,).
         depth_loss: the loss over depth.
-        initial_mass: mass of the projected densities before division, (classes,).
         forward_sweeps: number of forward sweeps so far.
         adjoint_sweeps: number of backward sweeps so far.
         hessian_actions: number of Hessian actions so far, two sweeps each.
@@ -62,37 +52,35 @@ class ReducedFunctional:
 
     def __init__(
         self,
-        case: Case,
+        case: Case | Problem,
         comm: MPI.Intracomm | None = None,
         population: Population | None = None,
     ) -> None:
-        """Build mesh, space, operator, initial densities and memory of the sweeps.
+        """Build the problem where it is not given, and the memory of the sweeps.
 
         Args:
-            case: what ``mfresnet.load`` returns, or a ``Case``.
+            case: what ``mfresnet.load`` returns, a ``Case``, or its problem.
             comm: the communicator, MPI.COMM_WORLD when not given.
             population: the classes, made from the case when not given.
         """
-        self.comm = MPI.COMM_WORLD if comm is None else comm
-        self.population = populate(case, self.comm) if population is None else population
-        self.case = case = resolve(case, self.population)
-        network, mesh = case.network, create(case, self.population.extent, self.comm)
-        self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
-        bound = self._block.bound(self._activation)
-        space = Space(mesh, case.space.degree)
-        reach = 0.5 * float(np.ptp(space.bounds(), axis=0).max()) / network.final_time
-        scale = bound if np.isfinite(bound) else reach
-        self.transport = Transport(space, case.space.flux, scale)
-        self.limiter = LIMITERS[case.time.limiter](space)
-        f0, self.initial_mass = self.population.project(space)
-        self.f0 = np.array([self.limiter.start(f) for f in f0])
-        self.class_weights = self.population.weights
-        goal = self.population.goal
-        self.goal = None if goal is None else goal(space)
-        targets, exits = self.population.targets, self.transport.exit_points
-        setting = Setting(space, exits, case.loss, len(self.f0), targets, self.goal)
-        self._loss = LOSSES[case.loss.kind].make(setting)
-        self.start_from(case.initial_controls(len(self.population.labels)))
+        given = isinstance(case, Problem)
+        self.problem = case if given else Problem(case, comm, population)
+        self.start_from(self.problem.initial_controls())
+
+    @property
+    def comm(self) -> MPI.Intracomm:
+        """The communicator."""
+        return self.problem.comm
+
+    @property
+    def case(self) -> Case:
+        """The case, with everything that was omitted filled in."""
+        return self.problem.case
+
+    @property
+    def population(self) -> Population:
+        """The classes."""
+        return self.problem.population
 
     def start_from(self, initial: Controls) -> None:
         """Take other initial controls, also where they are not trained, and set all counts to 0."""
@@ -103,12 +91,11 @@ class ReducedFunctional:
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
         given, start = case.time.steps_per_layer, self.network(self.theta0)
-        self.set_steps(given or initial_steps(self.transport, self.time_step(1), start))
+        self.set_steps(given or initial_steps(self.problem.transport, self._time_step(1), start))
 
-    def time_step(self, steps_per_layer: int) -> Step:
+    def _time_step(self, steps_per_layer: int) -> Step:
         """Return the time step of which a layer takes so many."""
-        dt, scheme = self.controls.layer_time / steps_per_layer, SCHEMES[self.case.time.order]
-        return make_step(self.transport, scheme, dt, self.limiter)
+        return self.problem.time_step(self.controls.layer_time / steps_per_layer)
 
     def set_steps(self, steps_per_layer: int) -> None:
         """Set the number of time steps in a layer; J changes by the error of the time stepping.
@@ -116,22 +103,28 @@ class ReducedFunctional:
         Raises:
             InputError: resources.memory is too little for one layer.
         """
-        case, transport, n_classes = self.case, self.transport, len(self.f0)
+        case, transport = self.case, self.problem.transport
+        n_classes = len(self.problem.f0)
         self.steps_per_layer = steps_per_layer
         self._tangent: Tangent | None = None
         self._theta: Array | None = None
         self.__dict__.pop("sweep", None)  # its memory is free for the next one
         release()
-        step = self.time_step(steps_per_layer)
+        step = self._time_step(steps_per_layer)
         self.plan = make_plan(case, transport, step, steps_per_layer, n_classes)
         # setting up may have taken more than the sweeps will
         self.predicted_memory = max(peak(self.comm), resident(self.comm) + self.plan.memory)
         self.sweep = Sweep(transport, step, self.controls, steps_per_layer, n_classes, self.plan)
         self.depth_loss = DepthLoss(
-            self._loss,
+            self.problem.loss,
             depth_weights(self.sweep.steps, self.sweep.dt, case.loss.terminal, case.loss.running),
             transport.exit_weights,
         )
+
+    def make_room(self, needed: int) -> None:
+        """Raise the time steps in a layer above ``needed`` where there are fewer, with a margin."""
+        if needed > self.steps_per_layer:
+            self.set_steps(math.ceil(ROOM * needed))
 
     @property
     def training(self) -> TrainingSection:
@@ -160,18 +153,23 @@ class ReducedFunctional:
         return self.sweep.rate(self.network(theta))
 
     # ------------------------------------------------------------------ value and derivative
-    def value(self, theta: Array) -> float:
-        """Return J(theta).
+    def value(self, theta: Array, *, fixed_steps: bool = False) -> float:
+        """Return J(theta), with more time steps where theta needs them.
+
+        Args:
+            theta: the controls.
+            fixed_steps: whether to refuse theta instead, so that J stays the same function.
 
         Raises:
-            StepsError: the velocity needs more steps per layer.
+            StepsError: theta needs more steps per layer, and the case or the caller fixes them.
             SolveError: a value is not finite.
         """
-        return self.loss(theta) + self.penalty(theta)
+        self.forward(theta, fixed_steps=fixed_steps)
+        return self._loss_value + self.penalty(theta)
 
     def loss(self, theta: Array) -> float:
         """Return the part of J that the densities make, with the cost of the outflow."""
-        self._run_forward(theta)
+        self.forward(theta)
         return self._loss_value
 
     def penalty(self, theta: Array) -> float:
@@ -191,8 +189,8 @@ class ReducedFunctional:
             record: see ``Sweep.backward``; called with the adjoints.
             frozen: see ``Sweep.backward``; filled with the derivatives in the coefficients.
         """
-        self._run_forward(theta, reversible=True)
-        parts = self.sweep.backward(self.depth_loss, self.class_weights, record, frozen)
+        self.forward(theta, reversible=True)
+        parts = self.sweep.backward(self.depth_loss, self.problem.class_weights, record, frozen)
         self.adjoint_sweeps += 1
         return total(self.comm, self.controls.pull_back(parts)) + self.penalty_derivative(theta)
 
@@ -206,12 +204,12 @@ class ReducedFunctional:
         Exact where flux and activation are twice differentiable; needs the memory of another set
         of stages.
         """
-        self._run_forward(theta)
+        self.forward(theta)
         if self._tangent is None:
             self._tangent = Tangent(self.sweep)
         along = self.controls.direction(h)
         self._tangent.forward(along)
-        parts = self._tangent.backward(self.depth_loss, self.class_weights)
+        parts = self._tangent.backward(self.depth_loss, self.problem.class_weights)
         self.hessian_actions += 1
         local = self.controls.pull_back(parts)
         return total(self.comm, local) + self._penalties.hessian_action(theta, h)
@@ -224,17 +222,40 @@ class ReducedFunctional:
         """Return the Riesz representative of the derivative in L2(0, T)."""
         return self.controls.riesz(self.derivative(theta))
 
-    def _run_forward(self, theta: Array, *, reversible: bool = False) -> None:
+    def forward(self, theta: Array, *, reversible: bool = False, fixed_steps: bool = False) -> None:
+        """Make the forward sweep with theta, where it is not the last one that was made.
+
+        Args:
+            theta: the controls.
+            reversible: whether a backward sweep follows.
+            fixed_steps: see ``value``.
+        """
         same = self._theta is not None and np.array_equal(theta, self._theta)
         if same and (self.sweep.reversal.ready or not reversible):
             return
+        try:
+            self._sweep_forward(theta)
+        except StepsError as error:
+            if fixed_steps or self.steps_given:
+                raise
+            before = self.steps_per_layer
+            self.make_room(error.needed)
+            if self.comm.rank == 0:
+                LOG.warning(
+                    "time.steps_per_layer: raised from %d to %d, as the velocity asks for it.",
+                    before,
+                    self.steps_per_layer,
+                )
+            self._sweep_forward(theta)
+
+    def _sweep_forward(self, theta: Array) -> None:
         self._theta = None
-        network, losses = self.network(theta), np.zeros(len(self.f0))
+        network, losses = self.network(theta), np.zeros(len(self.problem.f0))
         self.sweep.set_network(network)
         adder = self.depth_loss.adder(network.controls, losses)
-        self.sweep.forward(self.f0, adder, self.depth_loss.wanted)
+        self.sweep.forward(self.problem.f0, adder, self.depth_loss.wanted)
         self.forward_sweeps += 1
-        self._loss_value = float(self.class_weights @ losses)
+        self._loss_value = float(self.problem.class_weights @ losses)
         if not np.isfinite(self._loss_value):
             raise SolveError(
                 "the objective is not finite; the controls grow too large. Add bounds "
@@ -250,60 +271,6 @@ class ReducedFunctional:
             )
         self._theta = theta.copy()
 
-    # ------------------------------------------------------------------ reports
-    def loss_report(self, theta: Array) -> dict[str, Array]:
-        """Return what the loss tells about the densities at T, name -> (classes,)."""
-        self._run_forward(theta)
-        return self._loss.report(self.sweep.final)
-
     def network(self, theta: Array) -> Network:
         """Return the residual network with the controls theta."""
-        controls = self.controls
-        return Network(
-            self._block, self._activation, controls.from_vector(theta), controls.final_time
-        )
-
-    def balance(self, theta: Array) -> Balance:
-        """Return the mass balance and the range of the densities of the sweep with theta."""
-        self._run_forward(theta)
-        return balance(self.transport.space, self.sweep, self.f0)
-
-    def visit(self, theta: Array, visit: Visit, wanted: Array) -> None:
-        """Call ``visit`` with the densities of the sweep with theta, see ``Sweep.revisit``."""
-        self._run_forward(theta)
-        self.sweep.revisit(visit, wanted)
-
-    def densities(self, theta: Array, layers: Sequence[int] | None = None) -> Array:
-        """Return f at the start of layers, of all and at T when not given.
-
-        Args:
-            theta: the controls.
-            layers: numbers in increasing order; the number of layers, or -1, stands for T.
-
-        Returns:
-            The densities, (len(layers), classes, n_owned).
-        """
-        most = self.controls.layers
-        chosen = range(most + 1) if layers is None else [n % (most + 1) for n in layers]
-        wanted = np.zeros(self.sweep.steps + 1, dtype=bool)
-        wanted[np.array(chosen) * self.steps_per_layer] = True
-        found: list[Array] = []
-        self.visit(theta, lambda n, f, left: found.append(f.copy()), wanted)
-        return np.array(found)
-
-    def snapshots(self, theta: Array, most: int) -> list[tuple[float, Array]]:
-        """Return about ``most`` pairs of a depth and the densities there, from 0 to T.
-
-        The densities have the shape (classes, n_owned).
-        """
-        steps, wanted = self.sweep.steps, np.zeros(self.sweep.steps + 1, dtype=bool)
-        wanted[np.linspace(0, steps, min(most, steps + 1)).astype(int)] = True
-        found: list[tuple[float, Array]] = []
-        self.visit(theta, lambda n, f, left: found.append((n * self.sweep.dt, f.copy())), wanted)
-        return found
-
-    def adjoints(self, theta: Array) -> Array:
-        """Return psi at the start of every layer and at T, (layers + 1, classes, n_owned)."""
-        record = np.empty((self.controls.layers + 1, *self.f0.shape))
-        self.derivative(theta, record.__setitem__)
-        return record
+        return self.problem.network(self.controls.from_vector(theta))

@@ -12,19 +12,47 @@ least, layer by layer. One evaluation needs the velocity of every layer once, an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from scipy.optimize import minimize
 
 from mfresnet.arrays import Array
+from mfresnet.functional.problem import Problem
+from mfresnet.losses import DepthLoss
+from mfresnet.network import ControlSpace, Network
 from mfresnet.parallel import total
-
-if TYPE_CHECKING:
-    from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.transport import Sweep
 
 ITERATIONS = 100
 """Limit on the inner iterations; the damping forgives an inexact minimiser."""
+
+
+class Swept(Protocol):
+    """J with its sweeps, see ``ReducedFunctional``."""
+
+    problem: Problem
+    controls: ControlSpace
+    depth_loss: DepthLoss
+    sweep: Sweep
+
+    def network(self, theta: Array) -> Network:
+        """Return the residual network with the controls theta."""
+
+    def derivative(
+        self,
+        theta: Array,
+        record: Callable[[int, Array], None] | None = None,
+        frozen: Array | None = None,
+    ) -> Array:
+        """Return dJ/dtheta; fill ``frozen`` with the derivatives in the coefficients."""
+
+    def penalty(self, theta: Array) -> float:
+        """Return the part of J that the controls make."""
+
+    def penalty_derivative(self, theta: Array) -> Array:
+        """Return the derivative of ``penalty``."""
 
 
 class Hamiltonian:
@@ -33,19 +61,19 @@ class Hamiltonian:
     Parallel: every method is collective.
     """
 
-    def __init__(self, functional: ReducedFunctional, theta: Array) -> None:
+    def __init__(self, functional: Swept, theta: Array) -> None:
         """Make both sweeps at theta. The next sweep of ``functional`` ends the validity of H."""
         self._functional, self._theta = functional, theta
-        layers, size = functional.controls.layers, functional.transport.new_coefficients().flat.size
-        self._frozen = np.empty((layers, size))
+        transport, layers = functional.problem.transport, functional.controls.layers
+        self._frozen = np.empty((layers, transport.new_coefficients().flat.size))
         functional.derivative(theta, frozen=self._frozen)
-        self._a = functional.transport.new_coefficients()
-        self._s = functional.transport.new_coefficients()
+        self._a = transport.new_coefficients()
+        self._s = transport.new_coefficients()
 
     def evaluate(self, theta: Array) -> tuple[float, Array]:
         """Return H and its derivative, a dual vector of theta's shape."""
         f, network = self._functional, self._functional.network(theta)
-        transport, controls = f.transport, network.controls
+        transport, controls = f.problem.transport, network.controls
         parts = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         value = 0.0
         for layer, frozen in enumerate(self._frozen):
@@ -56,15 +84,15 @@ class Hamiltonian:
             vjp = network.block.vjp(network.activation, transport.points, theta_l, g)
             for name, part in vjp.items():
                 parts[name][layer] = part
-        head = f.depth_loss.head_derivative(f.sweep, controls, f.class_weights)
-        sums = total(f.comm, np.append(f.controls.pull_back(parts | head), value))
+        head = f.depth_loss.head_derivative(f.sweep, controls, f.problem.class_weights)
+        sums = total(f.problem.comm, np.append(f.controls.pull_back(parts | head), value))
         if head:
-            sums[-1] += float(f.class_weights @ f.depth_loss.value(f.sweep, controls))
+            sums[-1] += float(f.problem.class_weights @ f.depth_loss.value(f.sweep, controls))
         return float(sums[-1]) + f.penalty(theta), sums[:-1] + f.penalty_derivative(theta)
 
     def minimiser(self) -> Array:
         """Return the controls where H is least, within the bounds of the case; local search."""
-        training, theta = self._functional.case.training, self._theta
+        training, theta = self._functional.problem.case.training, self._theta
         scale = np.sqrt(self._functional.controls.weights)
 
         def scaled(z: Array) -> tuple[float, Array]:

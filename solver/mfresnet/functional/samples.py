@@ -175,6 +175,9 @@ class ParticleFunctional:
         self._path[0] = self.samples.x
         self._theta: Array | None = None
 
+    def make_room(self, needed: int) -> None:
+        """Raise nothing: no velocity needs more steps."""
+
     def steps_for(self, theta: Array) -> int:
         """Return the steps in a layer: no velocity needs more."""
         return self.steps_per_layer
@@ -190,8 +193,8 @@ class ParticleFunctional:
         return self.case.time.steps_per_layer is not None
 
     # ------------------------------------------------------------------ value and derivative
-    def value(self, theta: Array) -> float:
-        """Return J(theta).
+    def value(self, theta: Array, *, fixed_steps: bool = False) -> float:
+        """Return J(theta); no theta needs more steps.
 
         Raises:
             SolveError: the value is not finite.

@@ -5,8 +5,9 @@ from .boxes import box as box
 from .facets import Facets as Facets
 from .facets import find_facets as find_facets
 from .facets import reference_points as reference_points
-from .file import create as create
+from .file import read as read
 from .forms import create_form as create_form
 from .locate import Locator as Locator
+from .space import SIMPLICES as SIMPLICES
 from .space import CellQuadrature as CellQuadrature
 from .space import Space as Space

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-import math
 from pathlib import Path
 
 import basix
@@ -16,11 +15,9 @@ from dolfinx import mesh as dmesh
 from scipy.spatial import cKDTree
 
 from mfresnet.arrays import Array
-from mfresnet.case import Case
 from mfresnet.errors import InputError
-from mfresnet.memory import available, in_units
 from mfresnet.mesh import compat
-from mfresnet.mesh.boxes import CELLS, box
+from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.reader import read_arrays
 from mfresnet.parallel import together
 
@@ -33,8 +30,6 @@ TENSOR = {"quadrilateral": [0, 1, 3, 2], "hexahedron": [0, 1, 3, 2, 4, 5, 7, 6]}
 """Vertices of files, around a face, in the order of the reference cell, along the axes."""
 FLAT = 1e-12
 """Share of the size of the mesh that counts as nothing."""
-CELL_BYTES, DOF_BYTES = 300, 500
-"""Memory that a cell and a degree of freedom take at least."""
 LARGEST = 1e100
 """Largest coordinate; the volume of a cell is a number too."""
 
@@ -137,34 +132,3 @@ def _check_neighbours(name: str, cell: str, x: Array, cells: Array) -> None:
             f"mesh.file: two vertices in one place; got {len(near)} such places in {name}, "
             "expected none: no mass would pass between their cells. Merge them."
         )
-
-
-def _check_memory(case: Case, comm: MPI.Intracomm) -> None:
-    """Refuse a box that cannot fit into the memory, before DOLFINx counts its cells in integers."""
-    p, d, cell = case.space.degree, case.dimension, case.mesh.cell
-    boxes = math.prod(case.cells())
-    cells = boxes * (1 if cell in TENSOR or d == 1 else math.factorial(d))
-    n = (p + 1) ** d if cell in TENSOR else math.comb(p + d, d)
-    needed = cells * (CELL_BYTES + n * (DOF_BYTES + 16 * max(1, len(case.classes))))
-    room = available(comm)
-    if needed > room:
-        raise InputError(
-            f"mesh.cells: too many for the memory; got {cells:.3g} cells of degree {p} that take "
-            f"at least {in_units(needed)}, expected at most {in_units(room)}. Use fewer."
-        )
-
-
-def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:
-    """Return the mesh of a case.
-
-    Args:
-        case: the case.
-        extent: corners of a box that holds the initial mass, (2, d).
-        comm: the communicator.
-
-    Parallel: collective.
-    """
-    if case.mesh.file is not None:
-        return read(comm, case.mesh.file, case.mesh.cell)
-    _check_memory(case, comm)
-    return box(comm, case.mesh.cell, case.cells(), *case.corners(extent))

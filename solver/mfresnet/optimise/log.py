@@ -143,7 +143,7 @@ class EvaluationLog(Oracle):
             return
         before, found = _counts(functional), np.nan
         try:
-            found = functional.value(last[1])
+            found = functional.value(last[1], fixed_steps=True)
         except SolveError:
             pass  # as it did when the record was written
         if np.isfinite(last[2]) and not abs(found - last[2]) <= SAME * max(abs(last[2]), 1.0):

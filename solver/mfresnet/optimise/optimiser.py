@@ -6,16 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from mfresnet.arrays import Array
 from mfresnet.errors import StepsError
 from mfresnet.optimise.methods import METHODS
 from mfresnet.optimise.result import Functional, Iteration, OptimiseResult
 from mfresnet.optimise.search import Oracle, Search
-
-RAISE = 1.25
-"""Factor on the steps that a violated CFL condition asks for, before the restart."""
 
 
 def minimise(
@@ -51,5 +46,5 @@ def minimise(
         except StepsError as error:
             if functional.steps_given:
                 raise
-            functional.set_steps(int(np.ceil(RAISE * error.needed)))
+            functional.make_room(error.needed)
             search.begin()

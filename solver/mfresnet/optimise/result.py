@@ -91,8 +91,8 @@ class Functional(Protocol):
     def steps_given(self) -> bool:
         """Whether the number of steps is the user's, so that it must not be raised."""
 
-    def value(self, theta: Array) -> float:
-        """Return J(theta)."""
+    def value(self, theta: Array, *, fixed_steps: bool = False) -> float:
+        """Return J(theta); raise StepsError where it needs more steps and they are fixed."""
 
     def derivative(self, theta: Array) -> Array:
         """Return the derivative at theta, a dual vector."""
@@ -106,8 +106,8 @@ class Functional(Protocol):
     def steps_for(self, theta: Array) -> int:
         """Return how many time steps a layer needs with theta."""
 
-    def set_steps(self, steps_per_layer: int) -> None:
-        """Set the number of time steps in a layer."""
+    def make_room(self, needed: int) -> None:
+        """Raise the time steps in a layer above ``needed`` where there are fewer."""
 
 
 class Status(Enum):

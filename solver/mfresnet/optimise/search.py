@@ -31,7 +31,8 @@ class Oracle:
 
     def evaluate(self, functional: Functional, theta: Array) -> tuple[float, Array]:
         """Return J and its derivative at theta."""
-        return functional.value(theta), functional.derivative(theta)
+        value = functional.value(theta, fixed_steps=True)
+        return value, functional.derivative(theta)
 
     def hessian_action(self, functional: Functional, theta: Array, h: Array) -> Array:
         """Return J''(theta) h."""

@@ -18,7 +18,7 @@ from dolfinx import fem
 
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.output.paraview import FORMATS, Format, Pair
 from mfresnet.output.vtu import quadrilaterals
 from mfresnet.parallel import collect, together
@@ -48,10 +48,10 @@ def write_fields(
     """
     labels = identifiers(functional.population.labels)
     chosen = list(endings)
-    if functional.transport.space.dimension == 1 and ".pvd" in chosen:
+    if functional.problem.space.dimension == 1 and ".pvd" in chosen:
         _write_plane(functional, theta, labels, directory)
         chosen.remove(".pvd")
-    formats = [FORMATS[ending](functional.transport.space) for ending in chosen]
+    formats = [FORMATS[ending](functional.problem.space) for ending in chosen]
     if formats:
         _write_series(functional, theta, labels, formats, directory)
     with _on_disk(functional, directory):
@@ -110,13 +110,13 @@ def _write_series(
             set_scalars(density, f)
             write(times[n // per_layer])
 
-        functional.visit(theta, add, functional.sweep.boundaries)
+        Trajectory(functional, theta).visit(add, functional.sweep.boundaries)
     # psi comes from T to 0; where memory is short it waits on disk
     kept, disk = States(functional.comm), not functional.plan.whole
     functional.derivative(theta, lambda layer, psi: kept.put(layer, (psi,), disk))
     adjoint = scalars("adjoint")
     with opened("adjoint", adjoint) as write:
-        psi = np.empty_like(functional.f0)
+        psi = np.empty_like(functional.problem.f0)
         for layer in range(n_layers + 1):
             kept.get(layer, (psi,), forget=True)
             set_scalars(adjoint, psi)
@@ -180,10 +180,13 @@ def _write_plane(
     functional: ReducedFunctional, theta: Array, labels: Sequence[str], directory: Path
 ) -> None:
     """Write 1-D fields over the plane (x, t) as quadrilaterals, on rank 0."""
-    densities, adjoints = functional.densities(theta), functional.adjoints(theta)
+    densities, adjoints = (
+        Trajectory(functional, theta).densities(),
+        Trajectory(functional, theta).adjoints(),
+    )
     fields = {f"density_{name}": densities[:, k] for k, name in enumerate(labels)}
     fields |= {f"adjoint_{name}": adjoints[:, k] for k, name in enumerate(labels)}
-    space, times, comm = functional.transport.space, depths(functional), functional.comm
+    space, times, comm = functional.problem.space, depths(functional), functional.comm
     n = max(space.degree, 1) + 1
     points = np.linspace(0.0, 1.0, n)[:, None]
     x, _ = space.at_points(densities[0, 0], points)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import Exit
-from mfresnet.functional import ReducedFunctional, Stage
+from mfresnet.functional import ReducedFunctional, Stage, Trajectory
 from mfresnet.memory import peak
 from mfresnet.optimise import OptimiseResult
 from mfresnet.output.run_directory import versions
@@ -56,7 +56,7 @@ def run_report(
     Parallel: collective.
     """
     case, theta, last = functional.case, result.theta, result.history[-1]
-    balance = functional.balance(theta)
+    balance = Trajectory(functional, theta).balance()
     error = loss_error(functional, theta, ways=1)
     status, name, message = _ending(functional, result, error, balance.largest_outflow)
     shares = damping(functional, theta)
@@ -70,7 +70,7 @@ def run_report(
         message=message,
         versions=versions(),
         ranks=functional.comm.size,
-        dofs=functional.transport.space.n_global,
+        dofs=functional.problem.space.n_global,
         layers=functional.controls.layers,
         steps_per_layer=functional.steps_per_layer,
         objective=objective,
@@ -81,7 +81,7 @@ def run_report(
         adjoint_sweeps=last.adjoint_sweeps,
         hessian_actions=last.hessian_actions,
         mass_error=balance.error,
-        initial_mass_error=float(abs(functional.initial_mass - 1.0).max()),
+        initial_mass_error=float(abs(functional.problem.initial_mass - 1.0).max()),
         outflow=balance.largest_outflow,
         min_density=balance.min_density,
         damping=float(shares.max()),

@@ -130,7 +130,7 @@ def _sweeps(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
 
 
 def _operator(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
-    transport, f = functional.transport, functional.f0[0]
+    transport, f = functional.problem.transport, functional.problem.f0[0]
     a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
     return {
         "apply": lambda: transport.apply(f, a),
@@ -140,9 +140,9 @@ def _operator(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
 
 def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[str, Any]:
     functional = ReducedFunctional(bench_case(cell, n, degree), comm)
-    space = functional.transport.space
+    space = functional.problem.space
     operator = _operator(functional)
-    operator["assemble"] = assembler(space, space.to_function(functional.f0[0]))
+    operator["assemble"] = assembler(space, space.to_function(functional.problem.f0[0]))
     times = _seconds(comm, operator, REPEATS, 20)
     sweeps, more_steps = _sweeps(functional), {}
     for kind in LIMITED:
@@ -158,7 +158,7 @@ def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[st
         "milliseconds": {name: 1e3 * seconds for name, seconds in times.items()},
         "apply_dofs_per_second": space.n_global / times["apply"],
         "transpose_dofs_per_second": space.n_global / times["transpose"],
-        "bytes_per_dof": float(total(comm, functional.transport.bytes)[0]) / space.n_global,
+        "bytes_per_dof": float(total(comm, functional.problem.transport.bytes)[0]) / space.n_global,
         "assemble_over_apply": times["assemble"] / times["apply"],
         "derivative_over_value": times["value_and_derivative"] / times["value"],
         "limited_over_free": {

@@ -118,7 +118,7 @@ def _train(
         if comm.rank == 0:
             write_text(directory / "case.toml", case.to_toml())
     _introduce(functional, progress)
-    if (bound := lower_bound(functional)) is not None:
+    if (bound := lower_bound(functional.problem)) is not None:
         progress.say(f"Before training: {bound.sentence()}")
 
     def say_stage(stage: Stage) -> None:
@@ -252,7 +252,7 @@ def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
 
 
 def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
-    case, space, controls = functional.case, functional.transport.space, functional.controls
+    case, space, controls = functional.case, functional.problem.space, functional.controls
     cells = " x ".join(map(str, case.cells()))
     if case.mesh.kind == "file":
         cells = str(space.mesh.topology.index_map(space.dimension).size_global)
@@ -272,8 +272,8 @@ def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
             f"{len(dataset.features)} features made {dataset.dimension} coordinates, bandwidth "
             f"{widths}"
         )
-    worst = float(abs(functional.initial_mass - 1.0).max())
+    worst = float(abs(functional.problem.initial_mass - 1.0).max())
     if worst > case.mesh.outflow_tolerance:
         progress.say(f"The initial mass on the mesh differs from 1 by {worst:.2e}.")
-    for sentence in undershoots(functional):
+    for sentence in undershoots(functional.problem):
         progress.say(f"Warning: {sentence}")

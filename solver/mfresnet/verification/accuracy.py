@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.errors import InputError, SolveError, StepsError
+from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import LOSSES, Parts
 from mfresnet.network import SCHEMES
@@ -177,7 +177,8 @@ def loss_error(functional: ReducedFunctional, theta: Array, ways: int = 2) -> Lo
 
     Parallel: collective.
     """
-    loss, missing, found = with_steps(functional, theta, functional.loss), [], []
+    functional.make_room(functional.steps_for(theta))
+    loss, missing, found = functional.loss(theta), [], []
     for way in _ways(functional):
         if len(found) == ways:
             break
@@ -191,25 +192,13 @@ def loss_error(functional: ReducedFunctional, theta: Array, ways: int = 2) -> Lo
     return LossError(loss, floor, tuple(found), tuple(missing), finer)
 
 
-def with_steps(
-    functional: ReducedFunctional, theta: Array, what: Callable[[Array], float] | None = None
-) -> float:
-    """Return J(theta), or ``what`` of theta, with as many time steps as it takes."""
-    what = functional.value if what is None else what
-    try:
-        return what(theta)
-    except StepsError as error:
-        functional.set_steps(math.ceil(1.25 * error.needed))
-        return what(theta)
-
-
 def _of_initial_densities(functional: ReducedFunctional, theta: Array) -> float:
     """Return the loss that there would be if nothing moved."""
-    f, section = functional.f0, functional.case.loss
-    left = np.zeros((len(f), functional.transport.n_exit))
+    f, section = functional.problem.f0, functional.case.loss
+    left = np.zeros((len(f), functional.problem.transport.n_exit))
     at = Parts(f, left, functional.network(theta).controls.of_head())
     weight = section.terminal + section.running * functional.controls.final_time
-    return weight * float(functional.class_weights @ functional.depth_loss.loss.value(at))
+    return weight * float(functional.problem.class_weights @ functional.depth_loss.loss.value(at))
 
 
 def _ways(functional: ReducedFunctional) -> Iterator[Callable[[ReducedFunctional, Array], Way]]:
@@ -250,4 +239,4 @@ def _by_another(
     orders = [s for s in SCHEMES if s >= case.time.order and degree in SCHEMES[s].cfl]
     finer = case.with_(change | {"time": {"order": min(orders), "steps_per_layer": None}})
     other = ReducedFunctional(finer, functional.comm, functional.population)
-    return Way(how, with_steps(other, theta, other.loss))
+    return Way(how, other.loss(theta))

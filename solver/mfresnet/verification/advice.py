@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import Problem, ReducedFunctional, Trajectory
 from mfresnet.network import SCHEMES, flow
 from mfresnet.parallel import total
 from mfresnet.transport import Balance
@@ -24,7 +24,7 @@ APART = 0.01
 CHUNK = 50_000
 
 
-def undershoots(functional: ReducedFunctional) -> list[str]:
+def undershoots(problem: Problem) -> list[str]:
     """Return a sentence for every density of samples that the cells are too wide for.
 
     int max(-f, 0) dx says so: the kernel is positive, its polynomials on the cells need not be.
@@ -32,18 +32,18 @@ def undershoots(functional: ReducedFunctional) -> list[str]:
 
     Parallel: collective.
     """
-    widths, space = functional.population.bandwidths, functional.transport.space
-    if widths is None or functional.limiter.positive:
+    widths, space = problem.population.bandwidths, problem.space
+    if widths is None or problem.limiter.positive:
         return []
-    f = functional.f0 if functional.goal is None else functional.goal[None]
-    values = f[:, space.dofs[: space.n_owned_cells]] @ space.quadrature.basis.T
+    f = problem.f0 if problem.goal is None else problem.goal[None]
+    values = space.at_quadrature(f)
     below = np.sum(space.quadrature.weights * np.maximum(-values, 0.0), axis=(1, 2))
     return [
         f"data.bandwidth: {width:.3g} is too small for the cells, so that the density of class "
         f"{label} is negative in places; got a mass of {part:.1e} below zero, expected less than "
-        f"{NEGATIVE:.0e}. {functional.case.mesh.finer}, or raise space.degree or data.bandwidth."
+        f"{NEGATIVE:.0e}. {problem.case.mesh.finer}, or raise space.degree or data.bandwidth."
         for label, width, part in zip(
-            functional.population.labels, widths, total(functional.comm, below), strict=True
+            problem.population.labels, widths, total(problem.comm, below), strict=True
         )
         if part > NEGATIVE
     ]
@@ -65,7 +65,7 @@ def damping(functional: ReducedFunctional, theta: Array) -> Array:
 
     Parallel: collective.
     """
-    transport, sweep = functional.transport, functional.sweep
+    transport, sweep = functional.problem.transport, functional.sweep
     network, mass = functional.network(theta), transport.space.mass
     a = transport.new_coefficients()
     lost: list[list[tuple[float, float]]] = []
@@ -77,7 +77,7 @@ def damping(functional: ReducedFunctional, theta: Array) -> Array:
 
     ends = sweep.boundaries
     ends[0] = False
-    functional.visit(theta, see, ends)
+    Trajectory(functional, theta).visit(see, ends)
     taken, squared = np.moveaxis(
         total(functional.comm, np.ravel(lost)).reshape(np.shape(lost)), -1, 0
     )
@@ -107,9 +107,9 @@ def drift(functional: ReducedFunctional, theta: Array) -> Array:
 
     Parallel: collective.
     """
-    space, network = functional.transport.space, functional.network(theta)
+    space, network = functional.problem.space, functional.network(theta)
     rule, dofs = space.quadrature, space.dofs[: space.n_owned_cells]
-    d, steps, f0 = space.dimension, 2 * functional.steps_per_layer, functional.f0
+    d, steps, f0 = space.dimension, 2 * functional.steps_per_layer, functional.problem.f0
     moved = np.zeros((len(f0), d + 3))
     cells = max(1, CHUNK // len(rule.basis))
     for start in range(0, space.n_owned_cells, cells):
@@ -122,7 +122,10 @@ def drift(functional: ReducedFunctional, theta: Array) -> Array:
     degree = space.degree + 2
     second = space.integrate(lambda x: np.sum(x**2, axis=0), degree)
     first = [space.integrate(lambda x, i=i: x[i], degree) for i in range(d)]  # type: ignore[misc]
-    carried = functional.densities(theta, [-1])[0] @ np.array([space.integral, *first, second]).T
+    carried = (
+        Trajectory(functional, theta).densities([-1])[0]
+        @ np.array([space.integral, *first, second]).T
+    )
     sums = total(functional.comm, np.concatenate([moved.ravel(), carried.ravel()]))
     points, density = np.split(sums, [moved.size])
     points, density = points.reshape(moved.shape), density.reshape(carried.shape)
@@ -177,7 +180,7 @@ def warnings(
                 f"{case.mesh.finer}, raise space.degree or keep the controls small "
                 "(penalty.tikhonov, training.lower and training.upper)."
             )
-    worst = float(np.abs(functional.initial_mass - 1.0).max())
+    worst = float(np.abs(functional.problem.initial_mass - 1.0).max())
     if not error.right and worst > case.mesh.outflow_tolerance:
         found.append(
             f"mesh: it does not hold or resolve the densities; got an initial mass that differs "

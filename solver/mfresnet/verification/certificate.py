@@ -15,9 +15,9 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.network import ACTIVATIONS
-from mfresnet.verification.accuracy import LossError, loss_error, with_steps
+from mfresnet.verification.accuracy import LossError, loss_error
 from mfresnet.verification.bounds.table import lower_bound
 from mfresnet.verification.findings import Check, at_most
 from mfresnet.verification.identities import ROUNDING, pairing, transpose
@@ -48,11 +48,16 @@ def certify(functional: ReducedFunctional, theta: Array | None = None) -> list[C
     Parallel: collective.
     """
     theta = functional.theta0 if theta is None else theta
-    with_steps(functional, theta)
+    make_room(functional, theta)
     found = [check for make in CHECKS for check in make(functional, theta)]
     error = loss_error(functional, theta)
     guards = [error.forgive(check) for make in GUARDS for check in make(functional, theta)]
     return [*found, outflow(functional, theta, error), *guards, error.check()]
+
+
+def make_room(functional: ReducedFunctional, theta: Array) -> None:
+    """Raise the time steps where theta needs more, also where the case gives their number."""
+    functional.make_room(functional.steps_for(theta))
 
 
 # ---------------------------------------------------------------------- the derivative
@@ -63,13 +68,14 @@ def taylor(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """
     network = functional.case.network
     smooth = ACTIVATIONS[network.activation].smooth and functional.case.space.flux != "upwind"
-    smooth = smooth and functional.limiter.smooth
+    smooth = smooth and functional.problem.limiter.smooth
     noise = np.sin(1.0 + 7.0 * np.arange(theta.size) ** 2)
     near, steps = theta + NEAR * noise, functional.steps_per_layer
-    j = with_steps(functional, near)
+    make_room(functional, near)
+    j = functional.value(near)
     direction = (0.5 + np.abs(noise)) * np.sign(functional.derivative(near))
     for e in TAYLOR_STEPS:
-        with_steps(functional, near + e * direction)
+        make_room(functional, near + e * direction)
     # Where J has little curvature in the direction, the next order spoils a rate until the steps
     # are small.
     for shrink in SHRINKS:
@@ -108,7 +114,7 @@ def _worst_rate(test: TaylorTest, order: int, noise: float) -> float:
 # ---------------------------------------------------------------------- the solution
 def balance(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Compare the mass at T and that which has left with the mass at 0."""
-    error = functional.balance(theta).error
+    error = Trajectory(functional, theta).balance().error
     return [
         at_most("mass balance", error, 10.0 * ROUNDING, "A defect of mfresnet, please report it.")
     ]
@@ -116,18 +122,18 @@ def balance(functional: ReducedFunctional, theta: Array) -> list[Check]:
 
 def outflow(functional: ReducedFunctional, theta: Array, error: LossError) -> Check:
     """Return the mass that leaves; a trace of it does not matter where the loss is right."""
-    mesh, left = functional.case.mesh, abs(functional.balance(theta).largest_outflow)
+    mesh, left = functional.case.mesh, abs(Trajectory(functional, theta).balance().largest_outflow)
     limit = error.outflow_limit(mesh.outflow_tolerance)
     return at_most("outflow", left, limit, f"Mass leaves the mesh. {mesh.larger}.")
 
 
 def resolution(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Look at the initial mass and at the least density."""
-    case, report = functional.case, functional.balance(theta)
+    case, report = functional.case, Trajectory(functional, theta).balance()
     return [
         at_most(
             "initial mass: distance from 1",
-            float(np.abs(functional.initial_mass - 1.0).max()),
+            float(np.abs(functional.problem.initial_mass - 1.0).max()),
             max(case.mesh.outflow_tolerance, ACCURACY * UNDERSHOOT),
             f"The mesh does not hold or resolve the densities. {case.mesh.larger}.",
         ),
@@ -169,7 +175,7 @@ def reachable(functional: ReducedFunctional, theta: Array) -> list[Check]:
     upper = math.inf if training.upper is None else training.upper
     if np.any(theta < lower) or np.any(theta > upper):
         return [Check(name, None, ACCURACY, True, "Does not apply: controls outside the bounds.")]
-    bound = lower_bound(functional)
+    bound = lower_bound(functional.problem)
     if bound is None:
         return [Check(name, None, ACCURACY, True, "Does not apply: no argument bounds this loss.")]
     below = max(0.0, 1.0 - functional.loss(theta) / bound.value)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.parallel import total
 from mfresnet.transport import Adjoint, Coefficients, Stages
 from mfresnet.verification.findings import Check, at_most
@@ -21,14 +21,14 @@ ROUNDING = 1e-12
 
 
 def _layer(functional: ReducedFunctional, theta: Array, layer: int) -> Coefficients:
-    transport = functional.transport
+    transport = functional.problem.transport
     v = functional.network(theta).velocity(transport.points, layer)
     return transport.coefficients(v, transport.new_coefficients())
 
 
 def _field(functional: ReducedFunctional, number: int) -> Array:
     """Return degrees of freedom that look random and do not depend on the number of ranks."""
-    space = functional.transport.space
+    space = functional.problem.space
     x, _ = space.map_points(slice(0, space.n_owned_cells), np.full((1, space.dimension), 0.31))
     phase = x[:, 0] @ (37.0 + 54.0 * np.arange(space.dimension)) + number
     f = np.empty(space.n_owned)
@@ -39,12 +39,12 @@ def _field(functional: ReducedFunctional, number: int) -> Array:
 
 
 def _inner(functional: ReducedFunctional, f: Array, g: Array) -> float:
-    return float(total(functional.comm, np.sum(f * functional.transport.space.mass * g))[0])
+    return float(total(functional.comm, np.sum(f * functional.problem.space.mass * g))[0])
 
 
 def transpose(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Compare (psi, A f) with (A* psi, f) in every layer."""
-    transport, worst = functional.transport, 0.0
+    transport, worst = functional.problem.transport, 0.0
     f, psi = _field(functional, 0), _field(functional, 1)
     for layer in range(functional.controls.layers):
         a = _layer(functional, theta, layer)
@@ -59,7 +59,11 @@ def transpose(functional: ReducedFunctional, theta: Array) -> list[Check]:
 
 def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Compare (f, psi) at the start of every layer with that at T, psi being carried back."""
-    f, transport, step = functional.densities(theta), functional.transport, functional.sweep.step
+    f, transport, step = (
+        Trajectory(functional, theta).densities(),
+        functional.problem.transport,
+        functional.sweep.step,
+    )
     steps, n, exits = functional.steps_per_layer, f.shape[-1], np.zeros((1, transport.n_exit))
     stages, states = np.zeros((steps, 1, step.stages, n)), np.empty((1, n))
     worst, unused = 0.0, transport.new_coefficients()

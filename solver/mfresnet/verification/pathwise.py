@@ -72,7 +72,7 @@ def pathwise_loss(
     if not isinstance(loss, PointLoss):
         kind = functional.case.loss.kind
         raise SolveError(f"Does not apply: loss {kind} is no mean over the samples.")
-    settled = SETTLED[functional.transport.space.dimension] if settled is None else settled
+    settled = SETTLED[functional.problem.space.dimension] if settled is None else settled
     found, points = _mean(functional, theta, 0)
     for number in range(1, ROUNDS):
         before = found
@@ -100,14 +100,14 @@ def _mean(functional: ReducedFunctional, theta: Array, number: int) -> tuple[flo
 
 def _start(functional: ReducedFunctional, k: int, number: int) -> tuple[Array, Array]:
     """Return the points of class k at 0 that this rank moves, (d, m), and their masses, (m,)."""
-    case, comm, space = functional.case, functional.comm, functional.transport.space
+    case, comm, space = functional.case, functional.comm, functional.problem.space
     if case.data is None:
         x, mass = case.classes[k].density.nodes(round(COUNTS[space.dimension] * GROWTH**number))
         mine = slice(comm.rank, None, comm.size)
     else:
         rule = space.cell_quadrature(2 * (space.degree + number) + 1)
         x, mine = rule.x.reshape(-1, space.dimension).T, slice(None)
-        f = functional.f0[k][space.dofs[: space.n_owned_cells]]
+        f = functional.problem.f0[k][space.dofs[: space.n_owned_cells]]
         mass = (rule.weights * (f @ rule.basis.T)).ravel()
     heavy = np.flatnonzero(np.abs(mass) > LIGHT * np.abs(mass).max(initial=0.0))[mine]
     return x[:, heavy], mass[heavy]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mfresnet.arrays import Array
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.interrupt import leave_if_asked
 from mfresnet.losses import LOSSES
 from mfresnet.output.pictures.palette import COLOURS, blend, shown
@@ -25,7 +25,7 @@ FRAMES, PER_SECOND = 40, 15
 
 def animate(functional: ReducedFunctional, theta: Array, raster: Raster, path: Path) -> None:
     """Write a GIF of the densities over depth, in 1-D and 2-D. Parallel: collective."""
-    frames = functional.snapshots(theta, FRAMES)
+    frames = Trajectory(functional, theta).snapshots(FRAMES)
     fields = [np.nan_to_num(raster.sample(f)) for _, f in frames]
     with together(functional.comm):
         if functional.comm.rank == 0:

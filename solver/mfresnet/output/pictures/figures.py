@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.interrupt import leave_if_asked
 from mfresnet.losses import LOSSES
 from mfresnet.optimise import Iteration
@@ -46,7 +46,7 @@ def draw(
             if functional.case.task == "classification" and dataset is not None:
                 figures["decision"] = decision_figure(functional, theta)
                 figures["paths"] = paths_figure(functional, theta)
-    if functional.transport.space.dimension < 3:
+    if functional.problem.space.dimension < 3:
         figures |= _flat_figures(functional, theta, directory)
     else:
         draw_space(functional, theta, directory / "density.png")
@@ -60,18 +60,22 @@ def _flat_figures(
     functional: ReducedFunctional, theta: Array, directory: Path
 ) -> dict[str, Figure]:
     """Return the pictures of fields in 1-D and 2-D, on rank 0; write the animation."""
-    times, space = depths(functional), functional.transport.space
+    times, space = depths(functional), functional.problem.space
     if space.dimension == 1:
-        frames = functional.snapshots(theta, ROWS)
+        frames = Trajectory(functional, theta).snapshots(ROWS)
     else:
         chosen = [0, len(times) // 2, len(times) - 1]
-        frames = list(zip(times[chosen], functional.densities(theta, chosen), strict=True))
+        frames = list(
+            zip(times[chosen], Trajectory(functional, theta).densities(chosen), strict=True)
+        )
     everything = np.concatenate([f for _, f in frames])
     aims = LOSSES[functional.case.loss.kind].aims(functional.population.targets)
     raster = view(space, everything, aims, PIXELS)
     fields = [(t, raster.sample(f)) for t, f in frames]
     animate(functional, theta, raster, directory / "density.gif")
-    goal = None if functional.goal is None else raster.sample(functional.goal[None])[0]
+    goal = (
+        None if functional.problem.goal is None else raster.sample(functional.problem.goal[None])[0]
+    )
     figures: dict[str, Figure] = {}
     with together(functional.comm):
         if functional.comm.rank == 0:

@@ -18,7 +18,7 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.child import KILLED, execute
 from mfresnet.errors import SolveError
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.losses import LOSSES
 from mfresnet.output.fields import depths
 from mfresnet.output.pictures.palette import COLOURS, shown
@@ -44,10 +44,10 @@ def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
 
     Parallel: collective.
     """
-    space, times = functional.transport.space, depths(functional)
+    space, times = functional.problem.space, depths(functional)
     chosen = [0, len(times) // 2, len(times) - 1]
     raster = Raster(space, *space.bounds(), PIXELS)
-    f = np.array([raster.sample(f) for f in functional.densities(theta, chosen)])
+    f = np.array([raster.sample(f) for f in Trajectory(functional, theta).densities(chosen)])
     population = functional.population
     aims = LOSSES[functional.case.loss.kind].aims(population.targets)
     kept = _visible(f, raster.axes, aims)

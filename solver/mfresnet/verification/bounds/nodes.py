@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.case import Case, Population
+from mfresnet.case import Case
 from mfresnet.data import SMOOTH_DEGREE, SUBDIVISIONS
+from mfresnet.functional import Problem
 from mfresnet.mesh import CellQuadrature, Space
 from mfresnet.network import Controls
 from mfresnet.parallel import total
@@ -167,18 +168,10 @@ class Start:
         return upper is None or upper > 0.0, lower is None or lower < 0.0
 
     @staticmethod
-    def of(case: Case, population: Population, space: Space, f0: Array, initial: Controls) -> Start:
-        """Return the start of a case.
-
-        Args:
-            case: the case.
-            population: the classes.
-            space: the DG space.
-            f0: the initial densities, (classes, n_owned).
-            initial: the initial controls.
-
-        Parallel: collective.
-        """
+    def of(problem: Problem, initial: Controls) -> Start:
+        """Return the start of a problem with its initial controls. Parallel: collective."""
+        case, population = problem.case, problem.population
+        space, f0 = problem.space, problem.f0
         nodes = initial_nodes(case, space, f0, range(len(f0)))
         mass = np.maximum(nodes.mass, 0.0)
         given, sums = total(space.comm, f0 @ space.integral), total(space.comm, mass.sum(axis=1))

@@ -12,11 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mfresnet.arrays import Array
-from mfresnet.case import Case, Population
-from mfresnet.functional import ReducedFunctional
+from mfresnet.case import Case
+from mfresnet.functional import Problem
 from mfresnet.losses import LOSSES
-from mfresnet.mesh import Space
 from mfresnet.network import ACTIVATIONS, LINEAR, Controls
 from mfresnet.verification.bounds.arguments import (
     affine_quadratic,
@@ -122,24 +120,20 @@ class LowerBound:
         return {"name": self.name, "value": self.value, "gap": loss - self.value}
 
 
-def lower_bounds(
-    case: Case, population: Population, space: Space, f0: Array, initial: Controls
-) -> dict[str, float]:
+def lower_bounds(problem: Problem, initial: Controls | None = None) -> dict[str, float]:
     """Return all lower bounds of the loss that apply, by name.
 
     Args:
-        case: the case.
-        population: the classes.
-        space: the DG space.
-        f0: the initial densities, (classes, n_owned).
-        initial: the initial controls.
+        problem: the problem.
+        initial: the initial controls, those of the case when not given.
 
     Parallel: collective.
     """
+    case = problem.case
     chosen = {name: row for name, row in LOWER_BOUNDS.items() if row.applies(case)}
     if not chosen:
         return {}
-    start = Start.of(case, population, space, f0, initial)
+    start = Start.of(problem, problem.initial_controls() if initial is None else initial)
     return {n: case.loss.terminal * row.losses[case.loss.kind](start) for n, row in chosen.items()}
 
 
@@ -149,15 +143,6 @@ def best(bounds: Mapping[str, float]) -> LowerBound | None:
     return None if name is None or bounds[name] <= TRIVIAL else LowerBound(name, bounds[name])
 
 
-def lower_bound(functional: ReducedFunctional) -> LowerBound | None:
-    """Return the largest lower bound of the loss of J, None when none applies. Collective."""
-    space = functional.transport.space
-    return best(
-        lower_bounds(
-            functional.case,
-            functional.population,
-            space,
-            functional.f0,
-            functional.controls.initial,
-        )
-    )
+def lower_bound(problem: Problem, initial: Controls | None = None) -> LowerBound | None:
+    """Return the largest lower bound of the loss, None when none applies; see ``lower_bounds``."""
+    return best(lower_bounds(problem, initial))

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix, log_loss
 
 from mfresnet.arrays import Array
 from mfresnet.data import Dataset, Samples
-from mfresnet.functional import ReducedFunctional, trained_network
+from mfresnet.functional import ReducedFunctional, Trajectory, trained_network
 from mfresnet.mesh import Space
 from mfresnet.network import INFERENCES, decide, probabilities
 from mfresnet.parallel import total
@@ -40,7 +40,7 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
     labels = functional.population.labels
     told = {
         name: dict(zip(labels, values.tolist(), strict=True))
-        for name, values in functional.loss_report(theta).items()
+        for name, values in Trajectory(functional, theta).loss_report().items()
     }
     dataset = functional.population.dataset
     if functional.case.task == "density":
@@ -132,7 +132,9 @@ def _accuracy(y: Array, given: Array, w: Array) -> float | None:
 
 
 def _means(functional: ReducedFunctional, theta: Array, dataset: Dataset) -> dict[str, Any]:
-    inside = density_means(functional.transport.space, functional.densities(theta, [-1])[0])
+    inside = density_means(
+        functional.problem.space, Trajectory(functional, theta).densities([-1])[0]
+    )
     at = trained_network(functional, theta, "runge_kutta").carry(dataset.train.x)
     outside = [at[:, dataset.train.y == k].mean(axis=1) for k in range(len(dataset.labels))]
     return {

@@ -39,9 +39,9 @@ def density_measures(functional: ReducedFunctional, theta: Array) -> dict[str, A
     """
     model, dataset = steered(functional, theta), functional.population.dataset
     assert dataset is not None
-    assert functional.goal is not None
+    assert functional.problem.goal is not None
     drawn = model.network.carry(model.start.sample(DRAWN, np.random.default_rng(0)))
-    mean, covariance = _moments(functional, functional.goal)
+    mean, covariance = _moments(functional, functional.problem.goal)
     return {
         "log_likelihood": {
             name: _likelihood(functional, model, part)
@@ -85,7 +85,7 @@ def _likelihood(
 
 def _integral(functional: ReducedFunctional, model: SteeredDensity) -> float:
     """Return the integral of f(T, .) over the mesh, each rank its cells."""
-    space = functional.transport.space
+    space = functional.problem.space
     rule = space.cell_quadrature(2 * space.degree + 1)
     f = np.exp(log_density_at(model, rule.x.reshape(-1, space.dimension).T))
     return float(total(functional.comm, rule.weights.ravel() @ f)[0])
@@ -93,7 +93,7 @@ def _integral(functional: ReducedFunctional, model: SteeredDensity) -> float:
 
 def _moments(functional: ReducedFunctional, f: Array) -> tuple[Array, Array]:
     """Return mean and covariance of a density f, (n_owned,)."""
-    space = functional.transport.space
+    space = functional.problem.space
     rule = space.cell_quadrature(space.degree + 2)
     weights = (rule.weights * space.at_quadrature(f, rule.basis)).ravel()
     x: Array = rule.x.reshape(-1, space.dimension)
