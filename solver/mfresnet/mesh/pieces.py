@@ -69,13 +69,8 @@ class Pieces:
     def of(cls, space: Space) -> Pieces:
         """Return the pieces of the owned cells of a space."""
         nodes, d = space.cell_nodes(), space.dimension
-        n = len(nodes)
-        if space.cell in SIMPLICES:
-            cell, bend = np.arange(n), np.zeros(n)
-            middle, half = np.full((n, d), 0.5), np.full(n, 0.5)
-            low, high = nodes.min(axis=1), nodes.max(axis=1)
-        else:
-            cell, middle, half, bend, low, high = _cut(space)
+        parts = _whole(nodes, d) if space.cell in SIMPLICES else _cut(space)
+        cell, middle, half, bend, low, high = parts
         origin, jacobian = space.map_each(cell, middle)
         inverse = np.linalg.inv(jacobian)
         eps, reach = np.finfo(float).eps, np.abs(jacobian).sum(axis=2)
@@ -97,6 +92,13 @@ class Pieces:
             low - pad,
             high + pad,
         )
+
+
+def _whole(nodes: Array, d: int) -> tuple[Indices, Array, Array, Array, Array, Array]:
+    """Return what ``_cut`` does for affine cells, which are their only pieces."""
+    n = len(nodes)
+    middle, half = np.full((n, d), 0.5), np.full(n, 0.5)
+    return np.arange(n), middle, half, np.zeros(n), nodes.min(axis=1), nodes.max(axis=1)
 
 
 def _cut(space: Space) -> tuple[Indices, Array, Array, Array, Array, Array]:
@@ -144,7 +146,7 @@ def _bend(points: Array, degree: int, d: int) -> Array:
     slopes = np.array([comb(degree - 1, i) for i in range(degree)]) / 2.0 ** (degree - 1)
     middle = []
     for j, column in enumerate(columns):
-        product = np.ones(1)
+        product: Array = np.ones(1)
         for axis in range(d):
             product = np.kron(product, slopes if axis == j else weights)
         middle.append(np.einsum("k,nki->ni", product, column))

@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -100,7 +101,7 @@ def _write_arrays(source: Path, target: Path) -> None:
     import meshio
 
     content = meshio.read(source, FORMATS[source.suffix])
-    arrays = {"points": np.asarray(content.points, dtype=float)}
+    arrays: dict[str, Any] = {"points": np.asarray(content.points, dtype=float)}
     for i, block in enumerate(content.cells):
         arrays[f"{i} {block.type} {block.dim}"] = np.asarray(block.data, dtype=np.int64)
     if any(array.ndim != 2 for array in arrays.values()):
