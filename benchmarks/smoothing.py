@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 
-from mfresnet.data import HeatEquation, deposit
-from mfresnet.mesh import CELLS, Space, box
+from mfresnet.data import deposit
+from mfresnet.mesh import CELLS, HeatEquation, Space, box
 
 MESHES = [
     ("quadrilateral", 48, 2),

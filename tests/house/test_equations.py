@@ -24,7 +24,8 @@ def listed() -> dict[int, str]:
 def test_each_number_is_defined_once_where_the_list_says() -> None:
     found = [(int(n), "README.md") for n in IN_README.findall((ROOT / "README.md").read_text())]
     for path in SOURCES:
-        found += [(int(n), path.name) for n in DEFINED.findall(path.read_text())]
+        name = path.relative_to(PACKAGE).as_posix()
+        found += [(int(n), name) for n in DEFINED.findall(path.read_text())]
     assert sorted(found) == sorted(listed().items())
     assert sorted(listed()) == list(range(1, len(found) + 1))
 

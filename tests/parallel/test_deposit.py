@@ -13,13 +13,14 @@ from dolfinx import fem, geometry
 
 from helpers import moments, shaped_mesh, write_table
 from mfresnet.arrays import Array
-from mfresnet.data.deposition import BANDWIDTHS, HeatEquation, bandwidth, deposit
+from mfresnet.data.deposition import BANDWIDTHS, bandwidth, deposit
 from mfresnet.data.section import DataSection
 from mfresnet.data.tables import formats as tables
 from mfresnet.data.tables import text as text_table
 from mfresnet.data.tables.dataset import Dataset, Samples, load_data
 from mfresnet.errors import InputError
 from mfresnet.mesh.boxes import CELLS, box
+from mfresnet.mesh.heat import HeatEquation
 from mfresnet.mesh.locate import Locator
 from mfresnet.mesh.space import Space
 from mfresnet.parallel import maximum, total

@@ -20,14 +20,13 @@ from mfresnet.data import (
     Dataset,
     Density,
     Gaussian,
-    HeatEquation,
     bandwidth,
     deposit,
     load_data,
     project,
 )
 from mfresnet.errors import InputError, unknown
-from mfresnet.mesh import Space
+from mfresnet.mesh import HeatEquation, Space
 
 RADIUS = 1.5
 """Distance of the default targets from the mean of the samples."""

@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-from .deposition import HeatEquation as HeatEquation
 from .deposition import bandwidth as bandwidth
 from .deposition import deposit as deposit
 from .laws.closed_forms import Covariance as Covariance

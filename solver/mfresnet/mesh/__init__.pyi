@@ -7,6 +7,7 @@ from .facets import find_facets as find_facets
 from .facets import reference_points as reference_points
 from .file import read as read
 from .forms import create_form as create_form
+from .heat import HeatEquation as HeatEquation
 from .locate import Locator as Locator
 from .space import SIMPLICES as SIMPLICES
 from .space import CellQuadrature as CellQuadrature

@@ -70,7 +70,7 @@ def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
     for k in range(f.shape[1]):
         psi = _field(functional, 2)
         size = math.sqrt(_inner(functional, psi, psi) * _inner(functional, f[-1, k], f[-1, k]))
-        there = _inner(functional, f[-1, k], psi)
+        there, last = _inner(functional, f[-1, k], psi), f[-1, k]
         adjoint = Adjoint(psi[None], np.zeros_like(exits), np.ones(1), unused)
         for layer in reversed(range(functional.controls.layers)):
             a = _layer(functional, theta, layer)
@@ -81,10 +81,11 @@ def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
                 step.forward(Stages(a, made), states, exits)
             at = step.limiter.density(states)
             # a limiter may limit again what it has left: compare inside the layer
-            there += _inner(functional, at.f[0], psi) - _inner(functional, f[layer + 1, k], psi)
+            there += _inner(functional, at.f[0], psi) - _inner(functional, last, psi)
             for made in stages[::-1]:
                 at = step.transpose(Stages(a, made), adjoint, at)
-            worst = max(worst, abs(_inner(functional, at.f[0], psi) - there) / size)
+            last = at.f[0].copy()
+            worst = max(worst, abs(_inner(functional, last, psi) - there) / size)
     defect = (
         "The backward steps are not those of the state: a defect of mfresnet, please report it."
     )

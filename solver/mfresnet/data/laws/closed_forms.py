@@ -157,11 +157,6 @@ class UniformBox(DensityKind):
         lower, upper = np.array(self.lower)[:, None], np.array(self.upper)[:, None]
         return lower + (upper - lower) * rng.random((len(lower), n))
 
-    def nodes(self, n: int) -> Rule:
-        """Return about n points a direction, (d, m), with their masses, (m,)."""
-        x, mass = box_rule(np.array(self.lower), np.array(self.upper), n)
-        return x, mass / mass.sum()
-
     def extent(self) -> tuple[Array, Array]:
         """Return the corners."""
         return np.array(self.lower), np.array(self.upper)

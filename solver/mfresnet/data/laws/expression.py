@@ -20,7 +20,6 @@ from pydantic_core import PydanticCustomError
 from mfresnet.arrays import Array
 from mfresnet.data.laws.formula import Formula, read_formula
 from mfresnet.data.laws.kind import DensityKind, inverse
-from mfresnet.data.laws.rules import Rule, box_rule
 from mfresnet.errors import InputError
 from mfresnet.schema import FiniteFloat, as_list
 
@@ -225,12 +224,6 @@ class Expression(DensityKind):
             parts.append(x[:, rng.random(len(cell)) * envelope[cell] < formula(x)])
             count += parts[-1].shape[1]
         return np.concatenate(parts, axis=1)[:, :n]
-
-    def nodes(self, n: int) -> Rule:
-        """Return n points a direction, (d, m), with their masses, (m,)."""
-        x, weights = box_rule(np.array(self.lower), np.array(self.upper), n)
-        mass = weights * self.density(x)
-        return x, mass / mass.sum()
 
     def below(self, x: Array) -> Array:
         """Return the mass below points of the line, (n,) -> (n,)."""

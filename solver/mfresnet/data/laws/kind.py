@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 
 from mfresnet.arrays import Array
-from mfresnet.data.laws.rules import Rule
+from mfresnet.data.laws.rules import Rule, box_rule
 from mfresnet.errors import InputError
 from mfresnet.schema import Model
 
@@ -45,16 +45,18 @@ class DensityKind(Model, ABC):
         """Return n random points, (d, n)."""
 
     @abstractmethod
-    def nodes(self, n: int) -> Rule:
-        """Return about n points a direction, (d, m), with their masses, (m,), of sum one."""
-
-    @abstractmethod
     def extent(self) -> tuple[Array, Array]:
         """Return the corners of a box that holds the mass."""
 
     @abstractmethod
     def dimensions(self) -> dict[str, int]:
         """Return the dimension that each parameter implies."""
+
+    def nodes(self, n: int) -> Rule:
+        """Return about n points a direction, (d, m), with their masses, (m,), of sum one."""
+        x, weights = box_rule(*self.extent(), n)
+        mass = weights * self.density(x)
+        return x, mass / mass.sum()
 
     def log_density(self, x: Array) -> Array:
         """Return the logarithm of the density at points x, (d, n) -> (n,)."""
