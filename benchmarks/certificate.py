@@ -137,27 +137,27 @@ def examine(case: Case) -> Outcome:
         f"{case.cells()[0]} cells of degree {case.space.degree}, {case.network.activation}, "
         f"T {case.network.final_time:.2g}, tikhonov {case.penalty.tikhonov.weight:.1e}, "
         + " and ".join(
-            f"N({c.density.mean[0]:.2g}, {c.density.covariance[0][0]:.2g}) to {c.target[0]:.2g}"  # type: ignore[union-attr,index]
+            f"N({c.density.mean[0]:.2g}, {c.density.covariance[0][0]:.2g}) to {c.target[0]:.2g}"  # type: ignore[index]
             for c in case.classes
         )
     )
     try:
         functional = ReducedFunctional(case, MPI.COMM_SELF)
-        result, _ = train(functional)
+        result, stages = train(functional)
     except (InputError, SolveError) as error:
         return Outcome(None, Exit.FAILED, str(error)[:60], (), (), text)
-    report, status = run_report(functional, result, 0.0)
-    truth = true_loss(functional.case, functional.controls.from_vector(result.theta).values)
+    report, status = run_report(functional, result, stages, None, 0.0)
+    truth = true_loss(functional.case, dict(functional.controls.from_vector(result.theta).values))
     try:
         checks = certify(functional, result.theta)
         failed = [check.name for check in checks if not check.passed]
     except SolveError as error:  # what the command ends with
         failed = [str(error)[:60]]
     return Outcome(
-        abs(report["objective"]["loss"] - truth) / truth,
+        abs(report.objective.loss - truth) / truth,
         status,
-        report["status"],
-        tuple(sentence[:50] for sentence in report["warnings"]),
+        report.status,
+        tuple(sentence[:50] for sentence in report.warnings),
         tuple(failed),
         text,
     )

@@ -151,7 +151,7 @@ def sweep_seconds(prepared: Sequence[Prepared]) -> Array:
 
 def study(
     counts: Sequence[int], directory: Path, case: dict[str, Any], comm: MPI.Intracomm
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Return a row of the table for each number of samples; write their runs."""
     if comm.rank == 0:
         directory.mkdir(parents=True, exist_ok=True)
@@ -182,7 +182,7 @@ def study(
     return rows
 
 
-def table(rows: Sequence[dict[str, float]]) -> str:
+def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the rows as lines of text; times in seconds, those of sweeps in milliseconds."""
     lines = [
         f"{'rows':>10} {'read s':>8} {'deposit s':>10} {'sweep ms':>9} {'ratio':>6} {'train s':>8} "

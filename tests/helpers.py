@@ -207,9 +207,9 @@ def make_data_case(directory: Path, **sections: Any) -> Case:
     rng = np.random.default_rng(6)
     y = np.arange(160) % 2
     x = rng.standard_normal((160, 2)) * 0.5 + np.outer(2 * y - 1, [0.8, 0.3])
-    lines = [
-        f"{float(a)!r},{float(b)!r},{'no yes'.split()[k]}" for (a, b), k in zip(x, y, strict=True)
-    ]
+    names = np.array(["no", "yes"])[y]
+    rows = zip(x[:, 0], x[:, 1], names, strict=True)
+    lines = [f"{float(a)!r},{float(b)!r},{name}" for a, b, name in rows]
     (directory / "samples.csv").write_text("\n".join(["width,height,answer", *lines]) + "\n")
     data: dict[str, Any] = {
         "mesh": {"cells": [20, 20]},
@@ -315,7 +315,7 @@ def largest_file(size: int) -> Iterator[None]:
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     """Return bytes that are cut, or some of which are others, zero, or put between."""
     found, kind = bytearray(data), rng.integers(6)
-    start, stop = sorted(rng.integers(len(data) + 1, size=2))
+    start, stop = np.sort(rng.integers(len(data) + 1, size=2))
     if kind == 0:
         return data[:start]
     if kind == 1:

@@ -124,9 +124,9 @@ def study(size: str = "full") -> Study:
         values, error = at_fixed_point(functional, theta), errors(functional, theta, -W, -B)
         balance, shares = Trajectory(functional, theta).balance(), damping(functional, theta)
         drifted = drift(functional, theta)
-        error = loss_error(functional, theta, ways=1)
-        said = warnings(functional, balance, shares, drifted, error)
-        said += notes(functional, shares, drifted, error)
+        trust = loss_error(functional, theta, ways=1)
+        said = warnings(functional, balance, shares, drifted, trust)
+        said += notes(functional, shares, drifted, trust)
         found = [s for s in said if "narrower" in s]
         sentences.append(found)
         apart, theta_apart = carried(1.0, int(cells))

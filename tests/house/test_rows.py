@@ -85,7 +85,10 @@ def trained(case: Case, directory: Path, exports: tuple[str, ...] = tuple(EXPORT
     left = json.loads((directory / "run/run.json").read_text())
     rows = (directory / "run/history.csv").read_text().splitlines()[1:]
     objectives = [float(row.split(",")[1]) for row in rows]
-    assert left["status"] in ("converged", "iterations", "loss_error") and objectives[-1] < objectives[0]
+    assert (
+        left["status"] in ("converged", "iterations", "loss_error")
+        and objectives[-1] < objectives[0]
+    )
     assert (directory / "run/pictures/density.png").exists() == case.output.pictures
     network = load_network(directory / "run")
     expected = network.positions(X)

@@ -117,10 +117,11 @@ def test_no_note_says_that_a_wrong_loss_is_right() -> None:
         penalty={"tikhonov": 1e-4},
     )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    report, status = run_report(functional, minimise(functional), 0.0)
-    assert status is Exit.NOT_CONVERGED and report["status"] == "loss_error"
-    assert report["objective"]["loss_error"]["relative"] > 0.05
-    assert report["notes"] == [] and report["warnings"]
+    report, status = run_report(functional, minimise(functional), (), None, 0.0)
+    assert status is Exit.NOT_CONVERGED and report.status == "loss_error"
+    relative = report.objective.loss_error.relative
+    assert relative is not None and relative > 0.05
+    assert report.notes == [] and report.warnings
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2])
@@ -187,7 +188,8 @@ def test_outflow_is_reported_as_a_magnitude_that_matters(
 ) -> None:
     """What the tolerance allows is no warning, until the loss feels it; above it the run fails."""
     balance = Balance(np.ones(1), np.ones(1), np.array([outflow]), 0.0, 1.0)
-    found = warnings(near_the_boundary(tolerance), balance, np.zeros(1), np.zeros(1))
+    unknown = LossError(1.0, 0.0, (), (), "")
+    found = warnings(near_the_boundary(tolerance), balance, np.zeros(1), np.zeros(1), unknown)
     if expected is None:
         assert found == []
     else:

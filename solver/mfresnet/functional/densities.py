@@ -63,8 +63,9 @@ class ReducedFunctional:
             comm: the communicator, MPI.COMM_WORLD when not given.
             population: the classes, made from the case when not given.
         """
-        given = isinstance(case, Problem)
-        self.problem = case if given else Problem(case, comm, population)
+        if not isinstance(case, Problem):
+            case = Problem(case, comm, population)
+        self.problem: Problem = case
         self.start_from(self.problem.initial_controls())
 
     @property

@@ -28,17 +28,19 @@ through each boundary point, (classes, n_exit), after n time steps; neither may 
 
 
 class Visits(Protocol):
-    """A forward sweep that was made, see ``Sweep``.
+    """A forward sweep that was made, see ``Sweep``."""
 
-    Attributes:
-        n_classes: number of classes.
-        final: the densities at T, (classes, n_owned).
-        final_left: mass that has left until T, (classes, n_exit).
-    """
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
 
-    n_classes: int
-    final: Array
-    final_left: Array
+    @property
+    def final(self) -> Array:
+        """The densities at T, (classes, n_owned)."""
+
+    @property
+    def final_left(self) -> Array:
+        """Mass that has left until T, (classes, n_exit)."""
 
     def revisit(self, visit: Visit, wanted: Array) -> None:
         """Call ``visit`` with the densities, after those numbers of steps that are wanted."""

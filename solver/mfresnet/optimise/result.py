@@ -62,7 +62,6 @@ class Functional(Protocol):
     """A function J of flat controls theta, (size,), the same on all ranks.
 
     Attributes:
-        comm: the communicator.
         theta0: the initial controls.
         forward_sweeps: number of forward sweeps so far.
         adjoint_sweeps: number of backward sweeps so far.
@@ -72,12 +71,15 @@ class Functional(Protocol):
     Parallel: every method is collective.
     """
 
-    comm: MPI.Intracomm
     theta0: Array
     forward_sweeps: int
     adjoint_sweeps: int
     hessian_actions: int
     steps_per_layer: int
+
+    @property
+    def comm(self) -> MPI.Intracomm:
+        """The communicator."""
 
     @property
     def controls(self) -> InnerProduct:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,8 @@ def loss_error(functional: ReducedFunctional, theta: Array, ways: int = 2) -> Lo
     Parallel: collective.
     """
     functional.make_room(functional.steps_for(theta))
-    loss, missing, found = functional.loss(theta), [], []
+    loss, missing = functional.loss(theta), []
+    found: list[Way] = []
     for way in _ways(functional):
         if len(found) == ways:
             break
@@ -210,12 +212,13 @@ def _ways(functional: ReducedFunctional) -> Iterator[Callable[[ReducedFunctional
     others = (
         (degree + 1, degree + 2) if degree + 2 <= HIGHEST else (HIGHEST, HIGHEST - 1, HIGHEST - 2)
     )
+    changes: list[tuple[str, dict[str, Any]]]
     changes = [(f"degree {p}", {"space": {"degree": p}}) for p in others if p != degree]
     if case.mesh.kind == "box":
         cells = [2 * n for n in case.cells()]
         changes.insert(0, ("cells of half the size", {"mesh": {"cells": cells}}))
     for how, change in changes:
-        yield lambda f, theta, how=how, change=change: _by_another(f, theta, how, change)
+        yield partial(_by_another, how=how, change=change)
 
 
 def _by_points(functional: ReducedFunctional, theta: Array) -> Way:

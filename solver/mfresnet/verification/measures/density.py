@@ -97,7 +97,7 @@ def _moments(functional: ReducedFunctional, f: Array) -> tuple[Array, Array]:
     rule = space.cell_quadrature(space.degree + 2)
     weights = (rule.weights * space.at_quadrature(f, rule.basis)).ravel()
     x: Array = rule.x.reshape(-1, space.dimension)
-    local = [[weights.sum()], weights @ x, ((weights[:, None] * x).T @ x).ravel()]
+    local: list[Array] = [weights.sum()[None], weights @ x, ((weights[:, None] * x).T @ x).ravel()]
     sums = total(functional.comm, np.concatenate(local))
     mean = sums[1 : 1 + space.dimension] / sums[0]
     second = sums[1 + space.dimension :].reshape(space.dimension, -1) / sums[0]
