@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import dolfinx
 import numpy as np
 
@@ -22,29 +24,38 @@ def contradictions(case: Fields) -> list[str]:
 
 
 def _task(case: Fields) -> list[str]:
-    task, data, found = case.task, case.data, []
+    task, found = case.task, []
     if task not in LOSSES[case.loss.kind].tasks:
         fitting = ", ".join(sorted(name for name, row in LOSSES.items() if task in row.tasks))
         found.append(
             f"loss.kind: not for task {task}; got {case.loss.kind}, expected one of {fitting}. "
             "Choose one of them or set task."
         )
-    if task == "regression":
-        if case.moving < 1:
-            found.append(
-                f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
-                "regression, expected dimension 2 or 3. Change it."
-            )
-        if case.loss.targets is not None:
-            found.append("loss.targets: only for task classification; got regression. Remove it.")
-    if task == "density":
-        return found + _steering(case)
-    if data is not None and data.label is None:
+    return found + [sentence for part in TASK_CHECKS[task] for sentence in part(case)]
+
+
+def _labelled(case: Fields) -> list[str]:
+    """Check what samples with labels need, and that the loss has a goal of its own."""
+    found = []
+    if case.data is not None and case.data.label is None:
         found.append("data.label: missing; got nothing, expected a value. Add data.label.")
     if case.start is not None:
-        found.append(f"start: only for task density; got task {task}. Remove it.")
+        found.append(f"start: only for task density; got task {case.task}. Remove it.")
     if isinstance(case.loss, DensitySection) and case.loss.target is None:
         found.append("loss.target: missing; got nothing, expected a value. Add loss.target.")
+    return found
+
+
+def _beside_label(case: Fields) -> list[str]:
+    """Check that there is something to move beside the label, which is no class."""
+    found = []
+    if case.moving < 1:
+        found.append(
+            f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
+            f"{case.task}, expected dimension 2 or 3. Change it."
+        )
+    if case.loss.targets is not None:
+        found.append(f"loss.targets: only for task classification; got {case.task}. Remove it.")
     return found
 
 
@@ -67,6 +78,14 @@ def _steering(case: Fields) -> list[str]:
         for name, length in case.start.dimensions().items():
             found += wrong_length(f"start.{name}", range(length), case.dimension, case.mesh.cell)
     return found
+
+
+TASK_CHECKS: dict[str, tuple[Callable[[Fields], list[str]], ...]] = {
+    "classification": (_labelled,),
+    "regression": (_beside_label, _labelled),
+    "density": (_steering,),
+}
+"""Task -> the checks of its keys."""
 
 
 def _mesh(case: Fields) -> list[str]:

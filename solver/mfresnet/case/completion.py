@@ -31,7 +31,7 @@ def resolve(case: Case, population: Population) -> Case:
         data["data"]["features"] = list(population.dataset.features)
         if population.dataset.label is not None:
             data["data"]["label"] = population.dataset.label
-        if case.task == "classification":
+        if len(population.targets):
             data["loss"]["targets"] = named(population.labels, population.targets)
     if population.start is not None:
         data["start"] = population.start.model_dump()

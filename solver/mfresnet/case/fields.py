@@ -60,7 +60,7 @@ class Fields(Model):
         if not isinstance(data.get("loss", {}), dict):
             return data
         default = TASKS.get(str(data.get("task")), TASKS["classification"])
-        return data | {"loss": {"kind": default} | data.get("loss", {})}
+        return data | {"loss": {"kind": default.loss} | data.get("loss", {})}
 
     # ------------------------------------------------------------------ what is filled in
     @property
@@ -70,13 +70,13 @@ class Fields(Model):
 
     @property
     def moving(self) -> int:
-        """Number of coordinates that the network moves: all but the label of a regression."""
-        return self.dimension - (self.task == "regression")
+        """Number of coordinates that the network moves: all but a label among them."""
+        return self.dimension - TASKS[self.task].still
 
     def block(self) -> Block:
         """Return the block on the points of the mesh."""
         block = BLOCKS[self.network.block]
-        return beside_label(block) if self.task == "regression" else block
+        return beside_label(block) if TASKS[self.task].still else block
 
     def cells(self) -> list[int]:
         """Return the cells per direction."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,7 @@ def write_torch(network: TrainedNetwork, path: Path) -> list[Path]:
             f"FILE: the module would replace {module}, which is not of mfresnet export. Choose "
             "another name."
         )
-    part, network, buffers, head = _of_task(network)
+    part, network, buffers, head = PARTS[network.task](network)
     arrays = buffers | dict(network.parameters) | head
     state = {n: torch.from_numpy(np.array(v, dtype=np.float64)) for n, v in arrays.items()}
     text = _module(part, network, buffers, head, path.name)
@@ -220,22 +220,43 @@ def write_torch(network: TrainedNetwork, path: Path) -> list[Path]:
 Arrays = dict[str, Array]
 
 
-def _of_task(network: TrainedNetwork) -> tuple[Part, TrainedNetwork, Arrays, Arrays]:
-    """Return what the task adds, the network as it is applied, buffers, and trained arrays."""
-    buffers = {"shift": network.shift, "matrix": network.matrix}
+Parts = tuple[Part, TrainedNetwork, Arrays, Arrays]
+
+
+def _plain(network: TrainedNetwork) -> tuple[Arrays, Arrays]:
+    """Return the buffers of every network, and the parameters of its head."""
     names = HEADS[network.scored].names() if network.head else ()
-    head = {name: network.head[name] for name in names}
-    if network.task == "density":
-        model = steered_by(network)
-        mean, factor = model.normal()
-        more = {"back": network.back.T, "mean": mean, "factor": factor}
-        return DENSITY, model.network, buffers | more, {}
-    if network.task == "regression":
-        # other names than those that a training starts from, in the units of the mesh
-        return REGRESSION, network, buffers, {f"unit_{name}": v for name, v in head.items()}
+    buffers = {"shift": network.shift, "matrix": network.matrix}
+    return buffers, {name: network.head[name] for name in names}
+
+
+def _classes(network: TrainedNetwork) -> Parts:
+    buffers, head = _plain(network)
     if not head:
         return POSITIONS, network, buffers, {}
     return (PROBABILITIES if network.probabilistic else CLASSES), network, buffers, head
+
+
+def _number(network: TrainedNetwork) -> Parts:
+    buffers, head = _plain(network)
+    # other names than those that a training starts from, in the units of the mesh
+    return REGRESSION, network, buffers, {f"unit_{name}": v for name, v in head.items()}
+
+
+def _density(network: TrainedNetwork) -> Parts:
+    buffers, _ = _plain(network)
+    model = steered_by(network)
+    mean, factor = model.normal()
+    more = {"back": network.back.T, "mean": mean, "factor": factor}
+    return DENSITY, model.network, buffers | more, {}
+
+
+PARTS: dict[str, Callable[[TrainedNetwork], Parts]] = {
+    "classification": _classes,
+    "regression": _number,
+    "density": _density,
+}
+"""Task -> what it adds, the network as it is applied, buffers, and trained arrays."""
 
 
 def _module(part: Part, network: TrainedNetwork, buffers: Arrays, head: Arrays, file: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mfresnet.arrays import Array
 from mfresnet.case import Case, Population
 from mfresnet.functional import ReducedFunctional
-from mfresnet.losses import LOSSES
+from mfresnet.losses import LOSSES, TASKS
 from mfresnet.mesh import Space
 from mfresnet.network import ACTIVATIONS, LINEAR, Controls
 from mfresnet.verification.bounds.arguments import (
@@ -73,7 +73,7 @@ LOWER_BOUNDS: dict[str, Argument] = {
     "displacement": Argument(
         "the velocity is bounded, at least on one side, and in the time T mass moves no further",
         lambda case: (
-            case.block().reach is not None and (case.data is None or case.task == "classification")
+            case.block().reach is not None and (case.data is None or TASKS[case.task].classes)
         ),
         {
             "quadratic": displacement_quadratic,
