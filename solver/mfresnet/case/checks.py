@@ -13,6 +13,7 @@ from mfresnet.case.checks_network import network_contradictions, wrong_length
 from mfresnet.case.fields import Fields
 from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES, DensitySection
+from mfresnet.mesh import MESHES
 from mfresnet.network import ACTIVATIONS, BLOCKS, cfl_constant
 from mfresnet.transport import FLUXES
 
@@ -98,11 +99,14 @@ def _mesh(case: Fields) -> list[str]:
             f"mesh.upper: not above mesh.lower; got {mesh.upper}, expected more than "
             f"{mesh.lower}. Exchange or enlarge them."
         )
-    found += _mesh_file(case)
+    found += _mesh_kind(case)
     block, activation = case.network.block, case.network.activation
     bound = BLOCKS[block].bound(ACTIVATIONS[activation])
-    box = mesh.kind == "box"
-    if box and not np.isfinite(bound) and (mesh.lower is None or mesh.upper is None):
+    if (
+        MESHES[mesh.kind].grid
+        and not np.isfinite(bound)
+        and (mesh.lower is None or mesh.upper is None)
+    ):
         found.append(
             "mesh.lower: missing; got nothing, expected both corners of the box as the velocity "
             f"of block {block} with activation {activation} is unbounded. Add mesh.lower and "
@@ -121,18 +125,20 @@ def _mesh(case: Fields) -> list[str]:
     return found
 
 
-def _mesh_file(case: Fields) -> list[str]:
-    mesh = case.mesh
-    if mesh.kind == "box":
-        if mesh.file is None:
-            return []
-        return ["mesh.file: only for kind file; got kind box, expected no file. Set mesh.kind."]
-    found = []
-    if mesh.file is None:
+def _mesh_kind(case: Fields) -> list[str]:
+    mesh, kind, found = case.mesh, MESHES[case.mesh.kind], []
+    if kind.file and mesh.file is None:
         found.append("mesh.file: missing; got nothing, expected the mesh. Add mesh.file.")
-    for name in ("cells", "lower", "upper"):
+    if not kind.file and mesh.file is not None:
+        files = " or ".join(name for name, row in MESHES.items() if row.file)
+        found.append(
+            f"mesh.file: only for kind {files}; got kind {mesh.kind}, expected no file. Set "
+            "mesh.kind."
+        )
+    grids = " or ".join(name for name, row in MESHES.items() if row.grid)
+    for name in () if kind.grid else ("cells", "lower", "upper"):
         if getattr(mesh, name) is not None:
-            found.append(f"mesh.{name}: only for kind box; got kind file. Remove it.")
+            found.append(f"mesh.{name}: only for kind {grids}; got kind {mesh.kind}. Remove it.")
     return found
 
 

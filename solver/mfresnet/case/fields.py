@@ -7,13 +7,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from mfresnet.arrays import Array
 from mfresnet.case.sections import (
     ClassSection,
     InitialSection,
-    MeshSection,
     NetworkSection,
     OutputSection,
     ResourcesSection,
@@ -23,7 +22,7 @@ from mfresnet.case.sections import (
 )
 from mfresnet.data import DataSection, Density, boxed
 from mfresnet.losses import LOSSES, TASKS, loss_section
-from mfresnet.mesh import CELLS
+from mfresnet.mesh import CELLS, MeshSection, mesh_section
 from mfresnet.network import ACTIVATIONS, BLOCKS, Block, beside_label, penalty_section
 from mfresnet.schema import Chosen, Model, Name
 
@@ -35,7 +34,7 @@ class Fields(Model):
 
     title: str = ""
     task: Annotated[str, Name(TASKS)] = "classification"
-    mesh: MeshSection = MeshSection()
+    mesh: Annotated[SerializeAsAny[MeshSection], Chosen(mesh_section)] = MeshSection()
     space: SpaceSection = SpaceSection()
     time: TimeSection = TimeSection()
     resources: ResourcesSection = ResourcesSection()

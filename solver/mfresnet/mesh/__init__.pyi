@@ -7,6 +7,9 @@ from .facets import find_facets as find_facets
 from .facets import reference_points as reference_points
 from .file import create as create
 from .forms import create_form as create_form
+from .kinds import MESHES as MESHES
+from .kinds import MeshSection as MeshSection
+from .kinds import mesh_section as mesh_section
 from .locate import Locator as Locator
 from .space import CellQuadrature as CellQuadrature
 from .space import Space as Space

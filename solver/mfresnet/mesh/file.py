@@ -8,6 +8,7 @@ from mpi4py import MPI
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import basix
 import basix.ufl
@@ -16,13 +17,15 @@ from dolfinx import mesh as dmesh
 from scipy.spatial import cKDTree
 
 from mfresnet.arrays import Array
-from mfresnet.case import Case
 from mfresnet.errors import InputError
 from mfresnet.memory import available, in_units
 from mfresnet.mesh import compat
-from mfresnet.mesh.boxes import CELLS, box
+from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.reader import read_arrays
 from mfresnet.parallel import together
+
+if TYPE_CHECKING:
+    from mfresnet.case import Case
 
 NAMES = {
     "line": "interval", "triangle": "triangle", "quad": "quadrilateral",
@@ -164,7 +167,9 @@ def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:
 
     Parallel: collective.
     """
-    if case.mesh.file is not None:
-        return read(comm, case.mesh.file, case.mesh.cell)
-    _check_memory(case, comm)
-    return box(comm, case.mesh.cell, case.cells(), *case.corners(extent))
+    from mfresnet.mesh.kinds import MESHES
+
+    kind = MESHES[case.mesh.kind]
+    if kind.grid:
+        _check_memory(case, comm)
+    return kind.make(comm, case.mesh, case.cells(), case.corners(extent))

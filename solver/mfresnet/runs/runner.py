@@ -20,6 +20,7 @@ from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional, Stage, train, trained_network
 from mfresnet.interrupt import keeping
 from mfresnet.losses import TASKS
+from mfresnet.mesh import MESHES
 from mfresnet.optimise import EvaluationLog, OptimiseResult
 from mfresnet.output import (
     MARK,
@@ -255,7 +256,7 @@ def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
 def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
     case, space, controls = functional.case, functional.transport.space, functional.controls
     cells = " x ".join(map(str, case.cells()))
-    if case.mesh.kind == "file":
+    if not MESHES[case.mesh.kind].grid:
         cells = str(space.mesh.topology.index_map(space.dimension).size_global)
     progress.say(
         f"{case.title or 'mfresnet'}: {cells} {space.cell} cells of degree {space.degree}, "
