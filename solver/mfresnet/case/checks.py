@@ -102,11 +102,8 @@ def _mesh(case: Fields) -> list[str]:
     found += _mesh_kind(case)
     block, activation = case.network.block, case.network.activation
     bound = BLOCKS[block].bound(ACTIVATIONS[activation])
-    if (
-        MESHES[mesh.kind].grid
-        and not np.isfinite(bound)
-        and (mesh.lower is None or mesh.upper is None)
-    ):
+    left_out = MESHES[mesh.kind].grid and (mesh.lower is None or mesh.upper is None)
+    if left_out and not np.isfinite(bound):
         found.append(
             "mesh.lower: missing; got nothing, expected both corners of the box as the velocity "
             f"of block {block} with activation {activation} is unbounded. Add mesh.lower and "
