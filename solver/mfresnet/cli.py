@@ -160,7 +160,7 @@ def cross_validate(
 def predict(
     run: RunDirectory,
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A table with the features.")],
-    out: Annotated[Path, typer.Option(help="The file to write: csv, tsv or parquet.")],
+    out: Annotated[Path, typer.Option(help="The file to write, such as a.csv or a.parquet.")],
 ) -> None:
     """Write class, probabilities and final position of every row of a table."""
     from mfresnet.parallel import together
@@ -177,7 +177,7 @@ def predict(
 def sample(
     run: RunDirectory,
     n: Annotated[int, typer.Argument(metavar="N", min=1, help="Number of samples.")],
-    out: Annotated[Path, typer.Option(help="The file to write: csv, tsv or parquet.")],
+    out: Annotated[Path, typer.Option(help="The file to write, such as a.csv or a.parquet.")],
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
 ) -> None:
     """Draw new samples from the density of a run with task density."""
@@ -198,7 +198,7 @@ def sample(
 def export(
     run: RunDirectory,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
-    to: Annotated[str, typer.Option("--to", help="npz, torch or onnx.")],
+    to: Annotated[str, typer.Option("--to", help="The format, such as npz or onnx.")],
 ) -> None:
     """Write the trained network of a run as a file that runs elsewhere."""
     from mfresnet.parallel import together

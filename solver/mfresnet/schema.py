@@ -52,6 +52,7 @@ def _whole_path(path: Path) -> Path:
 
 
 File = Annotated[Path, AfterValidator(_whole_path)]
+Counts = Annotated[list[Count], BeforeValidator(as_list)]
 Vector = Annotated[list[FiniteFloat], BeforeValidator(as_list), Field(min_length=1, max_length=3)]
 
 

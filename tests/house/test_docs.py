@@ -16,8 +16,10 @@ from mfresnet.data.laws.density import KINDS
 from mfresnet.data.laws.formula import FUNCTIONS
 from mfresnet.data.section import DataSection
 from mfresnet.data.tables.formats import FORMATS
-from mfresnet.losses.table import LOSSES
+from mfresnet.data.tables.writers import WRITERS
+from mfresnet.losses.table import LOSSES, TASKS
 from mfresnet.mesh.boxes import CELLS
+from mfresnet.mesh.kinds import MESHES
 from mfresnet.network.activations import ACTIVATIONS
 from mfresnet.network.blocks import BLOCKS
 from mfresnet.network.controls import INITIALS
@@ -41,8 +43,11 @@ TABLES = {
     "lower bounds": LOWER_BOUNDS,
     "limiters": LIMITERS,
     "losses": LOSSES,
+    "meshes": MESHES,
     "methods": METHODS,
     "penalties": PENALTIES,
+    "tasks": TASKS,
+    "writers": WRITERS,
 }
 
 
@@ -51,7 +56,8 @@ def models() -> Iterator[type[BaseModel]]:
     for field in Case.model_fields.values():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield field.annotation
-    yield from (ClassSection, DataSection, LevelSection, *(row.section for row in LOSSES.values()))
+    yield from (ClassSection, DataSection, LevelSection)
+    yield from (row.section for row in (*LOSSES.values(), *MESHES.values()))
 
 
 @pytest.mark.parametrize("model", set(models()), ids=lambda model: model.__name__)

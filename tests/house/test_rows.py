@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -26,8 +26,12 @@ from scipy import stats
 from helpers import gaussian, imported
 from mfresnet.arrays import Array
 from mfresnet.case.case import Case, load
+from mfresnet.cli import export as export_command
+from mfresnet.cli import predict as predict_command
 from mfresnet.data.laws.density import KINDS
 from mfresnet.data.laws.kind import DensityKind
+from mfresnet.data.tables.formats import FORMATS, ArrayTable, Format
+from mfresnet.data.tables.writers import WRITERS
 from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.draw import drawn, midpoints
@@ -35,6 +39,8 @@ from mfresnet.functional.samples import ParticleFunctional
 from mfresnet.losses.loss import LossSection
 from mfresnet.losses.point import CrossEntropy, PointLoss, Quadratic
 from mfresnet.losses.table import LOSSES, Row, scored
+from mfresnet.mesh.boxes import box
+from mfresnet.mesh.kinds import MESHES, MeshKind, MeshSection
 from mfresnet.network.activations import ACTIVATIONS, Activation
 from mfresnet.network.blocks import BLOCKS, Block, Parameters
 from mfresnet.network.heads import HEADS, Head
@@ -46,6 +52,7 @@ from mfresnet.runs.runner import RunResult, run
 from mfresnet.schema import Vector
 from mfresnet.trained.exporters import EXPORTERS, export
 from mfresnet.trained.loading import load_network
+from mfresnet.trained.network import TrainedNetwork
 from mfresnet.verification.bounds.table import lower_bounds
 from mfresnet.verification.certificate import certify
 from mfresnet.verification.taylor import taylor_test
@@ -79,7 +86,10 @@ def case_of(directory: Path, **sections: Any) -> Case:
     return load(path)
 
 
-def trained(case: Case, directory: Path, exports: tuple[str, ...] = tuple(EXPORTERS)) -> RunResult:
+KNOWN = ("npz", "torch", "onnx")
+
+
+def trained(case: Case, directory: Path, exports: tuple[str, ...] = KNOWN) -> RunResult:
     """Run a case, look at what it left, and hold the exported networks to each other."""
     result = run(case, directory / "run", comm=MPI.COMM_SELF)
     left = json.loads((directory / "run/run.json").read_text())
@@ -455,3 +465,118 @@ def test_no_bound_for_a_head_that_is_not_linear(
     )
     case = case_of(tmp_path, loss={"kind": "cross_entropy"})
     assert set(bounds_of(ReducedFunctional(case, MPI.COMM_SELF))) == {"bayes"}
+
+
+# ---------------------------------------------------------------------- a kind of mesh
+class GradedSection(MeshSection):
+    ratio: PositiveFloat = 2.0
+
+
+def graded(comm: Any, mesh: GradedSection, cells: Any, corners: Any) -> Any:
+    """Make the box and move its vertices by s -> s^ratio, s the share of the way through it."""
+    made, (lower, upper) = box(comm, mesh.cell, cells, *corners), corners
+    x = made.geometry.x
+    share = (x[:, 0] - lower[0]) / (upper[0] - lower[0])
+    x[:, 0] = lower[0] + share**mesh.ratio * (upper[0] - lower[0])
+    return made
+
+
+def test_kind_of_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key of its own; one that is a grid has cells and corners, others refuse them."""
+    with pytest.raises(InputError, match=r"^mesh\.kind: unknown name; got 'graded', .* box, file"):
+        case_of(tmp_path, mesh={"kind": "graded"})
+    grid = MeshKind(graded, "Move the corners", "Use more cells", grid=True, section=GradedSection)
+    monkeypatch.setitem(MESHES, "graded", grid)
+    case = case_of(tmp_path, mesh={"kind": "graded", "ratio": 1.5})
+    assert isinstance(case.mesh, GradedSection) and case.mesh.ratio == 1.5
+    trained(case, tmp_path)
+    assert "ratio = 1.5" in (tmp_path / "run/case.toml").read_text()
+    space = ReducedFunctional(case, MPI.COMM_SELF).transport.space
+    places = np.sort(space.mesh.geometry.x[:, 0])
+    np.testing.assert_allclose(places, -4.0 + 8.0 * np.linspace(0.0, 1.0, 25) ** 1.5)
+    assert case.mesh.larger == "Move the corners" and case.mesh.finer == "Use more cells"
+    left_out = case.with_({"mesh": {"cells": None, "lower": None, "upper": None}})
+    filled = ReducedFunctional(left_out, MPI.COMM_SELF).case.mesh
+    assert filled.cells == [32] and filled.lower is not None and filled.upper is not None
+    for mesh, sentence in (
+        ({"ratio": -1.0}, r"^mesh\.ratio: wrong value; got -1"),
+        ({"rato": 1.0}, r"^mesh\.rato: unknown key; .*Did you mean 'ratio'"),
+        ({"file": "a.msh"}, r"^mesh\.file: only for kind file; got kind graded"),
+        ({"cells": [8, 8]}, r"^mesh\.cells: wrong length; got 2, expected 1"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            case_of(tmp_path, mesh={"kind": "graded"} | mesh)
+    given = MeshKind(lambda *_: box(MPI.COMM_SELF, "interval", [24], *corners), "", "")
+    corners = np.array([[-4.0], [4.0]])
+    monkeypatch.setitem(MESHES, "given", given)
+    with pytest.raises(InputError, match=r"^mesh\.cells: only for kind box or graded; got"):
+        case_of(tmp_path, mesh={"kind": "given"})
+    none = dict.fromkeys(("cells", "lower", "upper"))
+    plain = case.with_({"mesh": none | {"kind": "given", "ratio": None}})
+    run(plain, tmp_path / "plain", comm=MPI.COMM_SELF)
+    assert load(tmp_path / "plain/case.toml").mesh.cells is None
+
+
+# ---------------------------------------------------------------------- a format of tables
+class JsonWriter:
+    """A list of columns."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._columns = stream, {}
+
+    @staticmethod
+    def encode(columns: dict[str, Any]) -> dict[str, list[Any]]:
+        return {name: np.asarray(values).tolist() for name, values in columns.items()}
+
+    def write(self, part: dict[str, list[Any]]) -> None:
+        for name, values in part.items():
+            self._columns.setdefault(name, []).extend(values)
+
+    def close(self) -> None:
+        self._stream.write(json.dumps(self._columns).encode())
+
+
+def read_json(path: Path) -> ArrayTable:
+    columns = json.loads(path.read_text())
+    return ArrayTable({name: np.array(values) for name, values in columns.items()}, path.name)
+
+
+def samples(n: int = 40) -> dict[str, list[Any]]:
+    """Two classes on the line."""
+    x = np.random.default_rng(1).normal(size=n) * 0.3 + np.where(np.arange(n) % 2, 0.6, -0.6)
+    return {"x": x.tolist(), "kind": ["b" if i % 2 else "a" for i in range(n)]}
+
+
+def test_format_of_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read by a training, read and written by a prediction; its check comes first."""
+    path, out, probed = tmp_path / "a.json", tmp_path / "b.JSON", []
+    path.write_text(json.dumps(samples()))
+    case = case_of(tmp_path, classes=[], data={"file": str(path), "label": "kind"})
+    with pytest.raises(InputError, match=r"^data\.file: unknown format; got 'a\.json'"):
+        run(case, tmp_path / "run", comm=MPI.COMM_SELF)
+    monkeypatch.setitem(FORMATS, ".json", Format(read_json, probed.append))
+    trained(case, tmp_path)
+    assert probed and set(probed) == {path}
+    with pytest.raises(InputError, match=r"^--out: unknown format; got 'b\.JSON'"):
+        predict_command(tmp_path / "run", path, out)
+    monkeypatch.setitem(WRITERS, ".json", JsonWriter)
+    predict_command(tmp_path / "run", path, out)
+    network, written = load_network(tmp_path / "run"), json.loads(out.read_text())
+    found = network.predict(np.array(samples()["x"])[:, None])
+    assert written["class"] == np.array(network.labels)[found].tolist()
+
+
+# ---------------------------------------------------------------------- an exporter
+def test_exporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(network: TrainedNetwork, path: Path) -> list[Path]:
+        path.write_text(json.dumps({n: v.tolist() for n, v in network.parameters.items()}))
+        return [path]
+
+    trained(case_of(tmp_path), tmp_path, exports=())
+    with pytest.raises(InputError, match=r"^--to: unknown name; got 'text', expected one of npz"):
+        export_command(tmp_path / "run", tmp_path / "a.txt", "text")
+    monkeypatch.setitem(EXPORTERS, "text", write)
+    export_command(tmp_path / "run", tmp_path / "a.txt", "text")
+    given = json.loads((tmp_path / "a.txt").read_text())
+    for name, values in load_network(tmp_path / "run").parameters.items():
+        np.testing.assert_array_equal(given[name], values)

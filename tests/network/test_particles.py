@@ -18,7 +18,7 @@ from mfresnet.network.blocks import BLOCKS
 from mfresnet.network.controls import Controls
 from mfresnet.network.particles import INFERENCES, Network, flow
 from mfresnet.network.schemes import SCHEMES
-from mfresnet.verification.measures.classification import measure
+from mfresnet.verification.measures.table import measure
 
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal((2, 30))

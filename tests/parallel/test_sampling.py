@@ -11,7 +11,7 @@ import pytest
 
 from mfresnet.case.case import load
 from mfresnet.functional.densities import ReducedFunctional
-from mfresnet.verification.measures.classification import measure
+from mfresnet.verification.measures.table import measure
 
 CASE = Path(__file__).parents[2] / "cases/old_faithful.toml"
 

@@ -24,7 +24,8 @@ from mfresnet.network.schemes import SCHEMES
 from mfresnet.runs.runner import run
 from mfresnet.trained.loading import load_network
 from mfresnet.trained.network import TrainedNetwork
-from mfresnet.verification.measures.classification import calibration_error, measure, quality
+from mfresnet.verification.measures.classification import calibration_error, quality
+from mfresnet.verification.measures.table import measure
 
 RNG = np.random.default_rng(12)
 

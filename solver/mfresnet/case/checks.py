@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import dolfinx
 import numpy as np
 
@@ -11,6 +13,7 @@ from mfresnet.case.checks_network import network_contradictions, wrong_length
 from mfresnet.case.fields import Fields
 from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES, DensitySection
+from mfresnet.mesh import MESHES
 from mfresnet.network import ACTIVATIONS, BLOCKS, cfl_constant
 from mfresnet.transport import FLUXES
 
@@ -22,29 +25,38 @@ def contradictions(case: Fields) -> list[str]:
 
 
 def _task(case: Fields) -> list[str]:
-    task, data, found = case.task, case.data, []
+    task, found = case.task, []
     if task not in LOSSES[case.loss.kind].tasks:
         fitting = ", ".join(sorted(name for name, row in LOSSES.items() if task in row.tasks))
         found.append(
             f"loss.kind: not for task {task}; got {case.loss.kind}, expected one of {fitting}. "
             "Choose one of them or set task."
         )
-    if task == "regression":
-        if case.moving < 1:
-            found.append(
-                f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
-                "regression, expected dimension 2 or 3. Change it."
-            )
-        if case.loss.targets is not None:
-            found.append("loss.targets: only for task classification; got regression. Remove it.")
-    if task == "density":
-        return found + _steering(case)
-    if data is not None and data.label is None:
+    return found + [sentence for part in TASK_CHECKS[task] for sentence in part(case)]
+
+
+def _labelled(case: Fields) -> list[str]:
+    """Check what samples with labels need, and that the loss has a goal of its own."""
+    found = []
+    if case.data is not None and case.data.label is None:
         found.append("data.label: missing; got nothing, expected a value. Add data.label.")
     if case.start is not None:
-        found.append(f"start: only for task density; got task {task}. Remove it.")
+        found.append(f"start: only for task density; got task {case.task}. Remove it.")
     if isinstance(case.loss, DensitySection) and case.loss.target is None:
         found.append("loss.target: missing; got nothing, expected a value. Add loss.target.")
+    return found
+
+
+def _beside_label(case: Fields) -> list[str]:
+    """Check that there is something to move beside the label, which is no class."""
+    found = []
+    if case.moving < 1:
+        found.append(
+            f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
+            f"{case.task}, expected dimension 2 or 3. Change it."
+        )
+    if case.loss.targets is not None:
+        found.append(f"loss.targets: only for task classification; got {case.task}. Remove it.")
     return found
 
 
@@ -69,6 +81,14 @@ def _steering(case: Fields) -> list[str]:
     return found
 
 
+TASK_CHECKS: dict[str, tuple[Callable[[Fields], list[str]], ...]] = {
+    "classification": (_labelled,),
+    "regression": (_beside_label, _labelled),
+    "density": (_steering,),
+}
+"""Task -> the checks of its keys."""
+
+
 def _mesh(case: Fields) -> list[str]:
     d, mesh, found = case.dimension, case.mesh, []
     for name in ("cells", "lower", "upper"):
@@ -79,11 +99,11 @@ def _mesh(case: Fields) -> list[str]:
             f"mesh.upper: not above mesh.lower; got {mesh.upper}, expected more than "
             f"{mesh.lower}. Exchange or enlarge them."
         )
-    found += _mesh_file(case)
+    found += _mesh_kind(case)
     block, activation = case.network.block, case.network.activation
     bound = BLOCKS[block].bound(ACTIVATIONS[activation])
-    box = mesh.kind == "box"
-    if box and not np.isfinite(bound) and (mesh.lower is None or mesh.upper is None):
+    left_out = MESHES[mesh.kind].grid and (mesh.lower is None or mesh.upper is None)
+    if left_out and not np.isfinite(bound):
         found.append(
             "mesh.lower: missing; got nothing, expected both corners of the box as the velocity "
             f"of block {block} with activation {activation} is unbounded. Add mesh.lower and "
@@ -102,18 +122,20 @@ def _mesh(case: Fields) -> list[str]:
     return found
 
 
-def _mesh_file(case: Fields) -> list[str]:
-    mesh = case.mesh
-    if mesh.kind == "box":
-        if mesh.file is None:
-            return []
-        return ["mesh.file: only for kind file; got kind box, expected no file. Set mesh.kind."]
-    found = []
-    if mesh.file is None:
+def _mesh_kind(case: Fields) -> list[str]:
+    mesh, kind, found = case.mesh, MESHES[case.mesh.kind], []
+    if kind.file and mesh.file is None:
         found.append("mesh.file: missing; got nothing, expected the mesh. Add mesh.file.")
-    for name in ("cells", "lower", "upper"):
+    if not kind.file and mesh.file is not None:
+        files = " or ".join(name for name, row in MESHES.items() if row.file)
+        found.append(
+            f"mesh.file: only for kind {files}; got kind {mesh.kind}, expected no file. Set "
+            "mesh.kind."
+        )
+    grids = " or ".join(name for name, row in MESHES.items() if row.grid)
+    for name in () if kind.grid else ("cells", "lower", "upper"):
         if getattr(mesh, name) is not None:
-            found.append(f"mesh.{name}: only for kind box; got kind file. Remove it.")
+            found.append(f"mesh.{name}: only for kind {grids}; got kind {mesh.kind}. Remove it.")
     return found
 
 

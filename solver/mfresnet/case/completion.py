@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mfresnet.arrays import Array
 from mfresnet.case.case import Case, validated
 from mfresnet.case.population import Population
+from mfresnet.mesh import MESHES
 from mfresnet.optimise import METHODS
 
 
@@ -22,7 +23,7 @@ def resolve(case: Case, population: Population) -> Case:
     data = case.model_dump(exclude_none=True)
     lower, upper = case.corners(population.extent)
     box = {"cells": case.cells(), "lower": lower.tolist(), "upper": upper.tolist()}
-    data["mesh"] |= box if case.mesh.kind == "box" else {}
+    data["mesh"] |= box if MESHES[case.mesh.kind].grid else {}
     if population.dataset is None:
         columns = zip(data["classes"], case.labels(), case.class_weights().tolist(), strict=True)
         for section, label, weight in columns:
@@ -31,7 +32,7 @@ def resolve(case: Case, population: Population) -> Case:
         data["data"]["features"] = list(population.dataset.features)
         if population.dataset.label is not None:
             data["data"]["label"] = population.dataset.label
-        if case.task == "classification":
+        if len(population.targets):
             data["loss"]["targets"] = named(population.labels, population.targets)
     if population.start is not None:
         data["start"] = population.start.model_dump()

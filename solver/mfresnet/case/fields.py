@@ -7,13 +7,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from mfresnet.arrays import Array
 from mfresnet.case.sections import (
     ClassSection,
     InitialSection,
-    MeshSection,
     NetworkSection,
     OutputSection,
     ResourcesSection,
@@ -23,7 +22,7 @@ from mfresnet.case.sections import (
 )
 from mfresnet.data import DataSection, Density, boxed
 from mfresnet.losses import LOSSES, TASKS, loss_section
-from mfresnet.mesh import CELLS
+from mfresnet.mesh import CELLS, MeshSection, mesh_section
 from mfresnet.network import ACTIVATIONS, BLOCKS, Block, beside_label, penalty_section
 from mfresnet.schema import Chosen, Model, Name
 
@@ -35,7 +34,7 @@ class Fields(Model):
 
     title: str = ""
     task: Annotated[str, Name(TASKS)] = "classification"
-    mesh: MeshSection = MeshSection()
+    mesh: Annotated[SerializeAsAny[MeshSection], Chosen(mesh_section)] = MeshSection()
     space: SpaceSection = SpaceSection()
     time: TimeSection = TimeSection()
     resources: ResourcesSection = ResourcesSection()
@@ -60,7 +59,7 @@ class Fields(Model):
         if not isinstance(data.get("loss", {}), dict):
             return data
         default = TASKS.get(str(data.get("task")), TASKS["classification"])
-        return data | {"loss": {"kind": default} | data.get("loss", {})}
+        return data | {"loss": {"kind": default.loss} | data.get("loss", {})}
 
     # ------------------------------------------------------------------ what is filled in
     @property
@@ -70,13 +69,13 @@ class Fields(Model):
 
     @property
     def moving(self) -> int:
-        """Number of coordinates that the network moves: all but the label of a regression."""
-        return self.dimension - (self.task == "regression")
+        """Number of coordinates that the network moves: all but a label among them."""
+        return self.dimension - TASKS[self.task].still
 
     def block(self) -> Block:
         """Return the block on the points of the mesh."""
         block = BLOCKS[self.network.block]
-        return beside_label(block) if self.task == "regression" else block
+        return beside_label(block) if TASKS[self.task].still else block
 
     def cells(self) -> list[int]:
         """Return the cells per direction."""

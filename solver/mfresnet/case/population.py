@@ -8,7 +8,7 @@ from mpi4py import MPI
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from mfresnet.data import (
     project,
 )
 from mfresnet.errors import InputError, unknown
+from mfresnet.losses import TASKS
 from mfresnet.mesh import HeatEquation, Space
 
 RADIUS = 1.5
@@ -77,8 +78,8 @@ def populate(case: Case, comm: MPI.Intracomm, fold: tuple[int, int] | None = Non
     """
     if case.data is None:
         return _analytic(case)
-    label = case.task == "regression"
-    return from_samples(case, load_data(case.data, comm, fold=fold, numeric_label=label))
+    still = TASKS[case.task].still
+    return from_samples(case, load_data(case.data, comm, fold=fold, numeric_label=still))
 
 
 def _analytic(case: Case) -> Population:
@@ -138,45 +139,55 @@ def from_samples(case: Case, dataset: Dataset) -> Population:
             (dataset.extent[:, 1] + margins).max(axis=0),
         ]
     )
-    if case.task == "density":
-        return _steered(case, dataset, widths, extent, densities)
-    return Population(
+    given = Population(
         labels=labels,
-        weights=_priors(case, dataset),
-        targets=_targets(case, dataset),
+        weights=np.full(len(labels), 1.0 / len(labels)),
+        targets=np.zeros((0, dataset.dimension)),
         extent=extent,
         project=densities,
         dataset=dataset,
         bandwidths=widths,
     )
+    return POPULATIONS[case.task](case, given, dataset)
 
 
-def _steered(
-    case: Case,
-    dataset: Dataset,
-    widths: Array,
-    extent: Array,
-    densities: Callable[[Space], tuple[Array, Array]],
-) -> Population:
+# ---------------------------------------------------------------------- tasks
+def _classified(case: Case, given: Population, dataset: Dataset) -> Population:
+    """Return the classes with their weights, and the points that they should reach."""
+    return replace(given, weights=_priors(case, dataset), targets=_targets(case, dataset))
+
+
+def _beside_label(case: Case, given: Population, dataset: Dataset) -> Population:
+    """Return the joint density of features and label."""
+    return replace(given, weights=_priors(case, dataset))
+
+
+def _steered(case: Case, given: Population, dataset: Dataset) -> Population:
     """Return the start density as the one class, with the density of the samples as its goal."""
-    start = fitted_gaussian(dataset, float(widths[0])) if case.start is None else case.start
+    assert given.bandwidths is not None
+    width, extent, densities = float(given.bandwidths[0]), given.extent, given.project
+    start = fitted_gaussian(dataset, width) if case.start is None else case.start
     lower, upper = start.extent()
 
     def projected(space: Space) -> tuple[Array, Array]:
         f, mass = project(start, space, "start")
         return f[None], np.array([mass])
 
-    return Population(
-        labels=dataset.labels,
-        weights=np.ones(1),
-        targets=np.zeros((0, dataset.dimension)),
+    return replace(
+        given,
         extent=np.array([np.minimum(extent[0], lower), np.maximum(extent[1], upper)]),
         project=projected,
-        dataset=dataset,
-        bandwidths=widths,
         start=start,
         goal=lambda space: densities(space)[0][0],
     )
+
+
+POPULATIONS: dict[str, Callable[[Case, Population, Dataset], Population]] = {
+    "classification": _classified,
+    "regression": _beside_label,
+    "density": _steered,
+}
+"""Task -> (case, densities of the samples by label, samples) -> the classes."""
 
 
 def fitted_gaussian(dataset: Dataset, width: float) -> Gaussian:
@@ -215,8 +226,6 @@ def _priors(case: Case, dataset: Dataset) -> Array:
 # ---------------------------------------------------------------------- targets
 def _targets(case: Case, dataset: Dataset) -> Array:
     given, labels = case.loss.targets, dataset.labels
-    if case.task == "regression":
-        return np.zeros((0, dataset.dimension))
     if given is None:
         overall = dataset.moments.together().mean[0]
         return default_targets(dataset.moments.mean, overall)

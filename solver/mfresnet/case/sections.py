@@ -2,61 +2,37 @@
 # SPDX-License-Identifier: MIT
 """The sections of the case file: the keys of each, their kinds and their defaults.
 
-``data`` has [data]; the rows of losses and penalties bring their own keys.
+``data`` has [data], ``mesh`` [mesh]; the rows of losses, penalties and kinds of mesh bring their
+own keys.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from mfresnet.data import Density
-from mfresnet.mesh import CELLS
 from mfresnet.network import ACTIVATIONS, BLOCKS, INFERENCES, INITIALS, SCHEMES
 from mfresnet.optimise import METHODS
 from mfresnet.schema import (
     MOST,
     Count,
+    Counts,
     File,
     FiniteFloat,
     Model,
     Name,
-    NonNegativeFloat,
     Number,
     PositiveFloat,
     Seed,
     Vector,
-    as_list,
 )
 from mfresnet.transport import FLUXES, LIMITERS
 
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 Layers = Annotated[int, Field(gt=0, le=100_000)]
-Counts = Annotated[list[Count], BeforeValidator(as_list)]
-
-
-class MeshSection(Model):
-    """[mesh]: a box of cells, or a mesh from a file."""
-
-    kind: Literal["box", "file"] = "box"
-    file: File | None = None
-    cell: Annotated[str, Name(CELLS)] = "quadrilateral"
-    cells: Counts | None = None
-    lower: Vector | None = None
-    upper: Vector | None = None
-    outflow_tolerance: NonNegativeFloat = 1e-6
-
-    @property
-    def larger(self) -> str:
-        """What to do when the mesh does not hold the mass."""
-        return "Enlarge mesh.lower and mesh.upper" if self.kind == "box" else "Use a larger mesh"
-
-    @property
-    def finer(self) -> str:
-        """What to do when the mesh does not resolve something."""
-        return "Use more mesh.cells" if self.kind == "box" else "Use a finer mesh"
 
 
 class SpaceSection(Model):

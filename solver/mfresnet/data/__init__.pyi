@@ -5,9 +5,9 @@ from .deposition import deposit as deposit
 from .laws.closed_forms import Covariance as Covariance
 from .laws.closed_forms import Gaussian as Gaussian
 from .laws.closed_forms import UniformBox as UniformBox
+from .laws.density import Density as Density
 from .laws.density import SMOOTH_DEGREE as SMOOTH_DEGREE
 from .laws.density import SUBDIVISIONS as SUBDIVISIONS
-from .laws.density import Density as Density
 from .laws.density import boxed as boxed
 from .laws.density import project as project
 from .laws.kind import DensityKind as DensityKind

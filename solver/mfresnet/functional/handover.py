@@ -10,7 +10,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.functional.densities import ReducedFunctional
-from mfresnet.losses import LOSSES
+from mfresnet.losses import LOSSES, TASKS
 from mfresnet.network import HEADS, LINEAR, head_of_targets
 from mfresnet.trained import SteeredDensity, TrainedNetwork, steered_by
 
@@ -29,7 +29,7 @@ def trained_network(
     controls, steps = functional.controls.from_vector(theta), functional.steps_per_layer
     features, shift, matrix, back = _coordinates(functional)
     head, scored = controls.of_head(), LOSSES[case.loss.kind].scores or LINEAR
-    if case.task == "regression" and len(shift) > len(features):
+    if TASKS[case.task].still and len(shift) > len(features):
         # the last row and column are those of the label
         size, middle = back[-1, -1], shift[-1]
         head = HEADS[scored].scaled(head, size, middle)

@@ -16,7 +16,7 @@ from mfresnet.case import Case, Population, populate, resolve
 from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES, Setting
 from mfresnet.memory import available, in_units
-from mfresnet.mesh import SIMPLICES, Space, box, read
+from mfresnet.mesh import MESHES, SIMPLICES, Space
 from mfresnet.network import ACTIVATIONS, SCHEMES, Controls, Network
 from mfresnet.transport import LIMITERS, Step, Transport, make_step
 
@@ -98,10 +98,10 @@ def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:
 
     Parallel: collective.
     """
-    if case.mesh.file is not None:
-        return read(comm, case.mesh.file, case.mesh.cell)
-    _check_memory(case, comm)
-    return box(comm, case.mesh.cell, case.cells(), *case.corners(extent))
+    kind = MESHES[case.mesh.kind]
+    if kind.grid:
+        _check_memory(case, comm)
+    return kind.make(comm, case.mesh, case.cells(), case.corners(extent))
 
 
 def _check_memory(case: Case, comm: MPI.Intracomm) -> None:

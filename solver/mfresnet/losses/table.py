@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Losses on the densities: name -> how to make it, its keys in the case file, its head.
+"""Losses on the densities and tasks: name -> how to make a loss, its keys, its head; its task.
 
 ``point_losses`` are linear in the densities, ``density_losses`` compare densities or moments,
 ``dual_norm`` does so in a weak norm. A new loss is one row.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mfresnet.arrays import Array
 from mfresnet.losses.density import (
@@ -59,10 +59,11 @@ class Row:
         return targets if self.targets else targets[:0]
 
     def head(self, d: int, n_classes: int) -> Shapes:
-        """Return the shapes of the parameters of the head; in a regression there is one score."""
+        """Return the shapes of the parameters of the head; one score for a number."""
         if self.scores is None:
             return {}
-        return HEADS[self.scores].shapes(d, 1 if "regression" in self.tasks else n_classes)
+        one = any(TASKS[name].still for name in self.tasks)
+        return HEADS[self.scores].shapes(d, 1 if one else n_classes)
 
 
 def scored(cost: Callable[[CostSetting, Head], PointCost], head: str, **rest: Any) -> Row:
@@ -93,12 +94,38 @@ LOSSES: dict[str, Row] = {
     "moments": Row(Moments, MomentsSection),
 }
 
-TASKS: dict[str, str] = {
-    "classification": "quadratic",
-    "regression": "squared_error",
-    "density": "density_l2",
+
+@dataclass(frozen=True)
+class Task:
+    """What a network is for; what else a task means stands in a table of the room that it is for.
+
+    Attributes:
+        loss: the loss that it has when none is given.
+        label: what the label of a sample is: ``class``, each with a density of its own;
+            ``number``, the last coordinate of the mesh, along which nothing moves; None: there is
+            no label.
+    """
+
+    loss: str
+    label: Literal["class", "number"] | None
+
+    @property
+    def classes(self) -> bool:
+        """Whether every label is a class."""
+        return self.label == "class"
+
+    @property
+    def still(self) -> bool:
+        """Whether the label is a coordinate of the mesh that the network does not move."""
+        return self.label == "number"
+
+
+TASKS: dict[str, Task] = {
+    "classification": Task("quadratic", "class"),
+    "regression": Task("squared_error", "number"),
+    "density": Task("density_l2", None),
 }
-"""Kind of task -> the loss that it has when none is given."""
+"""Name -> what a network is for."""
 
 
 class UnknownSection(Model, extra="allow"):

@@ -5,10 +5,12 @@ from .boxes import box as box
 from .facets import Facets as Facets
 from .facets import find_facets as find_facets
 from .facets import reference_points as reference_points
-from .file import read as read
 from .forms import create_form as create_form
 from .heat import HeatEquation as HeatEquation
+from .kinds import MESHES as MESHES
+from .kinds import MeshSection as MeshSection
+from .kinds import mesh_section as mesh_section
 from .locate import Locator as Locator
-from .space import SIMPLICES as SIMPLICES
 from .space import CellQuadrature as CellQuadrature
+from .space import SIMPLICES as SIMPLICES
 from .space import Space as Space

@@ -7,6 +7,7 @@ from __future__ import annotations
 from mpi4py import MPI
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import basix
 import basix.ufl
@@ -20,6 +21,9 @@ from mfresnet.mesh import compat
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.reader import read_arrays
 from mfresnet.parallel import together
+
+if TYPE_CHECKING:
+    pass
 
 NAMES = {
     "line": "interval", "triangle": "triangle", "quad": "quadrilateral",

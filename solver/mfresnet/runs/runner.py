@@ -19,6 +19,8 @@ from mfresnet.errors import Exit, InputError, SolveError
 from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional, Stage, train, trained_network
 from mfresnet.interrupt import keeping
+from mfresnet.losses import TASKS
+from mfresnet.mesh import MESHES
 from mfresnet.optimise import EvaluationLog, OptimiseResult
 from mfresnet.output import (
     MARK,
@@ -85,8 +87,8 @@ def run(
     progress = Progress(comm.rank) if progress is None else progress
     directory, start = Path(out), time.perf_counter()
     if case.data is not None and functional is None:
-        one = case.task != "classification"
-        what = "their density" if one else "a density on the mesh for every class"
+        classes = TASKS[case.task].classes
+        what = "a density on the mesh for every class" if classes else "their density"
         progress.say(f"Reading {case.data.file.name}; {what}")
     functional = ReducedFunctional(case, comm) if functional is None else functional
     case = functional.case
@@ -254,7 +256,7 @@ def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
 def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
     case, space, controls = functional.case, functional.problem.space, functional.controls
     cells = " x ".join(map(str, case.cells()))
-    if case.mesh.kind == "file":
+    if not MESHES[case.mesh.kind].grid:
         cells = str(space.mesh.topology.index_map(space.dimension).size_global)
     progress.say(
         f"{case.title or 'mfresnet'}: {cells} {space.cell} cells of degree {space.degree}, "

@@ -15,19 +15,13 @@ from typing import IO, Any
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.data import Table, open_together, to_names, to_numbers, writer_of
+from mfresnet.data import Table, open_together, to_numbers, writer_of
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically
-from mfresnet.network import probabilities
 from mfresnet.parallel import ordered, together
+from mfresnet.trained.answers import ANSWERS, ERROR, MISSING, RIGHT, ROWS, Labels
 from mfresnet.trained.network import TrainedNetwork
-from mfresnet.trained.sampling import log_density, steered_by
-
-ROWS, MISSING, LABELLED, UNKNOWN, RIGHT, FIRST, SECOND, ERROR = range(8)
-"""What is counted: rows, those with missing values, those with a label; of them those whose label
-is no class of the network and those whose class is right; in a regression sums over those with a
-label of y - h, of its square, of the squared error, h being the constant of the head, which is
-close to the mean of y; in a density the sum of the log density."""
+from mfresnet.trained.readings import READINGS
 
 
 @dataclass(frozen=True)
@@ -58,18 +52,7 @@ class Prediction:
     def of(task: str, counts: Array) -> Prediction:
         """Return it from the sums over all rows."""
         rows, missing, labelled, unknown = (int(n) for n in counts[:RIGHT])
-        n = max(labelled, 1)
-        measures: dict[str, float] = {}
-        if task == "density" and rows > missing:
-            measures["log_density"] = counts[FIRST] / (rows - missing)
-        elif task == "regression" and labelled:
-            measures["rmse"] = float(np.sqrt(counts[ERROR] / n))
-            spread = counts[SECOND] - counts[FIRST] ** 2 / n
-            if spread > 0.0:
-                measures["r2"] = 1.0 - counts[ERROR] / spread
-        elif labelled:
-            measures["accuracy"] = counts[RIGHT] / n
-        return Prediction(rows, missing, labelled, unknown, **measures)
+        return Prediction(rows, missing, labelled, unknown, **ANSWERS[task].measures(counts))
 
     def sentence(self) -> str:
         """Return one line for the user."""
@@ -175,10 +158,11 @@ def _predictions(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield number and columns of the blocks of this rank, and count, see ``ROWS``."""
     features, drop = list(network.features), network.missing == "drop"
-    compared = bool(network.head) and network.label in table.names
-    number_label = compared and network.task == "regression"
-    numbers = [*features, network.label] if number_label else features
-    texts = [network.label] if compared and not number_label else []
+    answer, label = ANSWERS[network.task], network.label
+    compare = answer.compare if network.head and label in table.names else None
+    as_number = READINGS[network.task].number
+    numbers = [*features, label] if compare and as_number else features
+    texts = [label] if compare and not as_number else []
     for number, block in table.blocks(numbers, texts, comm.rank, comm.size):
         values, usable = [], np.ones(len(block[features[0]]), dtype=bool)
         for name in features:
@@ -189,48 +173,11 @@ def _predictions(
             usable &= ~missing
         samples = np.stack(values, axis=1)[usable]
         counts[[ROWS, MISSING]] += [len(usable), np.sum(~usable)]
-        given = _density(network, samples, counts) if network.task == "density" else _read(
-            network, samples)  # fmt: skip
-        if number_label:
-            place = partial(_where, data.name, table, number, network.label)
-            y, unknown = to_numbers(block[network.label], place, None)
-            known = usable & ~unknown
-            _compare(y[known], given["prediction"][known[usable]], network, counts)
-        elif texts:
-            true = to_names(block[network.label])[usable]
-            known = np.isin(true, network.labels)
-            counts[[LABELLED, UNKNOWN, RIGHT]] += [
-                np.sum(true != ""),
-                np.sum((true != "") & ~known),
-                np.sum(true == given["class"]),
-            ]
+        given = answer.columns(network, samples, counts)
+        if compare:
+            place = partial(_where, data.name, table, number, label)
+            compare(network, Labels(block[label], usable, place), given, counts)
         yield number, {n: _in_place(v, usable) for n, v in given.items()}
-
-
-def _read(network: TrainedNetwork, samples: Array) -> dict[str, Array]:
-    """Return the columns for samples, (n, m)."""
-    x = network.carry(network.reduce(samples))
-    result: dict[str, Array] = {}
-    if network.task == "regression":
-        result["prediction"] = network.read(x)
-    elif network.head:
-        result["class"] = np.array(network.labels)[network.read(x)]
-    if network.probabilistic:
-        p = probabilities(network.scores(x))
-        result |= {f"probability_{n}": p[k] for k, n in enumerate(network.labels)}
-    return result | {f"position_{i + 1}": row for i, row in enumerate(x)}
-
-
-def _density(network: TrainedNetwork, samples: Array, counts: Array) -> dict[str, Array]:
-    found = log_density(steered_by(network), samples)
-    counts[FIRST] += found.sum()
-    return {"log_density": found}
-
-
-def _compare(y: Array, given: Array, network: TrainedNetwork, counts: Array) -> None:
-    offset = y - float(network.scores(np.zeros((network.dimension, 1)))[0, 0])
-    error = np.sum((y - given) ** 2)
-    counts[[LABELLED, FIRST, SECOND, ERROR]] += [len(y), offset.sum(), offset @ offset, error]
 
 
 def _in_place(values: Array, usable: Array) -> Array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -178,10 +179,9 @@ def onnx_model(network: TrainedNetwork) -> Any:
     from mfresnet import __version__
 
     graph, rows = Graph(), "samples"
-    density = network.task == "density"
-    m, d = network.matrix.shape
-    name, columns = ("normal", d) if density else ("features", m)
-    found = (_drawn if density else _read)(network, Symbol(graph, name), graph)
+    form = FORMS[network.task]
+    name, columns = form.given, form.columns(network)
+    found = form.outputs(network, Symbol(graph, name), graph)
     for output, (result, _, _) in found.items():
         graph.nodes.append(helper.make_node("Identity", [result], [output]))
     given = helper.make_tensor_value_info(name, TensorProto.DOUBLE, [rows, columns])
@@ -196,9 +196,7 @@ def onnx_model(network: TrainedNetwork) -> Any:
         producer_name="mfresnet",
         producer_version=__version__,
     )
-    names: dict[str, Any] = {"features": network.features, "labels": network.labels}
-    if network.task == "regression":
-        names["labels"] = [network.label]
+    names = {"features": network.features, "labels": form.labels(network)}
     helper.set_model_props(model, {key: json.dumps(value) for key, value in names.items()})
     checker.check_model(model)
     return model
@@ -208,19 +206,34 @@ Outputs = dict[str, tuple[str, Any, list[Any]]]
 """Name of an output -> that of the node, its type, its shape behind the rows."""
 
 
-def _read(network: TrainedNetwork, features: Any, graph: Graph) -> Outputs:
-    """Return what is made of features: classes, or the label of a regression, and positions."""
+def _points(network: TrainedNetwork, features: Any, graph: Graph) -> tuple[Outputs, str]:
+    """Return the positions that features get at T, and the name of the scores, "" without head."""
     from onnx import TensorProto
 
     x = _at_end(network, network.reduce(features), graph)
     found: Outputs = {"positions": (x.T.name, TensorProto.DOUBLE, [network.dimension])}
-    if not network.head:
-        return found
-    scores: Any = network.scores(x)
-    z = scores.T.name
-    if network.task == "regression":
+    scores: Any = network.scores(x) if network.head else None
+    return found, "" if scores is None else scores.T.name
+
+
+def _number(network: TrainedNetwork, features: Any, graph: Graph) -> Outputs:
+    """Return the label of features, a number, and positions."""
+    from onnx import TensorProto
+
+    found, z = _points(network, features, graph)
+    if z:
         label = graph.add("Squeeze", [z, np.array([1])]).name
-        return found | {"prediction": (label, TensorProto.DOUBLE, [])}
+        found["prediction"] = label, TensorProto.DOUBLE, []
+    return found
+
+
+def _classes(network: TrainedNetwork, features: Any, graph: Graph) -> Outputs:
+    """Return the classes of features, their probabilities where there are some, and positions."""
+    from onnx import TensorProto
+
+    found, z = _points(network, features, graph)
+    if not z:
+        return found
     number = graph.add("ArgMax", [z], axis=1, keepdims=0).name
     label = graph.add("Gather", [np.array(network.labels, dtype=object), number]).name
     found["class"] = number, TensorProto.INT64, []
@@ -240,6 +253,31 @@ def _drawn(network: TrainedNetwork, normal: Any, graph: Graph) -> Outputs:
     x = _at_end(model.network, mean[:, None] + factor @ normal.T, graph)
     samples: Any = network.shift[:, None] + network.back @ x
     return {"samples": (samples.T.name, TensorProto.DOUBLE, [len(network.features)])}
+
+
+@dataclass(frozen=True)
+class Form:
+    """What goes into the model of a network, and what comes out.
+
+    Attributes:
+        outputs: (network, symbol of the input, graph) -> the outputs.
+        given: name of the input.
+        columns: network -> number of its columns.
+        labels: network -> the labels in the metadata.
+    """
+
+    outputs: Callable[[TrainedNetwork, Any, Graph], Outputs]
+    given: str = "features"
+    columns: Callable[[TrainedNetwork], int] = lambda network: len(network.features)
+    labels: Callable[[TrainedNetwork], Sequence[str]] = lambda network: network.labels
+
+
+FORMS: dict[str, Form] = {
+    "classification": Form(_classes),
+    "regression": Form(_number, labels=lambda network: [network.label]),
+    "density": Form(_drawn, "normal", lambda network: network.dimension),
+}
+"""Task -> what goes into the model, and what comes out."""
 
 
 def _at_end(network: TrainedNetwork, x: Any, graph: Graph) -> Any:

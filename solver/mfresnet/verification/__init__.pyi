@@ -17,6 +17,6 @@ from .findings import at_most as at_most
 from .findings import check_table as check_table
 from .findings import near as near
 from .findings import passed as passed
-from .measures.classification import measure as measure
 from .measures.regression import predicted as predicted
+from .measures.table import measure as measure
 from .pathwise import pathwise_loss as pathwise_loss

@@ -21,6 +21,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import LOSSES, Parts
+from mfresnet.mesh import MESHES
 from mfresnet.network import SCHEMES
 from mfresnet.verification.findings import Check
 from mfresnet.verification.pathwise import pathwise_loss
@@ -214,7 +215,7 @@ def _ways(functional: ReducedFunctional) -> Iterator[Callable[[ReducedFunctional
     )
     changes: list[tuple[str, dict[str, Any]]]
     changes = [(f"degree {p}", {"space": {"degree": p}}) for p in others if p != degree]
-    if case.mesh.kind == "box":
+    if MESHES[case.mesh.kind].grid:
         cells = [2 * n for n in case.cells()]
         changes.insert(0, ("cells of half the size", {"mesh": {"cells": cells}}))
     for how, change in changes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -164,17 +165,29 @@ class ParquetTable:
         return f"row {int(self._rows[group]) + (block - int(self._blocks[group])) * ROWS + row + 1}"
 
 
-FORMATS: dict[str, Callable[[Path], Table]] = {
-    ".csv": lambda path: TextTable(path, ","),
-    ".tsv": lambda path: TextTable(path, "\t"),
-    ".npz": lambda path: ArrayTable(npz_arrays(path), path.name),
-    ".parquet": ParquetTable,
-    ".h5": lambda path: ArrayTable(hdf5_arrays(path), path.name),
-    ".hdf5": lambda path: ArrayTable(hdf5_arrays(path), path.name),
+@dataclass(frozen=True)
+class Format:
+    """How a file is read.
+
+    Attributes:
+        open: path -> the table.
+        probe: a check in another process, where the library may crash.
+    """
+
+    open: Callable[[Path], Table]
+    probe: Callable[[Path], None] = lambda path: None
+
+
+HDF5 = Format(lambda path: ArrayTable(hdf5_arrays(path), path.name), survives)
+FORMATS: dict[str, Format] = {
+    ".csv": Format(lambda path: TextTable(path, ",")),
+    ".tsv": Format(lambda path: TextTable(path, "\t")),
+    ".npz": Format(lambda path: ArrayTable(npz_arrays(path), path.name)),
+    ".parquet": Format(ParquetTable),
+    ".h5": HDF5,
+    ".hdf5": HDF5,
 }
-"""Ending of a file -> how it is opened. NPZ is read whole on every rank, the others in blocks."""
-PROBES: dict[str, Callable[[Path], None]] = {".h5": survives, ".hdf5": survives}
-"""Ending of a file whose library may crash -> a check in another process."""
+"""Ending of a file -> how it is read. NPZ is read whole on every rank, the others in blocks."""
 
 
 def probe(path: Path) -> None:
@@ -193,8 +206,7 @@ def probe(path: Path) -> None:
             f"data.file: cannot be read ({why}); got '{path}', expected a table. "
             "Check the path, which is relative to the case file."
         )
-    if path.suffix.lower() in PROBES:
-        PROBES[path.suffix.lower()](path)
+    FORMATS[path.suffix.lower()].probe(path)
 
 
 def open_table(path: Path) -> Table:
@@ -204,7 +216,7 @@ def open_table(path: Path) -> Table:
         InputError: its header is not usable.
     """
     with reading(path.name):
-        table = FORMATS[path.suffix.lower()](path)
+        table = FORMATS[path.suffix.lower()].open(path)
     twice = sorted(name for name, n in Counter(table.names).items() if n > 1)
     if twice:
         raise InputError(

@@ -20,10 +20,8 @@ from mfresnet.output.fields import depths
 from mfresnet.output.pictures.animation import animate
 from mfresnet.output.pictures.palette import COLOURS, shown
 from mfresnet.output.pictures.raster import Raster, view
-from mfresnet.output.pictures.regression import prediction_figures
-from mfresnet.output.pictures.samples import decision_figure, paths_figure
 from mfresnet.output.pictures.space import draw_space
-from mfresnet.output.pictures.steering import samples_figure
+from mfresnet.output.pictures.table import PICTURES
 from mfresnet.parallel import together
 
 PIXELS, ARROWS, ROWS = 400, 17, 200
@@ -42,10 +40,8 @@ def draw(
         if functional.comm.rank == 0:
             figures["controls"] = controls_figure(functional, theta)
             figures["history"] = history_figure(history)
-            dataset = functional.population.dataset
-            if functional.case.task == "classification" and dataset is not None:
-                figures["decision"] = decision_figure(functional, theta)
-                figures["paths"] = paths_figure(functional, theta)
+            if functional.population.dataset is not None:
+                figures |= PICTURES[functional.case.task].samples(functional, theta)
     if functional.problem.space.dimension < 3:
         figures |= _flat_figures(functional, theta, directory)
     else:
@@ -81,10 +77,8 @@ def _flat_figures(
         if functional.comm.rank == 0:
             figures["density"] = density_figure(functional, raster, fields)
             figures["velocity"] = velocity_figure(functional, theta, raster)
-            if goal is not None:
-                figures["samples"] = samples_figure(functional, theta, raster, goal)
-            elif functional.case.task == "regression":
-                figures |= prediction_figures(functional, theta)
+            if functional.population.dataset is not None:
+                figures |= PICTURES[functional.case.task].flat(functional, theta, raster, goal)
     return figures
 
 

@@ -16,10 +16,9 @@ from mfresnet.verification import predicted
 
 
 def prediction_figures(functional: ReducedFunctional, theta: Array) -> dict[str, Figure]:
-    """Return the picture ``prediction`` where there are samples."""
+    """Return the picture ``prediction``."""
     dataset = functional.population.dataset
-    if dataset is None:
-        return {}
+    assert dataset is not None
     network = trained_network(functional, theta)
     size, middle = dataset.back[-1, -1], dataset.shift[-1]
     one = functional.case.moving == 1

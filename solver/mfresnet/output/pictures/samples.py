@@ -23,6 +23,14 @@ PATHS = 60
 MARGIN = 0.6
 
 
+def class_figures(functional: ReducedFunctional, theta: Array) -> dict[str, Figure]:
+    """Return the pictures ``decision`` and ``paths``."""
+    return {
+        "decision": decision_figure(functional, theta),
+        "paths": paths_figure(functional, theta),
+    }
+
+
 def decision_figure(functional: ReducedFunctional, theta: Array) -> Figure:
     """Return the regions of the classes on the input plane, with the test samples.
 

@@ -21,10 +21,10 @@ LEVELS = np.array([0.03, 0.1, 0.25, 0.5, 0.75, 0.95])
 """Heights of the contours over the largest density."""
 
 
-def samples_figure(
-    functional: ReducedFunctional, theta: Array, raster: Raster, goal: Array
-) -> Figure:
-    """Return samples with their density, and new samples with the density of the network.
+def steering_figures(
+    functional: ReducedFunctional, theta: Array, raster: Raster, goal: Array | None
+) -> dict[str, Figure]:
+    """Return the picture ``samples``: with their density, and new ones with that of the network.
 
     Args:
         functional: J.
@@ -34,11 +34,12 @@ def samples_figure(
     """
     model, dataset = steered(functional, theta), functional.population.dataset
     assert dataset is not None
+    assert goal is not None
     given = dataset.train.x[:, :DRAWN]
     drawn = model.network.carry(model.start.sample(DRAWN, np.random.default_rng(0)))
     found = np.exp(log_density_at(model, raster.points)).reshape(raster.shape)
     if len(raster.shape) == 1:
-        return _line(raster, given, drawn, goal, found)
+        return {"samples": _line(raster, given, drawn, goal, found)}
     figure = Figure(figsize=(10.4, 4.9), layout="constrained")
     levels = LEVELS * float(np.nanmax(goal))
     panels = (
@@ -53,7 +54,7 @@ def samples_figure(
         axes.set(title=title, xlabel="$x_1$", ylabel="$x_2$")
         axes.set(aspect="equal", xlim=raster.extent[:2], ylim=raster.extent[2:])
         axes.label_outer()
-    return figure
+    return {"samples": figure}
 
 
 def _line(raster: Raster, given: Array, drawn: Array, goal: Array, found: Array) -> Figure:

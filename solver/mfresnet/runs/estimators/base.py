@@ -23,10 +23,11 @@ from mfresnet.case import Case, from_samples, parse
 from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, train, trained_network
+from mfresnet.losses import TASKS
 from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES
 from mfresnet.trained import TrainedNetwork
 
-MESHES = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}
+GRIDS = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}
 """Dimension -> cell type and cells in each direction when ``cells`` is not given: small ones, for
 seconds rather than digits. A box of 12 standard deviations in the plane has a node every fifth."""
 SPEED = 2.0
@@ -42,7 +43,7 @@ class MeanFieldEstimator(BaseEstimator):
         block: a name in ``BLOCKS``; when not given, that of the estimator, see ``defaults``.
         width: hidden units of a wide block; likewise.
         final_time: T.
-        cells: cells of the mesh in each direction, see ``MESHES``.
+        cells: cells of the mesh in each direction, see ``GRIDS``.
         degree: degree of the DG space; the time stepping has the next order.
         dimension: number of principal components. When not given, features are kept as they are
             while the mesh, which has a direction more for the label of a regression, has at most
@@ -123,7 +124,7 @@ class MeanFieldEstimator(BaseEstimator):
         Raises:
             InputError: the mesh cannot have so many dimensions.
         """
-        most = LARGEST_DIMENSION - (self.task == "regression")
+        most = LARGEST_DIMENSION - TASKS[self.task].still
         if self.dimension is not None and self.dimension > most:
             raise InputError(
                 f"dimension: too many components; got {self.dimension}, expected at most {most} "
@@ -135,8 +136,8 @@ class MeanFieldEstimator(BaseEstimator):
     def _case(self, n_features: int, extent: Array | None = None) -> Case:
         """Return the case; ``extent``, (2, d), are the corners of the box, any when not given."""
         moving, dimension = self._coordinates(n_features)
-        d, keys = moving + (self.task == "regression"), self.keys()
-        cell, cells = MESHES.get(d, MESHES[2])
+        d, keys = moving + TASKS[self.task].still, self.keys()
+        cell, cells = GRIDS.get(d, GRIDS[2])
         lower, upper = np.array([[-1.0] * d, [1.0] * d]) if extent is None else extent
         network = {
             "layers": self.layers,
@@ -147,7 +148,7 @@ class MeanFieldEstimator(BaseEstimator):
         }
         data = {
             "file": "samples",
-            "label": None if self.task == "density" else "label",
+            "label": TASKS[self.task].label and "label",
             "weights": "weight",
             "scale": self.scale,
             "reduce": None if dimension is None else {"dimension": dimension},
@@ -191,7 +192,7 @@ class MeanFieldEstimator(BaseEstimator):
         names = [f"x{i + 1}" for i in range(x.shape[1])]
         columns = dict(zip(names, x.T, strict=True)) | {"weight": weights}
         table = ArrayTable(columns if labels is None else columns | {"label": labels})
-        case, numeric = self._case(len(names)), self.task == "regression"
+        case, numeric = self._case(len(names)), TASKS[self.task].still
         assert case.data is not None
         dataset = load_data(case.data, MPI.COMM_SELF, table, numeric_label=numeric)
         population = from_samples(case, dataset)

@@ -123,7 +123,7 @@ class DualCost:
     def of(start: Start, coordinate: int) -> DualCost:
         """Return the cost for the target of the loss. Parallel: collective."""
         section, mesh = start.case.loss, start.case.mesh
-        cells = BINS if mesh.cells is None or mesh.kind != "box" else mesh.cells[coordinate]
+        cells = BINS if mesh.cells is None else mesh.cells[coordinate]
         slabs = Slabs.of(start, coordinate, min(cells, BINS))
         h, n = slabs.width, slabs.edges.size
         x, weights, g = density_points(start.space, section.target)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mfresnet.case import Case
 from mfresnet.functional import Problem
-from mfresnet.losses import LOSSES
+from mfresnet.losses import LOSSES, TASKS
 from mfresnet.network import ACTIVATIONS, LINEAR, Controls
 from mfresnet.verification.bounds.arguments import (
     affine_quadratic,
@@ -71,7 +71,7 @@ LOWER_BOUNDS: dict[str, Argument] = {
     "displacement": Argument(
         "the velocity is bounded, at least on one side, and in the time T mass moves no further",
         lambda case: (
-            case.block().reach is not None and (case.data is None or case.task == "classification")
+            case.block().reach is not None and (case.data is None or TASKS[case.task].classes)
         ),
         {
             "quadratic": displacement_quadratic,

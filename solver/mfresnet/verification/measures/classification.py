@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""How good a trained network is on samples, beside a baseline on the same features."""
+"""How good a classification is on samples, beside a baseline on the same features."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ from mfresnet.mesh import Space
 from mfresnet.network import INFERENCES, decide, probabilities
 from mfresnet.parallel import total
 from mfresnet.trained import TrainedNetwork
-from mfresnet.verification.measures.density import density_measures
-from mfresnet.verification.measures.regression import regression_measures
 
 BINS = 10
 """Intervals of the confidence in which the calibration compares it with the accuracy."""
 
 
-def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
-    """Return the metrics of run.json: what the loss tells, and how good the network is on samples.
+def class_measures(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
+    """Return the metrics of run.json for task classification.
 
     ``train`` and ``test`` have all measures of ``quality`` for ``network.inference``, also below
     ``logistic_regression``, the baseline on the same features. The accuracies stand by themselves
@@ -33,22 +31,10 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
     every class at T, by the density and by its training samples: they differ by what smoothing and
     training do, not more.
 
-    For other tasks see ``density_measures`` and ``regression_measures``.
-
     Parallel: collective.
     """
-    labels = functional.population.labels
-    told = {
-        name: dict(zip(labels, values.tolist(), strict=True))
-        for name, values in Trajectory(functional, theta).loss_report().items()
-    }
     dataset = functional.population.dataset
-    if functional.case.task == "density":
-        return told | density_measures(functional, theta)
-    if dataset is None:
-        return told
-    if functional.case.task == "regression":
-        return told | regression_measures(functional, theta)
+    assert dataset is not None
     parts = {"train": dataset.train, "test": dataset.test}
     chosen = functional.case.network.inference
     found: dict[str, Any] = {}
@@ -65,7 +51,7 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
     accuracies = {f"{name}_accuracy": row and row["accuracy"] for name, row in theirs.items()}
     found["logistic_regression"] = accuracies | theirs
     found["means"] = _means(functional, theta, dataset)
-    return dict(found[chosen]) | found | ours | told
+    return dict(found[chosen]) | found | ours
 
 
 def quality(

@@ -1,0 +1,41 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Pictures of a network on its samples, beside those of every run: task -> which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from mfresnet.arrays import Array
+from mfresnet.functional import ReducedFunctional
+from mfresnet.output.pictures.raster import Raster
+from mfresnet.output.pictures.regression import prediction_figures
+from mfresnet.output.pictures.samples import class_figures
+from mfresnet.output.pictures.steering import steering_figures
+
+Figures = dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures that are drawn on rank 0, where there are samples.
+
+    Attributes:
+        samples: (J, controls) -> name -> figure, in every dimension.
+        flat: (J, controls, the points, the density of the samples at them where that is the goal,
+            (*shape)) -> name -> figure, on the line and in the plane.
+    """
+
+    samples: Callable[[ReducedFunctional, Array], Figures] = lambda *_: {}
+    flat: Callable[[ReducedFunctional, Array, Raster, Array | None], Figures] = lambda *_: {}
+
+
+PICTURES: dict[str, Pictures] = {
+    "classification": Pictures(samples=class_figures),
+    "regression": Pictures(flat=lambda f, theta, *_: prediction_figures(f, theta)),
+    "density": Pictures(flat=steering_figures),
+}
+"""Task -> the pictures on its samples."""

@@ -1,0 +1,178 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""A task is one row in each table that is kept by task, and a new one needs nothing else."""
+
+from mpi4py import MPI
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from helpers import imported
+from mfresnet.arrays import Array
+from mfresnet.case.case import Case, parse
+from mfresnet.case.checks import TASK_CHECKS
+from mfresnet.case.population import POPULATIONS, Population
+from mfresnet.data.tables.dataset import Dataset
+from mfresnet.errors import InputError
+from mfresnet.files import FileError
+from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.handover import trained_network
+from mfresnet.losses.point import PointLoss, Quadratic
+from mfresnet.losses.table import LOSSES, TASKS, Row, Task
+from mfresnet.output.pictures.table import PICTURES, Pictures
+from mfresnet.runs.crossval import COMPARISONS, Comparison, cross_validate, split_table
+from mfresnet.runs.runner import run
+from mfresnet.trained.answers import ANSWERS, Answer
+from mfresnet.trained.exporters import export
+from mfresnet.trained.loading import load_network
+from mfresnet.trained.network import TrainedNetwork
+from mfresnet.trained.prediction import predict
+from mfresnet.trained.readings import READINGS, Reading
+from mfresnet.trained.to_onnx import FORMS
+from mfresnet.trained.to_torch import PARTS
+from mfresnet.verification.measures.table import MEASURES
+
+TABLES: dict[str, dict[str, Any]] = {
+    "case: checks of the keys": TASK_CHECKS,
+    "case: the classes of samples": POPULATIONS,
+    "trained: how scores are read": READINGS,
+    "trained: columns of a prediction": ANSWERS,
+    "trained: ONNX": FORMS,
+    "trained: PyTorch": PARTS,
+    "verification: measures": MEASURES,
+    "output: pictures": PICTURES,
+    "runs: cross-validation": COMPARISONS,
+}
+"""The tables that are kept by task beside ``TASKS``."""
+PACKAGE = Path(__file__).parents[2] / "solver/mfresnet"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_has_every_task(table: str) -> None:
+    assert set(TABLES[table]) == set(TASKS)
+
+
+def test_no_other_place_knows_a_task() -> None:
+    """Nothing is compared with the name of a task; every table of tasks is in the list above."""
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        for name in TASKS:
+            for sign in ("==", "!=", " in"):
+                assert f'{sign} "{name}"' not in text, path
+    found = sum(p.read_text().count('\n    "regression": ') for p in PACKAGE.rglob("*.py"))
+    assert found == len(TABLES) + 1
+
+
+# ---------------------------------------------------------------------- a task
+GOAL = 0.5
+"""Where the samples, which have no label, should all go."""
+
+
+def refuse_label(case: Any) -> list[str]:
+    given = case.data is not None and case.data.label is not None
+    return ["data.label: nothing to gather by. Remove it."] * given
+
+
+def to_the_goal(case: Case, given: Population, dataset: Dataset) -> Population:
+    return replace(given, targets=np.full((1, dataset.dimension), GOAL))
+
+
+def distances(network: TrainedNetwork, samples: Array, _: Array) -> dict[str, Array]:
+    return {"distance": np.abs(network.positions(samples)[:, 0] - GOAL)}
+
+
+def apart(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
+    network, dataset = trained_network(functional, theta), functional.population.dataset
+    assert dataset is not None
+    parts = {"train": dataset.train, "test": dataset.test}
+    return {"apart": {n: float(np.abs(network.carry(p.x) - GOAL).mean()) for n, p in parts.items()}}
+
+
+ROWS: dict[str, Any] = {
+    "case: checks of the keys": (refuse_label,),
+    "case: the classes of samples": to_the_goal,
+    "trained: how scores are read": Reading(),
+    "trained: columns of a prediction": Answer(distances, lambda counts: {}),
+    "trained: ONNX": FORMS["classification"],
+    "trained: PyTorch": PARTS["classification"],
+    "verification: measures": apart,
+    "output: pictures": Pictures(samples=lambda functional, theta: {"apart": Figure()}),
+    "runs: cross-validation": Comparison(
+        ("apart",), (), lambda metrics, _, part: [metrics["apart"][part]]
+    ),
+}
+
+
+def gathering(path: Path, **sections: Any) -> Case:
+    x = np.random.default_rng(2).normal(size=40)
+    pd.DataFrame({"x": x}).to_csv(path, index=False)
+    mesh = {"cell": "interval", "cells": [16], "lower": -5.0, "upper": 5.0}
+    data: dict[str, Any] = {
+        "task": "gathering",
+        "data": {"file": str(path)},
+        "mesh": mesh | {"outflow_tolerance": 1e-2},
+        "space": {"degree": 1},
+        "network": {"layers": 2},
+        "training": {"max_iterations": 3},
+        "output": {"fields": False},
+    }
+    for name, section in sections.items():
+        data[name] = data.get(name, {}) | section
+    return parse(data)
+
+
+def test_a_new_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the case file to run directory, pictures, prediction, export and cross-validation."""
+    with pytest.raises(InputError, match=r"^task: unknown name; got 'gathering'"):
+        gathering(tmp_path / "a.csv")
+    gathered = Row(
+        lambda s: PointLoss(s, Quadratic(s)), cost=Quadratic, targets=True, tasks=("gathering",)
+    )
+    monkeypatch.setitem(LOSSES, "gathered", gathered)
+    monkeypatch.setitem(TASKS, "gathering", Task("gathered", None))
+    for name, table in TABLES.items():
+        monkeypatch.setitem(table, "gathering", ROWS[name])
+    with pytest.raises(InputError, match=r"^data\.label: nothing to gather by"):
+        gathering(tmp_path / "a.csv", data={"label": "x"})
+    case = gathering(tmp_path / "a.csv")
+    run(case, tmp_path / "run", comm=MPI.COMM_SELF)
+    left = json.loads((tmp_path / "run/run.json").read_text())
+    found = left["metrics"]["apart"]
+    assert 0.0 < found["train"] < 0.8 and 0.0 < found["test"] < 0.8
+    names = {p.name for p in (tmp_path / "run/pictures").iterdir()}
+    assert {"apart.png", "density.png"} < names and "decision.png" not in names
+
+    network, x = load_network(tmp_path / "run"), np.linspace(-1.0, 1.0, 5)[:, None]
+    assert network.task == "gathering" and not network.head
+    told = predict(network, tmp_path / "a.csv", tmp_path / "b.csv", MPI.COMM_SELF)
+    assert told.sentence() == "40 rows."
+    columns = pd.read_csv(tmp_path / "b.csv")
+    assert list(columns) == ["distance"] and len(columns) == 40
+    export(network, "torch", tmp_path / "a.pt")
+    with torch.no_grad():
+        given = imported(tmp_path / "a.py").load()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(given, network.positions(x), rtol=1e-12)
+    export(network, "onnx", tmp_path / "a.onnx")
+    (given,) = onnxruntime.InferenceSession(tmp_path / "a.onnx").run(["positions"], {"features": x})
+    np.testing.assert_allclose(given, network.positions(x), rtol=1e-12)
+    result = cross_validate(case, seeds=2, comm=MPI.COMM_SELF)
+    assert list(result["mean"]) == ["train_apart", "test_apart"]
+    assert split_table(result).splitlines()[0].split() == ["apart"]
+
+
+def test_a_network_of_an_unknown_task_is_refused(tmp_path: Path) -> None:
+    network = TrainedNetwork(
+        ("x",), ("a",), np.zeros(1), np.eye(1), np.eye(1), "square", "tanh",
+        {"W": np.ones((1, 1, 1)), "b": np.zeros((1, 1))}, 1.0, 1, 1, task="gathering",
+    )  # fmt: skip
+    with pytest.raises(FileError, match="its task: none that is known"):
+        TrainedNetwork.from_arrays(network.to_arrays())
