@@ -22,6 +22,30 @@ finally:
 """
 
 
+SHARED = """
+import ast, importlib, pathlib, signal, sys, warnings
+import matplotlib, numpy
+import mfresnet
+
+root = pathlib.Path(mfresnet.__file__).parents[1]
+files = sorted((root / "mfresnet").rglob("*.py"))
+for node in [node for path in files for node in ast.parse(path.read_text()).body]:
+    if "mfresnet" not in ast.unparse(node) and isinstance(node, ast.Import | ast.ImportFrom):
+        exec(ast.unparse(node))
+
+def shared():
+    handlers = {n: signal.getsignal(n) for n in signal.valid_signals()}
+    return dict(matplotlib.rcParams), handlers, list(warnings.filters), numpy.geterr()
+
+before = shared()
+for path in files:
+    name = ".".join(path.relative_to(root).with_suffix("").parts)
+    importlib.import_module(name.removesuffix(".__init__"))
+for ours, theirs in zip(before, shared(), strict=True):
+    assert ours == theirs, (ours, theirs)
+"""
+
+
 @pytest.mark.parametrize(
     ("line", "status", "answer"),
     [
@@ -55,3 +79,12 @@ def test_one_rank_answers(line: str, status: int) -> None:
         )
         assert done.returncode == (status if rank == "0" else 0)
         assert bool(done.stdout + done.stderr) == (rank == "0")
+
+
+def test_imports_change_nothing() -> None:
+    """Neither matplotlib's settings, nor the handlers of signals, nor what NumPy and Python warn of.
+
+    What the libraries themselves change, which are imported before, is not ours.
+    """
+    done = execute([sys.executable, "-c", SHARED])
+    assert done.returncode == 0, done.stderr

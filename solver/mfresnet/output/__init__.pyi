@@ -4,6 +4,7 @@ from .fields import write_fields as write_fields
 from .pictures.figures import draw as draw
 from .pictures.palette import COLOURS as COLOURS
 from .pictures.palette import light as light
+from .pictures.palette import style as style
 from .pictures.raster import Raster as Raster
 from .progress import Progress as Progress
 from .report import run_report as run_report

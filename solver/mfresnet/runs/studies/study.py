@@ -40,7 +40,7 @@ from rich.table import Table
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically, write_text
-from mfresnet.output import write_report
+from mfresnet.output import style, write_report
 from mfresnet.parallel import together
 from mfresnet.verification import Check, passed
 
@@ -164,7 +164,8 @@ def main(study: Callable[..., Study], arguments: Sequence[str] | None = None) ->
     parser.add_argument("--size", choices=SIZES, default=SIZES[0])
     given = parser.parse_args(arguments)
     start = time.perf_counter()
-    found = study(given.size)
+    with style():
+        found = study(given.size)
     seconds = time.perf_counter() - start
     with together(MPI.COMM_WORLD):
         if MPI.COMM_WORLD.rank == 0:
@@ -218,9 +219,10 @@ def write(study: Study, directory: Path, seconds: float) -> None:
     writer.writerow(study.columns)
     writer.writerows(study.rows())
     write_text(directory / "table.csv", text.getvalue())
-    write_atomically(
-        directory / "picture.png", lambda stream: study.figure.savefig(stream, format="png")
-    )
+    with style():
+        write_atomically(
+            directory / "picture.png", lambda stream: study.figure.savefig(stream, format="png")
+        )
     report = {
         "title": study.title,
         "sentence": study.sentence,
