@@ -82,7 +82,7 @@ def test_one_rank_answers(line: str, status: int) -> None:
 
 
 def test_imports_change_nothing() -> None:
-    """Neither matplotlib's settings, nor the handlers of signals, nor what NumPy and Python warn of.
+    """Neither matplotlib's settings nor handlers of signals, nor what NumPy and Python warn of.
 
     What the libraries themselves change, which are imported before, is not ours.
     """

@@ -33,7 +33,7 @@ def _task(case: Fields) -> list[str]:
         if case.moving < 1:
             found.append(
                 f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
-                "regression, expected dimension 2 or 3. Change it."
+                "regression, expected dimension 2 or 3. Choose a cell with one dimension more."
             )
         if case.loss.targets is not None:
             found.append("loss.targets: only for task classification; got regression. Remove it.")
@@ -182,4 +182,6 @@ def _loss(case: Fields) -> list[str]:
 def _output(case: Fields) -> list[str]:
     if not case.output.bp or dolfinx.has_adios2:
         return []
-    return ["output.bp: DOLFINx is built without ADIOS2; got true, expected false. Change it."]
+    return [
+        "output.bp: DOLFINx is built without ADIOS2; got true, expected false. Set it to false."
+    ]

@@ -149,12 +149,13 @@ class ParticleFunctional:
             raise InputError(
                 f"samples: wrong classes; got {given.y.size} samples of the classes "
                 f"{np.unique(given.y).tolist()}, expected some, of 0 to {n_classes - 1}. "
-                "Correct them."
+                "Number the classes from 0 and leave none of them out."
             )
         if not (np.isfinite(given.w).all() and given.w.min() >= 0.0 and given.w.sum() > 0.0):
             raise InputError(
                 f"samples: wrong weights; got {given.w.min():.3g} to {given.w.max():.3g}, expected "
-                "finite ones that are not negative, of a positive sum. Correct them."
+                "finite ones that are not negative, of a positive sum. "
+                "Give a weight of 0 to samples that do not count."
             )
         mine = slice(self.comm.rank, None, self.comm.size)
         x = np.ascontiguousarray(given.x[:, mine], dtype=float)

@@ -121,7 +121,9 @@ def predict(
     with together(comm):
         _check(network, table, data)
         if out.exists() and out.samefile(data):
-            raise InputError(f"--out: DATA itself; got {out}, expected another file. Rename it.")
+            raise InputError(
+                f"--out: DATA itself; got {out}, expected another file. Give --out another name."
+            )
     counts = np.zeros(ERROR + 1)
     blocks = _predictions(network, table, data, comm, counts)
 
