@@ -205,9 +205,8 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
 ) -> None:
     """Draw new samples from the density of a run with task density."""
-    from mfresnet.data import write_columns
     from mfresnet.parallel import together
-    from mfresnet.trained import load_steered
+    from mfresnet.trained import load_steered, write_columns
     from mfresnet.trained import sample as draw
 
     with together(world()):

@@ -23,5 +23,3 @@ from .tables.splits import FEWEST as FEWEST
 from .tables.survey import open_together as open_together
 from .tables.values import to_names as to_names
 from .tables.values import to_numbers as to_numbers
-from .tables.writers import write_columns as write_columns
-from .tables.writers import writer_of as writer_of

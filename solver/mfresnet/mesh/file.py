@@ -135,7 +135,7 @@ def _check_neighbours(name: str, cell: str, x: Array, cells: Array) -> None:
     if len(near):
         raise InputError(
             f"mesh.file: two vertices in one place; got {len(near)} such places in {name}, "
-            "expected none: no mass would pass between their cells. Merge these vertices."
+            "expected none: no mass would pass between their cells. Merge them."
         )
 
 

@@ -20,9 +20,7 @@ from .heads import Head as Head
 from .heads import decide as decide
 from .heads import head_of_targets as head_of_targets
 from .heads import probabilities as probabilities
-from .particle_steps import step_tangent as step_tangent
-from .particle_steps import step_transpose as step_transpose
-from .particle_steps import step_transpose_tangent as step_transpose_tangent
+from .particle_steps import ParticleStep as ParticleStep
 from .particles import INFERENCES as INFERENCES
 from .particles import Network as Network
 from .particles import advance as advance

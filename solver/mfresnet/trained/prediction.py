@@ -15,13 +15,14 @@ from typing import IO, Any
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.data import Table, open_together, to_names, to_numbers, writer_of
+from mfresnet.data import Table, open_together, to_names, to_numbers
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically
 from mfresnet.network import probabilities
 from mfresnet.parallel import ordered, together
 from mfresnet.trained.network import TrainedNetwork
 from mfresnet.trained.sampling import log_density, steered_by
+from mfresnet.trained.writers import writer_of
 
 ROWS, MISSING, LABELLED, UNKNOWN, RIGHT, FIRST, SECOND, ERROR = range(8)
 """What is counted: rows, those with missing values, those with a label; of them those whose label
