@@ -4,17 +4,33 @@
 
 from __future__ import annotations
 
-from mpi4py import MPI
-
 import json
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
+from typer.core import TyperCommand
 
 from mfresnet import __version__
 from mfresnet.errors import Exit, InputError, lookup
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+class Command(TyperCommand):
+    """A command that is read first and done later: the app returns what is to be called.
+
+    Mistakes and requests for help are answered while the line is read, before MPI starts.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Return the command with its arguments."""
+        return partial(super().invoke, ctx)
+
 
 app = typer.Typer(
     add_completion=False,
@@ -22,6 +38,7 @@ app = typer.Typer(
     help="Train residual neural networks in the limit of infinitely many data.",
     epilog="Everything runs under mpirun. Options of PETSc follow after --.",
 )
+command = partial(app.command, cls=Command)
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a key: training.max_iterations=50.")
 ]
@@ -34,13 +51,20 @@ RunDirectory = Annotated[
 
 def _show_version(value: bool) -> None:
     if value:
-        say(f"mfresnet {__version__}")
+        typer.echo(f"mfresnet {__version__}")
         raise typer.Exit
+
+
+def world() -> MPI.Intracomm:
+    """Return all processes; MPI starts with the first command that asks."""
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD
 
 
 def say(text: str) -> None:
     """Write a line to stdout on rank 0."""
-    if MPI.COMM_WORLD.rank == 0:
+    if world().rank == 0:
         typer.echo(text)
 
 
@@ -53,7 +77,7 @@ def options(
     """Take the options of the command itself."""
 
 
-@app.command()
+@command()
 def run(
     case: CaseFile,
     out: Annotated[
@@ -74,7 +98,7 @@ def run(
     return int(result.exit)
 
 
-@app.command()
+@command()
 def check(case: CaseFile, settings: Settings = None) -> None:
     """Check a case file and its data without running it, and show it with all filled in.
 
@@ -86,10 +110,10 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     from mfresnet.verification import lower_bound
 
     given = load(case, settings or ())
-    population = populate(given, MPI.COMM_WORLD)
+    population = populate(given, world())
     resolved = resolve(given, population)
     say(resolved.to_toml().rstrip())
-    functional = ReducedFunctional(resolved, MPI.COMM_WORLD, population)
+    functional = ReducedFunctional(resolved, world(), population)
     bound = lower_bound(functional.problem)
     why = "no argument bounds the loss from below." if bound is None else bound.sentence()
     say(f"\n# {functional.memory_sentence()}.")
@@ -97,7 +121,7 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     say(f"# Before training: {why}")
 
 
-@app.command()
+@command()
 def verify(
     target: Annotated[
         Path, typer.Argument(metavar="RUN|CASE", help="A run directory or a case file.")
@@ -112,7 +136,7 @@ def verify(
     from mfresnet.parallel import together
     from mfresnet.verification import as_data, certify, check_table, passed
 
-    comm = MPI.COMM_WORLD
+    comm = world()
     if target.is_dir() and settings:
         raise InputError(f"--set: not for a run; got {target}. Give a case file or omit --set.")
     case = load(target / "case.toml" if target.is_dir() else target, settings or ())
@@ -131,7 +155,7 @@ def verify(
     return int(Exit.CONVERGED if passed(checks) else Exit.FAILED)
 
 
-@app.command("cross-validate")
+@command("cross-validate")
 def cross_validate(
     case: CaseFile,
     settings: Settings = None,
@@ -146,7 +170,7 @@ def cross_validate(
     from mfresnet.output import Progress
     from mfresnet.runs import cross_validate, split_sentence, split_table
 
-    progress, given = Progress(MPI.COMM_WORLD.rank), load(case, settings or ())
+    progress, given = Progress(world().rank), load(case, settings or ())
     result = cross_validate(
         given,
         seeds=seeds,
@@ -156,7 +180,7 @@ def cross_validate(
     say(json.dumps(result, indent=2) if as_json else split_table(result))
 
 
-@app.command()
+@command()
 def predict(
     run: RunDirectory,
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A table with the features.")],
@@ -167,13 +191,13 @@ def predict(
     from mfresnet.trained import load_network
     from mfresnet.trained import predict as write
 
-    with together(MPI.COMM_WORLD):
+    with together(world()):
         network = load_network(run)
     found = write(network, data, out)
     say(f"{out}: {found.sentence()}")
 
 
-@app.command()
+@command()
 def sample(
     run: RunDirectory,
     n: Annotated[int, typer.Argument(metavar="N", min=1, help="Number of samples.")],
@@ -181,20 +205,19 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
 ) -> None:
     """Draw new samples from the density of a run with task density."""
-    from mfresnet.data import write_columns
     from mfresnet.parallel import together
-    from mfresnet.trained import load_steered
+    from mfresnet.trained import load_steered, write_columns
     from mfresnet.trained import sample as draw
 
-    with together(MPI.COMM_WORLD):
-        if MPI.COMM_WORLD.rank == 0:
+    with together(world()):
+        if world().rank == 0:
             model = load_steered(run)
             columns = zip(model.network.features, draw(model, n, seed).T, strict=True)
             write_columns(out, dict(columns))
     say(f"{out}: {n} samples.")
 
 
-@app.command()
+@command()
 def export(
     run: RunDirectory,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
@@ -205,14 +228,14 @@ def export(
     from mfresnet.trained import export as write
     from mfresnet.trained import load_network
 
-    comm, written = MPI.COMM_WORLD, []
+    comm, written = world(), []
     with together(comm):
         if comm.rank == 0:
             written = write(load_network(run), to, file)
     say("Written: " + ", ".join(map(str, written)))
 
 
-@app.command()
+@command()
 def plot(run: RunDirectory) -> None:
     """Draw the pictures of a run again."""
     from mfresnet.case import load
@@ -220,7 +243,7 @@ def plot(run: RunDirectory) -> None:
     from mfresnet.output import draw, own, read_history, read_theta
     from mfresnet.parallel import together
 
-    comm = MPI.COMM_WORLD
+    comm = world()
     functional = ReducedFunctional(load(run / "case.toml"), comm)
     pictures = run / "pictures"
     with own(run, comm):
@@ -233,7 +256,7 @@ def plot(run: RunDirectory) -> None:
     say(f"Pictures: {pictures}")
 
 
-@app.command()
+@command()
 def gallery(
     cases: Annotated[
         Path, typer.Argument(metavar="CASES-DIR", help="Case files, and studies/*.py.")
@@ -248,7 +271,7 @@ def gallery(
     """Run every case and study and write one page with pictures, numbers and commands."""
     from mfresnet.runs import gallery_status, gallery_verdict, make_gallery
 
-    size = MPI.COMM_WORLD.size
+    size = world().size
     if size > 1:
         raise InputError(
             f"gallery: runs one process after another; got {size} ranks, expected 1. Omit mpirun."
@@ -258,7 +281,7 @@ def gallery(
     return int(gallery_status(exhibits))
 
 
-@app.command()
+@command()
 def bench(
     cell: Annotated[str | None, typer.Option(help="Measure this cell type only.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -269,5 +292,5 @@ def bench(
 
     if cell is not None:
         lookup(CELLS, cell, "--cell")
-    result = measure_speed(MPI.COMM_WORLD, cell)
+    result = measure_speed(world(), cell)
     say(json.dumps(result, indent=2) if as_json else speed_table(result))

@@ -104,11 +104,16 @@ def ended_by(action: Callable[[], None]) -> Iterator[None]:
         _endings.remove(action)
 
 
+def is_first() -> bool:
+    """Return whether this process is the first of those that a launcher has started."""
+    return next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0"
+
+
 def end(sentence: str) -> NoReturn:
     """End this process at once; the first rank says why."""
     for action in _endings:
         action()
-    if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
+    if is_first():
         sys.stderr.flush()
         os.write(2, f"{sentence}\n".encode())
     os._exit(Exit.PREEMPTED)

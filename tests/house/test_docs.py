@@ -86,3 +86,14 @@ def test_every_case_is_in_the_table() -> None:
     for path in (ROOT / "cases").glob("*.*"):
         if path.name != "README.md":
             assert f"`{path.name}`" in table, path.name
+
+
+def test_sentences_say_what_to_do() -> None:
+    """An error that ends with "Mend it." leaves the reader alone."""
+    empty = re.compile(r"(Adapt|Adjust|Change|Check|Correct|Fix|Mend) (it|them|these|this)\.")
+    found = {
+        path.name: empty.findall(path.read_text())
+        for folder in ("solver", "cases", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert not {name: words for name, words in found.items() if words}

@@ -6,6 +6,7 @@ from mpi4py import MPI
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,10 +22,10 @@ import torch
 
 from helpers import make_case, random_network
 from mfresnet import archive
-from mfresnet.__main__ import _outcome
 from mfresnet.archive import write_arrays
 from mfresnet.arrays import Array
 from mfresnet.case.case import load
+from mfresnet.cli import app
 from mfresnet.errors import InputError
 from mfresnet.network.controls import Controls, ControlSpace, same_in_every_layer, stored_controls
 from mfresnet.optimise.optimiser import Iteration
@@ -285,7 +286,8 @@ class Blocker(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Blocker())
 import mfresnet
-from mfresnet.__main__ import _outcome, _start_petsc
+from mfresnet.__main__ import _start_petsc
+from mfresnet.cli import app
 
 _start_petsc([])
 folder = pathlib.Path(sys.argv[1])
@@ -297,12 +299,16 @@ lines = [
     *(["export", folder, folder / f"a.{to}", "--to", to] for to in ("npz", "torch", "onnx")),
 ]
 for line in lines:
-    assert _outcome([str(word) for word in line]) == (0, ""), line
+    assert app(list(map(str, line)), standalone_mode=False)() is None
 bad = folder / "bad.npz"
 bad.write_bytes((folder / "network.npz").read_bytes()[:-100])
 for line in lines[:3]:
-    status, text = _outcome([str(word) for word in (line[0], bad, *line[2:])])
-    assert status == 2 and "bad.npz: not a trained network" in text and "\\n" not in text, text
+    try:
+        app([str(word) for word in (line[0], bad, *line[2:])], standalone_mode=False)()
+        assert False, line
+    except mfresnet.InputError as error:
+        text = str(error)
+    assert "bad.npz: not a trained network" in text and "\\n" not in text, text
 assert "mfresnet.case.case" not in sys.modules
 """
 
@@ -353,10 +359,10 @@ def test_commands_say_which_file_is_damaged(
         shutil.copytree(finished, directory)
         content = (directory / name).read_bytes()
         (directory / name).write_bytes(content[: len(content) // 2] + b"\0")
-        status, text = _outcome([command, str(directory)])
-        assert status == 2
-        assert name in text
-        assert "\n" not in text
+        work = app([command, str(directory)], standalone_mode=False)
+        with pytest.raises(InputError, match=rf"{re.escape(name)}[^\n]*\Z"):
+            work()
         (directory / name).unlink()
         os.mkfifo(directory / name)
-        assert _outcome([command, str(directory)])[0] == 2
+        with pytest.raises(InputError, match=re.escape(name)):
+            work()

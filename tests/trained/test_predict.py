@@ -20,13 +20,13 @@ from helpers import make_data_case, random_network, write_table
 from mfresnet.case.case import parse
 from mfresnet.data.tables import formats as tables
 from mfresnet.data.tables import text as text_table
-from mfresnet.data.tables.writers import WRITERS
 from mfresnet.errors import InputError
 from mfresnet.runs.runner import run
 from mfresnet.trained.loading import load_network
 from mfresnet.trained.network import TrainedNetwork
 from mfresnet.trained.prediction import predict
 from mfresnet.trained.sampling import log_density, steered_by
+from mfresnet.trained.writers import WRITERS
 
 SAMPLES = np.random.default_rng(9).standard_normal((90, 4))
 NETWORK = replace(random_network("square", "tanh"), label="kind")

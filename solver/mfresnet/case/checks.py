@@ -53,7 +53,7 @@ def _beside_label(case: Fields) -> list[str]:
     if case.moving < 1:
         found.append(
             f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
-            f"{case.task}, expected dimension 2 or 3. Change it."
+            f"{case.task}, expected dimension 2 or 3. Choose a cell with one dimension more."
         )
     if case.loss.targets is not None:
         found.append(f"loss.targets: only for task classification; got {case.task}. Remove it.")
@@ -204,4 +204,6 @@ def _loss(case: Fields) -> list[str]:
 def _output(case: Fields) -> list[str]:
     if not case.output.bp or dolfinx.has_adios2:
         return []
-    return ["output.bp: DOLFINx is built without ADIOS2; got true, expected false. Change it."]
+    return [
+        "output.bp: DOLFINx is built without ADIOS2; got true, expected false. Set it to false."
+    ]

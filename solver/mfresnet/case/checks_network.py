@@ -56,7 +56,7 @@ def _network(case: Fields) -> list[str]:
     if block.wide and network.width is None:
         found.append(
             f"network.width: missing; got nothing, expected the number of hidden units of block "
-            f"{network.block}. Add it."
+            f"{network.block}. Add network.width."
         )
     if not block.wide and network.width is not None:
         found.append(
@@ -101,7 +101,7 @@ def _initial(case: Fields) -> list[str]:
     if kind in ("zero", "identity") and BLOCKS[case.network.block].zero_is_critical:
         found.append(
             f"initial.kind: not for block {case.network.block}, whose hidden units at zero get no "
-            f"derivative; got {kind}, expected random, values or file. Change it."
+            f"derivative; got {kind}, expected random, values or file. Choose one of them."
         )
     return found
 
@@ -109,7 +109,9 @@ def _initial(case: Fields) -> list[str]:
 def misfit(name: str, value: Any, shape: tuple[int, ...]) -> list[str]:
     """Return the sentence for an initial value that is missing or has another shape."""
     if value is None:
-        return [f"initial.{name}: missing; got nothing, expected shape {shape}. Add it."]
+        return [
+            f"initial.{name}: missing; got nothing, expected shape {shape}. Add initial.{name}."
+        ]
     try:
         given = np.asarray(value, float)
     except (ValueError, TypeError):
@@ -117,7 +119,10 @@ def misfit(name: str, value: Any, shape: tuple[int, ...]) -> list[str]:
     fits = given.shape == shape or (given.ndim == 0 and set(shape) == {1})
     if fits and np.isfinite(given).all():
         return []
-    return [f"initial.{name}: wrong shape; got {value}, expected shape {shape}. Mend it."]
+    return [
+        f"initial.{name}: wrong shape; got {value}, expected shape {shape}. "
+        "Give finite numbers of that shape."
+    ]
 
 
 def _training(case: Fields) -> list[str]:
@@ -159,6 +164,6 @@ def _levels(case: Fields) -> list[str]:
         if layers[k + 1] % level.layers:
             found.append(
                 f"{place}.layers: the next level cannot take over its controls; got "
-                f"{level.layers}, expected a divisor of {layers[k + 1]}. Change it."
+                f"{level.layers}, expected a divisor of {layers[k + 1]}. Choose a divisor."
             )
     return found

@@ -45,7 +45,7 @@ def check_depth(data: Any) -> None:
     if inside:
         raise InputError(
             f"the case: tables or lists too deep; got more than {DEEPEST} inside one another, "
-            "expected those of a case file. Correct it."
+            "expected those of a case file. Remove the inner ones."
         )
 
 

@@ -5,9 +5,9 @@ from .deposition import deposit as deposit
 from .laws.closed_forms import Covariance as Covariance
 from .laws.closed_forms import Gaussian as Gaussian
 from .laws.closed_forms import UniformBox as UniformBox
-from .laws.density import Density as Density
 from .laws.density import SMOOTH_DEGREE as SMOOTH_DEGREE
 from .laws.density import SUBDIVISIONS as SUBDIVISIONS
+from .laws.density import Density as Density
 from .laws.density import boxed as boxed
 from .laws.density import project as project
 from .laws.kind import DensityKind as DensityKind
@@ -22,5 +22,3 @@ from .tables.splits import FEWEST as FEWEST
 from .tables.survey import open_together as open_together
 from .tables.values import to_names as to_names
 from .tables.values import to_numbers as to_numbers
-from .tables.writers import write_columns as write_columns
-from .tables.writers import writer_of as writer_of

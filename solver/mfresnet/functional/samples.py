@@ -34,7 +34,7 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, TrainingSection, populate, resolve
 from mfresnet.data import Samples
 from mfresnet.errors import InputError, SolveError
-from mfresnet.functional.draw import weighted
+from mfresnet.functional.draw import shared
 from mfresnet.losses import LOSSES, depth_weights
 from mfresnet.network import (
     ACTIVATIONS,
@@ -42,11 +42,9 @@ from mfresnet.network import (
     Controls,
     ControlSpace,
     Network,
+    ParticleStep,
     Penalties,
     stages,
-    step_tangent,
-    step_transpose,
-    step_transpose_tangent,
 )
 from mfresnet.optimise import METHODS
 from mfresnet.parallel import total
@@ -116,7 +114,7 @@ class ParticleFunctional:
                 f"{', '.join(n for n, method in METHODS.items() if not method.frozen)}. Choose one."
             )
         n_classes = len(self.population.labels)
-        self.samples = self._share(samples, n_classes)
+        self.samples = shared(samples, self.population, case.dimension, self.comm)
         self._cost = row.cost(_CostSetting(case.loss, n_classes, self.population.targets))
         self._mass = np.zeros((n_classes, self.samples.y.size))
         self._mass[self.samples.y, np.arange(self.samples.y.size)] = self.samples.w
@@ -128,37 +126,6 @@ class ParticleFunctional:
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
         self.set_steps(case.time.steps_per_layer or STEPS)
-
-    def _share(self, given: Samples | None, n_classes: int) -> Samples:
-        """Return the samples of this rank, with weights of sum one over all of them."""
-        if given is None:
-            dataset = self.population.dataset
-            if dataset is None:
-                raise InputError(
-                    "samples: none; got a case with classes, expected samples or a case with "
-                    "[data]. Take drawn(case, n) or midpoints(case, n)."
-                )
-            given = weighted(dataset.train, self.population.weights)
-        d = self.case.dimension
-        if given.x.shape != (d, given.y.size) or given.w.shape != given.y.shape:
-            raise InputError(
-                f"samples: wrong shape; got {given.x.shape} for {given.y.size} classes and "
-                f"{given.w.size} weights, expected ({d}, n) and n each. Give a column a sample."
-            )
-        if not given.y.size or not 0 <= given.y.min() <= given.y.max() < n_classes:
-            raise InputError(
-                f"samples: wrong classes; got {given.y.size} samples of the classes "
-                f"{np.unique(given.y).tolist()}, expected some, of 0 to {n_classes - 1}. "
-                "Correct them."
-            )
-        if not (np.isfinite(given.w).all() and given.w.min() >= 0.0 and given.w.sum() > 0.0):
-            raise InputError(
-                f"samples: wrong weights; got {given.w.min():.3g} to {given.w.max():.3g}, expected "
-                "finite ones that are not negative, of a positive sum. Correct them."
-            )
-        mine = slice(self.comm.rank, None, self.comm.size)
-        x = np.ascontiguousarray(given.x[:, mine], dtype=float)
-        return Samples(x, given.y[mine], given.w[mine] / given.w.sum())
 
     def set_steps(self, steps_per_layer: int) -> None:
         """Set the steps in a layer; a plain ResNet keeps its one."""
@@ -217,12 +184,9 @@ class ParticleFunctional:
         parts = {name: np.zeros(v.shape) for name, v in network.controls.values.items()}
         slope = self._pull(len(self._path) - 1, head, parts)
         for n in reversed(range(len(self._path) - 1)):
-            layer, x = n // self.steps_per_layer, self._path[n]
-            points, _ = stages(network, layer, x, self._dt, self._scheme)
+            layer = n // self.steps_per_layer
             of_layer = {name: parts[name][layer] for name in network.controls.layer(layer)}
-            slope = step_transpose(
-                network, layer, points, self._dt, self._scheme, slope, of_layer
-            ) + self._pull(n, head, parts)
+            slope = self._step(n).transpose(slope, of_layer) + self._pull(n, head, parts)
         self.adjoint_sweeps += 1
         local = self.controls.pull_back(parts)
         return total(self.comm, local) + self.penalties.derivative(theta)
@@ -242,29 +206,28 @@ class ParticleFunctional:
         """
         self._run_forward(theta)
         network, along = self._network, self.controls.direction(h)
-        steps, m, dt, scheme = len(self._path) - 1, self.steps_per_layer, self._dt, self._scheme
-        dx = np.zeros_like(self._path)
+        steps, m, dx = len(self._path) - 1, self.steps_per_layer, np.zeros_like(self._path)
         for n in range(steps):
-            points, _ = stages(network, n // m, self._path[n], dt, scheme)
-            change = along.layer(n // m)
-            _, dx[n + 1] = step_tangent(network, n // m, points, dt, scheme, dx[n], change)
+            _, dx[n + 1] = self._step(n).tangent(dx[n], along.layer(n // m))
         parts = {name: np.zeros(v.shape) for name, v in network.controls.values.items()}
         unused = {name: np.zeros_like(v) for name, v in parts.items()}
         head = network.controls.of_head()
         slope, dslope = self._pull(steps, head, unused), self._second(steps, dx, along, parts)
         for n in reversed(range(steps)):
-            layer, change = n // m, along.layer(n // m)
-            points, _ = stages(network, layer, self._path[n], dt, scheme)
-            changes, _ = step_tangent(network, layer, points, dt, scheme, dx[n], change)
-            of_layer = {name: parts[name][layer] for name in change}
-            slope, dslope = step_transpose_tangent(
-                network, layer, points, changes, dt, scheme, slope, dslope, change, of_layer
-            )
+            step, change = self._step(n), along.layer(n // m)
+            changes, _ = step.tangent(dx[n], change)
+            of_layer = {name: parts[name][n // m] for name in change}
+            slope, dslope = step.transpose_tangent(changes, slope, dslope, change, of_layer)
             slope += self._pull(n, head, unused)
             dslope += self._second(n, dx, along, parts)
         self.hessian_actions += 1
         local = self.controls.pull_back(parts)
         return total(self.comm, local) + self.penalties.hessian_action(theta, h)
+
+    def _step(self, n: int) -> ParticleStep:
+        """Return the n-th step of the last forward sweep."""
+        layer = n // self.steps_per_layer
+        return ParticleStep.of(self._network, layer, self._path[n], self._dt, self._scheme)
 
     def _run_forward(self, theta: Array) -> None:
         if self._theta is not None and np.array_equal(theta, self._theta):

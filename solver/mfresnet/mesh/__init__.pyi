@@ -11,6 +11,6 @@ from .kinds import MESHES as MESHES
 from .kinds import MeshSection as MeshSection
 from .kinds import mesh_section as mesh_section
 from .locate import Locator as Locator
-from .space import CellQuadrature as CellQuadrature
 from .space import SIMPLICES as SIMPLICES
+from .space import CellQuadrature as CellQuadrature
 from .space import Space as Space

@@ -25,7 +25,8 @@ from math import comb
 import numpy as np
 
 from mfresnet.arrays import Array, Indices
-from mfresnet.mesh.space import SIMPLICES, Space
+from mfresnet.mesh.compat import coordinate_element
+from mfresnet.mesh.space import SIMPLICES, Space, chop, table_of
 
 STRAIGHT = 0.75
 """Largest bend of a piece."""
@@ -101,9 +102,26 @@ def _whole(nodes: Array, d: int) -> tuple[Indices, Array, Array, Array, Array, A
     return np.arange(n), middle, half, np.zeros(n), nodes.min(axis=1), nodes.max(axis=1)
 
 
+def _bernstein(space: Space) -> Array:
+    """Return the Bernstein coefficients of the maps of the owned cells, (cells, (p + 1)^d, d).
+
+    p is the degree of the geometry; the last direction is the fastest.
+    """
+    element, d = coordinate_element(space.mesh), space.dimension
+    p = element.degree
+    line = np.linspace(0.0, 1.0, p + 1)
+    basis = [comb(p, i) * line**i * (1.0 - line) ** (p - i) for i in range(p + 1)]
+    values, points = np.ones((1, 1)), np.stack(np.meshgrid(*[line] * d, indexing="ij"), -1)
+    for _ in range(d):
+        values = np.kron(values, np.transpose(basis))
+    table = np.linalg.solve(values, table_of(element, points.reshape(-1, d), 0)[0])
+    result: Array = np.einsum("kn,cni->cki", chop(table), space.cell_nodes())
+    return result
+
+
 def _cut(space: Space) -> tuple[Indices, Array, Array, Array, Array, Array]:
     """Return cell, middle, half, bend and both corners of the box of every piece."""
-    points = space.bernstein()
+    points = _bernstein(space)
     degree = round(points.shape[1] ** (1.0 / space.dimension)) - 1
     halves = _halves(degree, space.dimension)
     n, d = len(points), space.dimension

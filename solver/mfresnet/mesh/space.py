@@ -13,7 +13,6 @@ from mpi4py import MPI
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
 import basix
@@ -38,7 +37,7 @@ def chop(table: Array) -> Array:
     return np.where(np.abs(table) < CHOP, 0.0, table)
 
 
-def _tabulate(element: Any, points: Array, derivatives: int) -> Array:
+def table_of(element: Any, points: Array, derivatives: int) -> Array:
     """Return values (and derivatives) of a scalar basis at reference points, also at none."""
     if len(points):
         return element.tabulate(derivatives, points)[..., 0]
@@ -206,18 +205,18 @@ class Space:
 
     def tabulate(self, points: Array, derivatives: int = 0) -> Array:
         """Return the basis (and reference derivatives) at reference points: (1 + d, n, dofs)."""
-        return chop(_tabulate(self.basis, points, derivatives))
+        return chop(table_of(self.basis, points, derivatives))
 
     def map_points(self, cells: slice | Indices, points: Array) -> tuple[Array, Array]:
         """Return x (cells, points, d) and J = dx/dX (cells, points, d, d) of reference points."""
-        table = _tabulate(self._map, points, 1)
+        table = table_of(self._map, points, 1)
         nodes = self._nodes[cells]
         x = np.einsum("qn,cni->cqi", table[0], nodes)
         return x, np.einsum("jqn,cni->cqij", table[1:], nodes)
 
     def map_each(self, cells: Indices, points: Array) -> tuple[Array, Array]:
         """Return x (n, d) and J (n, d, d) of one reference point (n, d) in each given cell."""
-        table = _tabulate(self._map, points, 1)
+        table = table_of(self._map, points, 1)
         nodes = self._nodes[cells]
         x = np.einsum("qn,qni->qi", table[0], nodes)
         return x, np.einsum("jqn,qni->qij", table[1:], nodes)
@@ -225,22 +224,6 @@ class Space:
     def cell_nodes(self) -> Array:
         """Return the geometry nodes of the owned cells, (cells, nodes, d)."""
         return self._nodes[: self.n_owned_cells]
-
-    def bernstein(self) -> Array:
-        """Return the Bernstein coefficients of the maps of the owned cells, (cells, k, d).
-
-        For intervals, quadrilaterals and hexahedra, k = (p + 1)^d with p the degree of the
-        geometry; the last direction is the fastest. A cell lies in the convex hull of its own.
-        """
-        p, d = self._map.degree, self.dimension
-        line = np.linspace(0.0, 1.0, p + 1)
-        basis = [comb(p, i) * line**i * (1.0 - line) ** (p - i) for i in range(p + 1)]
-        values, points = np.ones((1, 1)), np.stack(np.meshgrid(*[line] * d, indexing="ij"), -1)
-        for _ in range(d):
-            values = np.kron(values, np.transpose(basis))
-        table = np.linalg.solve(values, _tabulate(self._map, points.reshape(-1, d), 0)[0])
-        result: Array = np.einsum("kn,cni->cki", chop(table), self.cell_nodes())
-        return result
 
     def integrate(
         self, function: Callable[[Array], Array], degree: int, subdivisions: int = 1

@@ -116,7 +116,7 @@ def polar_control(matrix: ArrayLike, shift: ArrayLike, final_time: float = 1.0) 
     if not np.linalg.det(m) > 0.0:
         raise InputError(
             f"matrix: not the flow of a linear network; got determinant {np.linalg.det(m):.4g}, "
-            "expected a positive one. Change it."
+            "expected a positive one. Choose a map that mirrors nothing."
         )
     rotation, stretch = polar(m)
     first = affine_control(stretch, np.zeros(len(m)), 0.5 * final_time)
@@ -151,7 +151,7 @@ def gaussian_control(
     if c0.shape != c1.shape:
         raise InputError(
             f"covariance1: wrong shape; got {c1.shape}, expected {c0.shape} as covariance0. "
-            "Mend it."
+            "Give both for the same directions."
         )
     m0, m1 = vector("mean0", mean0, len(c0)), vector("mean1", mean1, len(c0))
     root = _root(c0)
@@ -182,7 +182,7 @@ def square(where: str, given: ArrayLike) -> Array:
     if m.ndim != 2 or m.shape[0] != m.shape[1] or not np.isfinite(m).all():
         raise InputError(
             f"{where}: not a square matrix of finite numbers; got shape {m.shape}, expected "
-            "(d, d). Mend it."
+            "(d, d). Give as many rows as columns."
         )
     return m
 
@@ -193,7 +193,7 @@ def covariance(where: str, given: ArrayLike) -> Array:
     if not np.allclose(c, c.T) or np.linalg.eigvalsh(c).min() <= 0.0:
         raise InputError(
             f"{where}: not a covariance; got {c.tolist()}, expected a symmetric matrix with "
-            "positive eigenvalues. Mend it."
+            "positive eigenvalues. Give a variance above zero to every direction."
         )
     return 0.5 * (c + c.T)
 
@@ -204,7 +204,7 @@ def vector(where: str, given: ArrayLike, d: int | None = None) -> Array:
     if v.ndim != 1 or (d is not None and len(v) != d) or not np.isfinite(v).all():
         raise InputError(
             f"{where}: not a vector; got shape {v.shape}, expected {d or 'd'} finite numbers. "
-            "Mend it."
+            "Give one for each direction."
         )
     return v
 
@@ -213,5 +213,5 @@ def positive(where: str, given: float) -> None:
     """Refuse a number that is not positive and finite."""
     if not 0.0 < given < np.inf:
         raise InputError(
-            f"{where}: wrong value; got {given}, expected a positive number. Raise it."
+            f"{where}: wrong value; got {given}, expected a positive number. Give one above zero."
         )

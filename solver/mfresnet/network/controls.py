@@ -216,7 +216,7 @@ def prolong(controls: Controls, layers: int) -> Controls:
     if layers % controls.layers:
         raise InputError(
             f"network.layers: cannot take over controls of {controls.layers} layers; got {layers}, "
-            f"expected a multiple of {controls.layers}. Change it."
+            f"expected a multiple of {controls.layers}. Choose a multiple."
         )
     values = {
         n: v if n in controls.head else np.repeat(v, layers // controls.layers, axis=0)

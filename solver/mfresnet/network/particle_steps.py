@@ -12,104 +12,99 @@ lambda^+ the derivative of J in x^+, from the last stage to the first,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.network.blocks import Parameters
-from mfresnet.network.particles import Network
+from mfresnet.network.particles import Network, stages
 from mfresnet.network.schemes import Scheme
 
 
-def step_transpose(
-    network: Network,
-    layer: int,
-    points: Sequence[Array],
-    dt: float,
-    scheme: Scheme,
-    slope: Array,
-    parts: dict[str, Array],
-) -> Array:
-    """Return lambda of (21), (d, n).
+@dataclass(frozen=True)
+class ParticleStep:
+    """A step that has been made.
 
-    Args:
+    Attributes:
         network: the network.
         layer: number of the layer.
-        points: y_j of the step, each (d, n).
         dt: the step.
         scheme: the Runge-Kutta scheme.
-        slope: lambda^+, (d, n).
-        parts: name -> derivative in the parameters of the layer, added to.
+        points: y_j, each (d, n).
     """
-    block, sigma, theta = network.block, network.activation, network.controls.layer(layer)
-    result, back = slope.copy(), np.zeros_like(slope)
-    for j in reversed(range(scheme.order)):
-        kappa = dt * scheme.weights[j] * slope + back
-        mu = block.pull(sigma, points[j], theta, kappa)
-        for name, part in block.vjp(sigma, points[j], theta, kappa).items():
-            parts[name] += part
-        result += mu
-        back = dt * scheme.nodes[j] * mu
-    return result
 
+    network: Network
+    layer: int
+    dt: float
+    scheme: Scheme
+    points: Sequence[Array]
 
-def step_tangent(
-    network: Network,
-    layer: int,
-    points: Sequence[Array],
-    dt: float,
-    scheme: Scheme,
-    dx: Array,
-    h: Parameters,
-) -> tuple[list[Array], Array]:
-    """Return the changes of y_j and of x^+ along changes dx of the points and h of theta."""
-    block, sigma, theta = network.block, network.activation, network.controls.layer(layer)
-    increment, dk, changes = np.zeros_like(dx), np.zeros_like(dx), []
-    for y, a, b in zip(points, scheme.nodes, scheme.weights, strict=True):
-        changes.append(dx + dt * a * dk if a else dx)
-        dk = block.jvp(sigma, y, theta, h) + block.push(sigma, y, theta, changes[-1])
-        increment += b * dk
-    return changes, dx + dt * increment
+    @classmethod
+    def of(cls, network: Network, layer: int, x: Array, dt: float, scheme: Scheme) -> ParticleStep:
+        """Return the step from the points x, (d, n)."""
+        return cls(network, layer, dt, scheme, stages(network, layer, x, dt, scheme)[0])
 
+    def transpose(self, slope: Array, parts: dict[str, Array]) -> Array:
+        """Return lambda of (21), (d, n).
 
-def step_transpose_tangent(
-    network: Network,
-    layer: int,
-    points: Sequence[Array],
-    changes: Sequence[Array],
-    dt: float,
-    scheme: Scheme,
-    slope: Array,
-    dslope: Array,
-    h: Parameters,
-    parts: dict[str, Array],
-) -> tuple[Array, Array]:
-    """Return lambda of (21) and its change.
+        Args:
+            slope: lambda^+, (d, n).
+            parts: name -> derivative in the parameters of the layer, added to.
+        """
+        network, dt = self.network, self.dt
+        block, sigma, theta = network.block, network.activation, network.controls.layer(self.layer)
+        result, back = slope.copy(), np.zeros_like(slope)
+        for j in reversed(range(self.scheme.order)):
+            kappa = dt * self.scheme.weights[j] * slope + back
+            mu = block.pull(sigma, self.points[j], theta, kappa)
+            for name, part in block.vjp(sigma, self.points[j], theta, kappa).items():
+                parts[name] += part
+            result += mu
+            back = dt * self.scheme.nodes[j] * mu
+        return result
 
-    Args:
-        network: the network.
-        layer: number of the layer.
-        points: y_j of the step, each (d, n).
-        changes: dy_j, each (d, n).
-        dt: the step.
-        scheme: the Runge-Kutta scheme.
-        slope: lambda^+, (d, n).
-        dslope: its change, (d, n).
-        h: change of the parameters of the layer.
-        parts: name -> change of the derivative in the parameters, added to.
-    """
-    block, sigma, theta = network.block, network.activation, network.controls.layer(layer)
-    result, dresult = slope.copy(), dslope.copy()
-    back, dback = np.zeros_like(slope), np.zeros_like(slope)
-    for j in reversed(range(scheme.order)):
-        y, dy, factor = points[j], changes[j], dt * scheme.weights[j]
-        kappa, dkappa = factor * slope + back, factor * dslope + dback
-        mu = block.pull(sigma, y, theta, kappa)
-        curved, curved_parts = block.second(sigma, y, theta, kappa, dy, h)
-        dmu = block.pull(sigma, y, theta, dkappa) + curved
-        for name, part in block.vjp(sigma, y, theta, dkappa).items():
-            parts[name] += part + curved_parts[name]
-        result += mu
-        dresult += dmu
-        back, dback = dt * scheme.nodes[j] * mu, dt * scheme.nodes[j] * dmu
-    return result, dresult
+    def tangent(self, dx: Array, h: Parameters) -> tuple[list[Array], Array]:
+        """Return the changes of y_j and of x^+ along changes dx of the points and h of theta."""
+        network, dt, scheme = self.network, self.dt, self.scheme
+        block, sigma, theta = network.block, network.activation, network.controls.layer(self.layer)
+        increment, dk, changes = np.zeros_like(dx), np.zeros_like(dx), []
+        for y, a, b in zip(self.points, scheme.nodes, scheme.weights, strict=True):
+            changes.append(dx + dt * a * dk if a else dx)
+            dk = block.jvp(sigma, y, theta, h) + block.push(sigma, y, theta, changes[-1])
+            increment += b * dk
+        return changes, dx + dt * increment
+
+    def transpose_tangent(
+        self,
+        changes: Sequence[Array],
+        slope: Array,
+        dslope: Array,
+        h: Parameters,
+        parts: dict[str, Array],
+    ) -> tuple[Array, Array]:
+        """Return lambda of (21) and its change.
+
+        Args:
+            changes: dy_j, each (d, n).
+            slope: lambda^+, (d, n).
+            dslope: its change, (d, n).
+            h: change of the parameters of the layer.
+            parts: name -> change of the derivative in the parameters, added to.
+        """
+        network, dt, scheme = self.network, self.dt, self.scheme
+        block, sigma, theta = network.block, network.activation, network.controls.layer(self.layer)
+        result, dresult = slope.copy(), dslope.copy()
+        back, dback = np.zeros_like(slope), np.zeros_like(slope)
+        for j in reversed(range(scheme.order)):
+            y, dy, factor = self.points[j], changes[j], dt * scheme.weights[j]
+            kappa, dkappa = factor * slope + back, factor * dslope + dback
+            mu = block.pull(sigma, y, theta, kappa)
+            curved, curved_parts = block.second(sigma, y, theta, kappa, dy, h)
+            dmu = block.pull(sigma, y, theta, dkappa) + curved
+            for name, part in block.vjp(sigma, y, theta, dkappa).items():
+                parts[name] += part + curved_parts[name]
+            result += mu
+            dresult += dmu
+            back, dback = dt * scheme.nodes[j] * mu, dt * scheme.nodes[j] * dmu
+        return result, dresult

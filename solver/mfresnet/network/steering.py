@@ -234,6 +234,6 @@ def _layers(where: str, given: Any, d: int) -> Array:
     if w.shape[1:] != (d, d):
         raise InputError(
             f"{where}: wrong shape; got {np.shape(given)}, expected ({d}, {d}) or (layers, {d}, "
-            f"{d}). Mend it."
+            f"{d}). Give a matrix for all layers or one for each."
         )
     return w

@@ -4,6 +4,7 @@ from .fields import write_fields as write_fields
 from .pictures.figures import draw as draw
 from .pictures.palette import COLOURS as COLOURS
 from .pictures.palette import light as light
+from .pictures.palette import style as style
 from .pictures.raster import Raster as Raster
 from .progress import Progress as Progress
 from .report import run_report as run_report
@@ -15,7 +16,7 @@ from .run_directory import read_theta as read_theta
 from .run_directory import write_controls as write_controls
 from .run_directory import write_history as write_history
 from .run_directory import write_report as write_report
-from .run_json import Certificate as Certificate
 from .run_json import REPORT as REPORT
+from .run_json import Certificate as Certificate
 from .run_json import RunReport as RunReport
 from .run_json import read_report as read_report

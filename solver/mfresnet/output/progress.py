@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from mfresnet.columns import in_columns, plain
 from mfresnet.errors import shortened
 from mfresnet.optimise import Iteration
 
@@ -50,9 +51,7 @@ class Progress:
 
     def table(self, rows: Sequence[tuple[str, str]]) -> None:
         """Write names and values of what was found in two columns."""
-        width = max(len(name) for name, _ in rows)
-        for name, value in rows:
-            self.result(f"  {name:<{width}}  {value}")
+        self.result(plain([("", *row) for row in rows], "wws"))
 
     def iteration(self, row: Iteration) -> None:
         """Show an iteration."""
@@ -67,10 +66,9 @@ class Progress:
         print("  ".join(f"{cell:>16}" for cell in _cells(row)), file=sys.stderr, flush=True)
 
     def _table(self, row: Iteration) -> Table:
-        table = Table(box=None, pad_edge=False)
-        for name in COLUMNS:
-            table.add_column(name, justify="right", min_width=14)
-        table.add_row(*_cells(row))
+        table = in_columns([_cells(row)], "n" * len(COLUMNS), COLUMNS)
+        for column in table.columns:
+            column.min_width = 14  # the columns stay where they are
         return table
 
     def __enter__(self) -> Progress:

@@ -16,6 +16,7 @@ from dolfinx import fem
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
+from mfresnet.columns import plain
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import CELLS, Space, create_form
 from mfresnet.parallel import maximum, total
@@ -207,14 +208,14 @@ def _measure_parallel(comm: MPI.Intracomm) -> dict[str, Any]:
 
 def speed_table(result: dict[str, Any]) -> str:
     """Return the figures as a table."""
-    rows = [
-        ["cells", "degree", "dofs", "apply", "transpose", "UFL / apply", "bytes/dof"]
-        + ["J", "J and derivative", "ratio"]
-    ]
+    titles = ["cells", "degree", "dofs", "apply", "transpose", "UFL / apply", "bytes/dof"]
+    titles += ["J", "J and derivative", "ratio"]
     for kind in LIMITED:
-        rows[0] += [f"{kind}: steps", "J", "J and derivative"]
+        titles += [f"{kind}: steps", "J", "J and derivative"]
+    rows = []
     for row in result["rows"]:
         ms, d = row["milliseconds"], CELLS[row["cell"]]
+        limited = [r for costs in row["limited_over_free"].values() for r in costs.values()]
         rows.append(
             [
                 f"{row['cell']} {'x'.join([str(row['cells'])] * d)}",
@@ -227,16 +228,11 @@ def speed_table(result: dict[str, Any]) -> str:
                 f"{ms['value']:.1f} ms",
                 f"{ms['value_and_derivative']:.1f} ms",
                 f"{row['derivative_over_value']:.2f}",
-                *(
-                    f"{r:.2f}"
-                    for costs in row["limited_over_free"].values()
-                    for r in costs.values()
-                ),
+                *(f"{ratio:.2f}" for ratio in limited),
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(t.rjust(w) for t, w in zip(r, widths, strict=True)) for r in rows]
-    lines.insert(0, f"{result['ranks']} rank(s)")
+    table = plain(rows, "w" + "n" * (len(titles) - 1), titles)
+    lines = [f"{result['ranks']} rank(s)", table]
     if (shared := result["parallel"]) is not None:
         n, up = shared["cells"], shared["speedup"]
         lines.append(

@@ -14,6 +14,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, populate
+from mfresnet.columns import plain
 from mfresnet.data import DataSection
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, train
@@ -157,14 +158,16 @@ def split_table(result: Mapping[str, Any]) -> str:
     """Return the result as lines of text."""
     columns = COMPARISONS[result["task"]].columns()
     titles = [(owner or name).replace("_", " ") for _, name, owner, part in columns]
-    width = max(11, *(len(title) // 2 + 1 for title in titles))
-    lines = [
-        " " * 8 + "".join(f"{title:>{2 * width}}" for title in titles[::2]),
-        f"{'split':>8}" + "".join(f"{part:>{width}}" for *_, part in columns),
+    heads = [
+        f"{title if i % 2 else ''}\n{part}"  # once above the two parts
+        for i, (title, (*_, part)) in enumerate(zip(titles, columns, strict=True))
     ]
     rows = [(row["split"], row) for row in result["splits"]]
-    for name, row in [*rows, ("mean", result["mean"]), ("std", result["std"])]:
-        lines.append(f"{name:>8}" + "".join(f"{row[c]:{width}.4f}" for c, *_ in columns))
+    cells = [
+        [name, *(f"{row[column]:.4f}" for column, *_ in columns)]
+        for name, row in [*rows, ("mean", result["mean"]), ("std", result["std"])]
+    ]
+    lines = [plain(cells, "w" + "n" * len(columns), ["\nsplit", *heads])]
     late = [row for row in result["splits"] if row["status"] != "converged"]
     if late:
         lines.append(f"{len(late)} of {len(result['splits'])} trainings did not converge.")

@@ -15,13 +15,14 @@ from typing import IO, Any
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.data import Table, open_together, to_numbers, writer_of
+from mfresnet.data import Table, open_together, to_numbers
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically
 from mfresnet.parallel import ordered, together
 from mfresnet.trained.answers import ANSWERS, ERROR, MISSING, RIGHT, ROWS, Labels
 from mfresnet.trained.network import TrainedNetwork
 from mfresnet.trained.readings import READINGS
+from mfresnet.trained.writers import writer_of
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,9 @@ def predict(
     with together(comm):
         _check(network, table, data)
         if out.exists() and out.samefile(data):
-            raise InputError(f"--out: DATA itself; got {out}, expected another file. Rename it.")
+            raise InputError(
+                f"--out: DATA itself; got {out}, expected another file. Give --out another name."
+            )
     counts = np.zeros(ERROR + 1)
     blocks = _predictions(network, table, data, comm, counts)
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mfresnet.columns import plain
+
 
 @dataclass(frozen=True)
 class Check:
@@ -65,12 +67,9 @@ def as_data(checks: Sequence[Check]) -> dict[str, Any]:
 
 def check_table(checks: Sequence[Check]) -> str:
     """Return the certificate as lines of text."""
-    width = max(len(check.name) for check in checks)
-    lines = []
+    rows = []
     for check in checks:
         word = "none" if check.value is None else ("pass" if check.passed else "FAIL")
         value = "" if check.value is None else f"{check.value:.3g}"
-        lines.append(f"{word}  {check.name:<{width}}  {value:>10}  ({check.limit:.3g})")
-        if check.sentence:
-            lines[-1] += f"  {check.sentence}"
-    return "\n".join(lines)
+        rows.append((word, check.name, value, f"({check.limit:.3g})", check.sentence))
+    return plain(rows, "wwnws")

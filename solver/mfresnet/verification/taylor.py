@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.columns import plain
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,13 @@ class TaylorTest:
     def table(self) -> str:
         """Return the remainders and rates as lines of text."""
         orders = range(len(self.remainders))
-        head = [f"{f'R{k}':>12}" for k in orders] + [f"{f'rate R{k}':>8}" for k in orders]
-        lines = [f"{'step':>10} {' '.join(head)}"]
-        rates = np.column_stack([np.full(len(self.remainders), np.nan), self.rates()])
-        for e, row, rate in zip(self.steps, self.remainders.T, rates.T, strict=True):
-            numbers = [f"{r:12.4e}" for r in row]
-            numbers += [f"{'' if np.isnan(r) else f'{r:.3f}':>8}" for r in rate]
-            lines.append(f"{e:10.2e} {' '.join(numbers)}")
-        return "\n".join(lines)
+        titles = ["step", *(f"R{k}" for k in orders), *(f"rate R{k}" for k in orders)]
+        rates = [["" for _ in orders], *([f"{r:.3f}" for r in row] for row in self.rates().T)]
+        rows = [
+            [f"{e:.2e}", *(f"{r:.4e}" for r in row), *rate]
+            for e, row, rate in zip(self.steps, self.remainders.T, rates, strict=True)
+        ]
+        return plain(rows, "n" * len(titles), titles)
 
 
 def taylor_test(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,59 +126,44 @@ def load_data(
         _check_memory(len(columns.features))
     blocks = survey(table, columns, section.missing == "drop", section.file.name, comm)
     split = Split.of(section, blocks, comm, fold)
-    n_classes = len(blocks.labels)
-
-    def stats(x: Array, y: Array, w: Array, number: int) -> Moments:
-        part = split.training(number)
-        return moments(x[part], y[part], w[part], n_classes)
-
-    raw = _merged(comm, {b: stats(x, y, w, b) for b, x, y, w in blocks})
+    raw = _moments(blocks, split, comm)
     _check_counts(raw, blocks, section)
     kept = [_keep(blocks, split, test, comm) for test in (False, True)]
     scaling = fit_beside_label if numeric_label else fit
     coordinates = scaling(
         section.scale, section.reduce, raw.together(), kept[0][0], columns.features
     )
-
-    shift, matrix = coordinates.shift, coordinates.matrix
-
-    def transform(x: Array) -> Array:
-        return np.ascontiguousarray(((x - shift) @ matrix).T)
+    train, test = (Samples(coordinates.points(x), y, w) for x, y, w in kept)
 
     def local() -> Iterator[Samples]:
         for number, x, y, w in blocks:
             part = split.training(number)
-            yield Samples(transform(x[part]), y[part], w[part])
+            yield Samples(coordinates.points(x[part]), y[part], w[part])
 
-    d = matrix.shape[1]
-    parts = [Samples(transform(x), y, w) for x, y, w in kept]
-    inside = Moments(
-        raw.count,
-        raw.weight,
-        raw.squares,
-        (raw.mean - shift) @ matrix,
-        matrix.T @ raw.spread @ matrix,
-    )
     return Dataset(
         labels=blocks.labels,
         label=columns.features[-1] if numeric_label else columns.label,
         features=columns.features[:-1] if numeric_label else columns.features,
-        shift=shift,
-        matrix=matrix,
+        shift=coordinates.shift,
+        matrix=coordinates.matrix,
         back=coordinates.back,
-        train=parts[0],
-        test=parts[1],
-        moments=inside,
-        extent=_extent(local(), n_classes, d, comm),
+        train=train,
+        test=test,
+        moments=coordinates.moments(raw),
+        extent=_extent(local(), len(blocks.labels), len(train.x), comm),
         counts=split.counts,
         dropped=blocks.dropped,
-        rounds=lambda: _rounds(local(), d, comm),
+        rounds=lambda: _rounds(local(), len(train.x), comm),
     )
 
 
-def _merged(comm: MPI.Intracomm, local: Mapping[int, Moments]) -> Moments:
-    """Return the moments of all blocks, merged in their order on any number of ranks."""
-    everything = {k: v for part in comm.allgather(dict(local)) for k, v in part.items()}
+def _moments(blocks: Blocks, split: Split, comm: MPI.Intracomm) -> Moments:
+    """Return the moments of the training samples, merged by block on any number of ranks."""
+    local = {}
+    for number, x, y, w in blocks:
+        part = split.training(number)
+        local[number] = moments(x[part], y[part], w[part], len(blocks.labels))
+    everything = {k: v for part in comm.allgather(local) for k, v in part.items()}
     return merge(everything[number] for number in sorted(everything))
 
 

@@ -48,6 +48,18 @@ class Coordinates:
     matrix: Array
     back: Array
 
+    def points(self, x: Array) -> Array:
+        """Return the points of features x, (n, m) -> (d, n)."""
+        return np.ascontiguousarray(((x - self.shift) @ self.matrix).T)
+
+    def moments(self, raw: Moments) -> Moments:
+        """Return the moments of the points from those of the features."""
+        mean, spread = (
+            (raw.mean - self.shift) @ self.matrix,
+            self.matrix.T @ raw.spread @ self.matrix,
+        )
+        return replace(raw, mean=mean, spread=spread)
+
 
 def _standard(moments: Moments, x: Array) -> tuple[Array, Array]:
     return moments.mean[0], np.sqrt(np.diagonal(moments.covariance()[0]))

@@ -134,7 +134,8 @@ def _random(section: DataSection, y: Array) -> Array:
     except ValueError as error:
         raise InputError(
             f"data.test_fraction: cannot split; got {section.test_fraction} of {len(y)} samples "
-            f"({str(error).rstrip('.')}), expected samples of every class in both parts. Change it."
+            f"({str(error).rstrip('.')}), expected samples of every class in both parts. "
+            "Choose another fraction or add samples of the rare classes."
         ) from None
     held[test] = True
     return held

@@ -183,7 +183,8 @@ class Blocks:
                 row = int(np.argmax(w < 0.0))
                 where = self._where(number, row, str(columns.weights))
                 raise InputError(
-                    f"{where}: negative weight; got {w[row]:g}, expected 0 or more. Correct it."
+                    f"{where}: negative weight; got {w[row]:g}, expected 0 or more. Use 0 to "
+                    "leave a row out."
                 )
             keep = ~bad
             self._skipped += int(bad.sum())

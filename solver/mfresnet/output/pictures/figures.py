@@ -18,7 +18,7 @@ from mfresnet.losses import LOSSES
 from mfresnet.optimise import Iteration
 from mfresnet.output.fields import depths
 from mfresnet.output.pictures.animation import animate
-from mfresnet.output.pictures.palette import COLOURS, shown
+from mfresnet.output.pictures.palette import COLOURS, shown, style
 from mfresnet.output.pictures.raster import Raster, view
 from mfresnet.output.pictures.space import draw_space
 from mfresnet.output.pictures.table import PICTURES
@@ -31,6 +31,7 @@ LEGEND = 9
 """Parameters above which a legend says nothing any more."""
 
 
+@style()
 def draw(
     functional: ReducedFunctional, theta: Array, history: Sequence[Iteration], directory: Path
 ) -> None:

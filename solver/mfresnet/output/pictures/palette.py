@@ -1,8 +1,11 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Colours and names of the classes in all pictures."""
+"""Style of all pictures; colours and names of the classes in them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import matplotlib
 import numpy as np
@@ -15,13 +18,16 @@ HUES = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7a5c
 """The palette of Okabe and Ito, which colour-blind people can tell apart; without its yellow, which
 does not show on white."""
 COLOURS = tuple(to_rgb(hue) for hue in HUES) * 13
-matplotlib.rcParams.update({
-    "font.size": 10, "axes.grid": False, "savefig.dpi": 140, "axes.prop_cycle": cycler(color=HUES),
-})  # fmt: skip
-
-
 LONGEST = 40
 """Letters of a name that is shown."""
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw and save pictures inside the block as those of a run; also a decorator."""
+    ours = {"font.size": 10, "axes.grid": False, "savefig.dpi": 140}
+    with matplotlib.rc_context(ours | {"axes.prop_cycle": cycler(color=HUES)}):
+        yield
 
 
 def shown(label: str) -> str:

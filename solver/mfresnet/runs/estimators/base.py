@@ -221,7 +221,8 @@ class MeanFieldEstimator(BaseEstimator):
         if weights.min() < 0.0 or weights.max() == 0.0:
             raise InputError(
                 f"sample_weight: not usable; got weights from {weights.min():g} to "
-                f"{weights.max():g}, expected none below 0 and one above. Correct them."
+                f"{weights.max():g}, expected none below 0 and one above. "
+                "Use 0 to leave a sample out."
             )
         return weights / weights.max()
 

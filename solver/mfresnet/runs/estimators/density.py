@@ -93,7 +93,7 @@ class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
         validation.check_is_fitted(self, "density_")
         if n_samples < 0:
             raise InputError(
-                f"n_samples: negative; got {n_samples}, expected a number of samples. Correct it."
+                f"n_samples: negative; got {n_samples}, expected 0 or more. Ask for at least one."
             )
         seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
         return sample(self.density_, n_samples, seed)

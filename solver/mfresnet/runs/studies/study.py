@@ -35,12 +35,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mfresnet.arrays import Array
+from mfresnet.columns import in_columns
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically, write_text
-from mfresnet.output import write_report
+from mfresnet.output import style, write_report
 from mfresnet.parallel import together
 from mfresnet.verification import Check, passed
 
@@ -164,7 +164,8 @@ def main(study: Callable[..., Study], arguments: Sequence[str] | None = None) ->
     parser.add_argument("--size", choices=SIZES, default=SIZES[0])
     given = parser.parse_args(arguments)
     start = time.perf_counter()
-    found = study(given.size)
+    with style():
+        found = study(given.size)
     seconds = time.perf_counter() - start
     with together(MPI.COMM_WORLD):
         if MPI.COMM_WORLD.rank == 0:
@@ -182,20 +183,17 @@ def _console() -> Console:
 def show(study: Study, console: Console) -> None:
     """Print title, sentence, table and findings."""
     console.print(f"[bold]{escape(study.title)}[/]. {escape(study.sentence)}", highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for name in study.columns:
-        table.add_column(name, justify="right")
-    for row in study.rows():
-        table.add_row(*(as_text(value) for value in row))
-    console.print(table)
-    table = Table(box=None, pad_edge=False)
-    for name in ("", "finding", "value", "expected", ""):
-        table.add_column(name, justify="right" if name == "value" else "left")
+    rows = [[escape(as_text(value)) for value in row] for row in study.rows()]
+    words = [any(isinstance(value, str) for value in c) for c in study.columns.values()]
+    kinds = "".join("w" if word else "n" for word in words)
+    console.print(in_columns(rows, kinds, list(study.columns)))
+    findings = []
     for check in study.findings:
         word = "[green]pass[/]" if check.passed else "[bold red]FAIL[/]"
         value = "" if check.value is None else as_text(check.value)
-        table.add_row(word, escape(check.name), value, check.expected, escape(check.sentence))
-    console.print(table)
+        cells = (word, escape(check.name), value, check.expected, escape(check.sentence))
+        findings.append(cells)
+    console.print(in_columns(findings, "wsnws", ("", "finding", "value", "expected", "")))
 
 
 def as_text(value: Any) -> str:
@@ -218,9 +216,10 @@ def write(study: Study, directory: Path, seconds: float) -> None:
     writer.writerow(study.columns)
     writer.writerows(study.rows())
     write_text(directory / "table.csv", text.getvalue())
-    write_atomically(
-        directory / "picture.png", lambda stream: study.figure.savefig(stream, format="png")
-    )
+    with style():
+        write_atomically(
+            directory / "picture.png", lambda stream: study.figure.savefig(stream, format="png")
+        )
     report = {
         "title": study.title,
         "sentence": study.sentence,
