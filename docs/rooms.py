@@ -36,7 +36,7 @@ def floors() -> list[list[str]]:
 
 def is_room(name: str) -> bool:
     """Return whether the package has a sub-package of this name."""
-    return (PACKAGE / name / "__init__.py").exists()
+    return name != "" and (PACKAGE / name / "__init__.py").exists()
 
 
 def imports() -> Counter[tuple[str, str]]:

@@ -71,6 +71,7 @@ def test_a_room_says_what_it_is_for(room: str) -> None:
     text = (PACKAGE / room / "__init__.py").read_text()
     sentence = ast.get_docstring(ast.parse(text)) or ""
     assert sentence.endswith(".") and "\n" not in sentence and sentence.count(". ") == 0
+    assert f"| `{room}` | {sentence} |" in (ROOT / "docs/architecture.md").read_text()
     assert list((ROOT / "tests" / room).glob("test_*.py"))
     lines = sum(len(p.read_text().splitlines()) for p in (PACKAGE / room).rglob("*.py"))
     assert lines <= 3000
