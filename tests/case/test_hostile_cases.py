@@ -21,8 +21,8 @@ from mfresnet.case.completion import resolve
 from mfresnet.case.population import populate
 from mfresnet.data.laws.formula import read_formula
 from mfresnet.errors import InputError
+from mfresnet.functional.problem import create
 from mfresnet.mesh import file as meshfile
-from mfresnet.mesh.file import create
 
 ROOT = Path(__file__).parents[2]
 CASES = sorted((ROOT / "cases").glob("*.toml"))

@@ -31,7 +31,6 @@ from mfresnet.cli import predict as predict_command
 from mfresnet.data.laws.density import KINDS
 from mfresnet.data.laws.kind import DensityKind
 from mfresnet.data.tables.formats import FORMATS, ArrayTable, Format
-from mfresnet.data.tables.writers import WRITERS
 from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.draw import drawn, midpoints
@@ -53,6 +52,7 @@ from mfresnet.schema import Vector
 from mfresnet.trained.exporters import EXPORTERS, export
 from mfresnet.trained.loading import load_network
 from mfresnet.trained.network import TrainedNetwork
+from mfresnet.trained.writers import WRITERS
 from mfresnet.verification.bounds.table import lower_bounds
 from mfresnet.verification.certificate import certify
 from mfresnet.verification.taylor import taylor_test

@@ -13,7 +13,7 @@ from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.network.activations import ACTIVATIONS
-from mfresnet.verification.accuracy import loss_error, with_steps
+from mfresnet.verification.accuracy import loss_error
 from mfresnet.verification.advice import APART, damping, drift, warnings
 
 RIGHT = 0.02
@@ -40,7 +40,8 @@ def judge(functional: ReducedFunctional) -> tuple[float, list[str]]:
     """Return the relative error of the loss against points, and what the user is told."""
     theta = functional.theta0
     try:
-        with_steps(functional, theta)
+        functional.make_room(functional.steps_for(theta))
+        functional.value(theta)
     except SolveError as error:
         return np.inf, [str(error)]
     balance = Trajectory(functional, theta).balance()
@@ -92,6 +93,6 @@ def test_drift_of_a_resolved_density_is_small(cell: str) -> None:
         network={"layers": 2}, classes=classes, space={"degree": 3}, time={"order": 4},
     )  # fmt: skip
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    with_steps(functional, functional.theta0)
+    functional.make_room(functional.steps_for(functional.theta0))
     apart = drift(functional, functional.theta0)
     assert apart.shape == (2,) and (apart < APART).all(), apart
