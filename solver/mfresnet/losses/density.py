@@ -185,7 +185,7 @@ class MomentsSection(LossSection):
         return {name: len(value) for name, value in given.items() if value is not None}
 
 
-class Moments:
+class MomentsLoss:
     """1/2 |m - mean|^2 + 1/2 |C - covariance|^2, m = int x, C = int x x^T - m m^T.
 
     Mass that has left counts where it left. With the residuals r = m - mean and R = C - covariance,

@@ -19,7 +19,7 @@ from mfresnet.losses.density import (
     KullbackLeibler,
     KullbackLeiblerSection,
     L2Distance,
-    Moments,
+    MomentsLoss,
     MomentsSection,
 )
 from mfresnet.losses.dual import DualDistance, DualSection
@@ -91,7 +91,7 @@ LOSSES: dict[str, Row] = {
     "kullback_leibler": Row(
         lambda s: DensityLoss(s, KullbackLeibler(s)), KullbackLeiblerSection, tasks=STEERING
     ),
-    "moments": Row(Moments, MomentsSection),
+    "moments": Row(MomentsLoss, MomentsSection),
 }
 
 

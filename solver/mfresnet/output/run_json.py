@@ -183,7 +183,7 @@ class Spread(Part):
     covariance: list[list[float]]
 
 
-class Moments(Part):
+class Spreads(Part):
     """Of new samples, and of the density that was to be reached."""
 
     samples: Spread
@@ -208,7 +208,7 @@ class Metrics(Part, extra="allow"):
     means: dict[str, Means] = {}
     log_likelihood: Likelihoods | None = None
     integral: float | None = None
-    moments: Moments | None = None
+    moments: Spreads | None = None
     linear_regression: Line | None = None
     train: Quality | Errors | None = None
     test: Quality | Errors | None = None

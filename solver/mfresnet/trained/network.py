@@ -169,18 +169,18 @@ class TrainedNetwork:
         return self.matrix.shape[1]
 
     @property
-    def layers(self) -> Network:
+    def residual(self) -> Network:
         """The residual network between the reduction and the head."""
         block, activation = BLOCKS[self.block], ACTIVATIONS[self.activation]
         return Network(block, activation, Controls(self.parameters), self.final_time)
 
     def path(self, x: Array) -> Array:
         """Return points at the start of every layer and at T, (d, n) -> (layers + 1, d, n)."""
-        return flow(self.layers, x, SCHEMES[self.order], self.steps_per_layer)
+        return flow(self.residual, x, SCHEMES[self.order], self.steps_per_layer)
 
     def carry(self, x: Array) -> Array:
         """Return points at T, (d, n) -> (d, n)."""
-        network, scheme = self.layers, SCHEMES[self.order]
+        network, scheme = self.residual, SCHEMES[self.order]
         for layer in range(network.layers):
             x = through(network, layer, x, scheme, self.steps_per_layer)
         return x

@@ -104,8 +104,8 @@ def log_volume(back: Array) -> float:
 
 def log_density_at(model: SteeredDensity, x: Array) -> Array:
     """Return log f(T, x) at points x, (d, n) -> (n,), per volume of their coordinates."""
-    layers, scheme = model.network.layers, SCHEMES[ORDER]
-    backward = _Backward(layers.block, layers.activation, layers.controls, layers.final_time)
+    forward, scheme = model.network.residual, SCHEMES[ORDER]
+    backward = _Backward(forward.block, forward.activation, forward.controls, forward.final_time)
     parts = []
     for piece in np.array_split(x, max(1, -(-x.shape[1] // CHUNK)), axis=1):
         points = np.concatenate([piece, np.zeros((1, piece.shape[1]))])

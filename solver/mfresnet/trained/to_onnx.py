@@ -282,12 +282,12 @@ FORMS: dict[str, Form] = {
 
 def _at_end(network: TrainedNetwork, x: Any, graph: Graph) -> Any:
     """Return the points at T: every layer a loop over its steps."""
-    layers, scheme, steps = network.layers, SCHEMES[network.order], network.steps_per_layer
-    dt = network.final_time / layers.layers / steps
-    for layer in range(layers.layers):
+    residual, scheme, steps = network.residual, SCHEMES[network.order], network.steps_per_layer
+    dt = network.final_time / residual.layers / steps
+    for layer in range(residual.layers):
 
         def step(at: Any, layer: int = layer) -> Any:
-            return advance(layers, layer, at, dt, scheme)
+            return advance(residual, layer, at, dt, scheme)
 
         x = step(x) if steps == 1 else graph.repeat(steps, step, x, network.dimension)
     return x

@@ -190,7 +190,7 @@ def module_source(
 ) -> str:
     """Return the source of the module; ``file`` is the name of the state dictionary."""
     scheme, names = SCHEMES[network.order], list(network.parameters)
-    layers = network.layers.layers
+    layers = network.residual.layers
     shapes = {n: np.shape(v) for n, v in (dict(network.parameters) | head).items()}
     known = {
         "m": len(network.shift),
