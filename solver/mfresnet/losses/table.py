@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Losses on the densities and tasks: name -> how to make a loss, its keys, its head; its task.
+"""Losses, name -> how to make it, its keys in the case file, its head; tasks, name -> its label.
 
 ``point_losses`` are linear in the densities, ``density_losses`` compare densities or moments,
 ``dual_norm`` does so in a weak norm. A new loss is one row.
