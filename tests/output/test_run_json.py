@@ -64,8 +64,9 @@ def test_what_is_written_is_read_again(directory: Path, tmp_path: Path) -> None:
 
 def test_numbers_that_are_none(directory: Path, tmp_path: Path) -> None:
     """What is infinite or no number stays so."""
-    objective = {"total": float("inf"), "loss": float("nan"), "penalty": 0.1 + 0.2}
-    data: dict[str, Any] = json.loads((directory / REPORT).read_text()) | {"objective": objective}
+    odd = {"total": float("inf"), "loss": float("nan"), "penalty": 0.1 + 0.2}
+    data: dict[str, Any] = json.loads((directory / REPORT).read_text())
+    data["objective"] |= odd
     (tmp_path / REPORT).write_text(json.dumps(data, indent=2) + "\n")
     read_report(tmp_path).write(tmp_path)
     assert (tmp_path / REPORT).read_text() == json.dumps(data, indent=2) + "\n"

@@ -243,4 +243,5 @@ def _by_another(
     orders = [s for s in SCHEMES if s >= case.time.order and degree in SCHEMES[s].cfl]
     finer = case.with_(change | {"time": {"order": min(orders), "steps_per_layer": None}})
     other = ReducedFunctional(finer, functional.comm, functional.population)
+    other.make_room(other.steps_for(theta))
     return Way(how, other.loss(theta))

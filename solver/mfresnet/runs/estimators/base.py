@@ -241,3 +241,8 @@ class MeanFieldEstimator(BaseEstimator):
         """Return the points of samples at T, (n, m) -> (d, n)."""
         x = self._samples(samples)
         return self.network_.carry(self.network_.reduce(x))
+
+    def _scores(self, X: Any) -> Array:  # noqa: N803
+        """Return what the head makes of the points at T, (classes, n)."""
+        x = self._carried(X)
+        return self.network_.scores(x)

@@ -99,22 +99,23 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
 
     def predict(self, X: Any) -> Array:  # noqa: N803
         """Return the classes of samples, (n, m) -> (n,)."""
-        numbers = self.network_.read(self._carried(X))
+        x = self._carried(X)
+        numbers = self.network_.read(x)
         return self.classes_[numbers]
 
     @available_if(_probabilistic)  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Array:  # noqa: N803
         """Return the probability of every class, (n, m) -> (n, classes)."""
-        return probabilities(self.network_.scores(self._carried(X))).T
+        return probabilities(self._scores(X)).T
 
     @available_if(_probabilistic)  # type: ignore[misc]
     def predict_log_proba(self, X: Any) -> Array:  # noqa: N803
         """Return the logarithm of the probability of every class, (n, m) -> (n, classes)."""
-        return log_softmax(self.network_.scores(self._carried(X)).T, axis=1)
+        return log_softmax(self._scores(X).T, axis=1)
 
     def decision_function(self, X: Any) -> Array:  # noqa: N803
         """Return the scores, (n, m) -> (n, classes), their difference (n,) for two classes."""
-        scores = self.network_.scores(self._carried(X))
+        scores = self._scores(X)
         return scores[1] - scores[0] if len(scores) == 2 else scores.T
 
     def positions(self, X: Any) -> Array:  # noqa: N803
