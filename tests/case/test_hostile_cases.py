@@ -21,8 +21,8 @@ from mfresnet.case.completion import resolve
 from mfresnet.case.population import populate
 from mfresnet.data.laws.formula import read_formula
 from mfresnet.errors import InputError
+from mfresnet.functional import problem as problem_module
 from mfresnet.functional.problem import create
-from mfresnet.mesh import file as meshfile
 
 ROOT = Path(__file__).parents[2]
 CASES = sorted((ROOT / "cases").glob("*.toml"))
@@ -137,7 +137,7 @@ def test_sizes_are_held_against_the_memory(monkeypatch: pytest.MonkeyPatch) -> N
     case = parse(GOOD | {"network": wide})
     with pytest.raises(InputError, match=r"^network\.layers: too many parameters for the memory"):
         case.initial_controls(2)
-    monkeypatch.setattr(meshfile, "available", lambda comm: 1e4)
+    monkeypatch.setattr(problem_module, "available", lambda comm: 1e4)
     monkeypatch.setattr(network_checks, "free", lambda: 100.0)
     case = parse(GOOD)
     with pytest.raises(InputError, match=r"^mesh\.cells: .*got 1.02e\+03 cells .*at most 10 kB"):

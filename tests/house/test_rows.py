@@ -491,7 +491,7 @@ def test_kind_of_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(case.mesh, GradedSection) and case.mesh.ratio == 1.5
     trained(case, tmp_path)
     assert "ratio = 1.5" in (tmp_path / "run/case.toml").read_text()
-    space = ReducedFunctional(case, MPI.COMM_SELF).transport.space
+    space = ReducedFunctional(case, MPI.COMM_SELF).problem.space
     places = np.sort(space.mesh.geometry.x[:, 0])
     np.testing.assert_allclose(places, -4.0 + 8.0 * np.linspace(0.0, 1.0, 25) ** 1.5)
     assert case.mesh.larger == "Move the corners" and case.mesh.finer == "Use more cells"

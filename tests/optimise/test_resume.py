@@ -230,7 +230,7 @@ def test_other_samples_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     _, ends = records(log)
     log.write_bytes(log.read_bytes()[: ends[3]])
     value = ReducedFunctional.value
-    monkeypatch.setattr(ReducedFunctional, "value", lambda *a: value(*a) * 1.001)
+    monkeypatch.setattr(ReducedFunctional, "value", lambda *a, **k: value(*a, **k) * 1.001)
     with pytest.raises(InputError, match="this run differs .* other samples"):
         trained(tmp_path)
 
@@ -245,11 +245,11 @@ def test_what_ends_a_run_is_no_answer(
     expected, calls = trained(tmp_path / "a"), []
     value = ReducedFunctional.value
 
-    def interrupted(*arguments: Any) -> float:
+    def interrupted(*arguments: Any, **keywords: Any) -> float:
         calls.append(1)
         if len(calls) == 4:
             raise error
-        return value(*arguments)
+        return value(*arguments, **keywords)
 
     with monkeypatch.context() as patch:
         patch.setattr(ReducedFunctional, "value", interrupted)

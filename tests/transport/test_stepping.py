@@ -10,6 +10,7 @@ import pytest
 from helpers import inner, make_case, random_field, shaped_mesh
 from mfresnet.arrays import Array
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.problem import Problem
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
 from mfresnet.network.schemes import SCHEMES
@@ -89,11 +90,11 @@ def strang(space: Space, advection: Step) -> Split:
     return Split([half, advection, half], advection.dt)
 
 
-class WithExchange(ReducedFunctional):
-    """J of densities that are exchanged too."""
+class WithExchange(Problem):
+    """Densities that are exchanged too."""
 
-    def time_step(self, steps_per_layer: int) -> Step:
-        return strang(self.transport.space, super().time_step(steps_per_layer))
+    def time_step(self, dt: float) -> Step:
+        return strang(self.space, super().time_step(dt))
 
 
 @pytest.mark.parametrize("limiter", LIMITERS)
@@ -142,9 +143,10 @@ def test_sweeps_of_a_splitting(limiter: str) -> None:
         "time": {"limiter": limiter},
         "loss": {"kind": "quadratic", "running": 0.4},
     }
-    j = WithExchange(make_case("interval", **sections), MPI.COMM_SELF)
+    case = make_case("interval", **sections)
+    j = ReducedFunctional(WithExchange(case, MPI.COMM_SELF))
     assert j.sweep.step.stages == 5
-    alone = ReducedFunctional(make_case("interval", **sections), MPI.COMM_SELF)
+    alone = ReducedFunctional(case, MPI.COMM_SELF)
     assert j.plan.layer_bytes > 1.5 * alone.plan.layer_bytes
     theta = j.theta0 + 0.2 * np.sin(np.arange(j.theta0.size))
     assert abs(j.value(theta) - alone.value(theta)) > 1e-2 * abs(alone.value(theta))
@@ -157,7 +159,8 @@ def test_sweeps_of_a_splitting(limiter: str) -> None:
     assert all(check.passed for check in pairing(j, theta))
     size = 2.2 * j.plan.layer_bytes + j.plan.state_bytes
     little = {"resources": {"memory": f"{2 * size / 1e3} kB"}, "training": {"method": "nls"}}
-    few = WithExchange(make_case("interval", **sections, **little), MPI.COMM_SELF)
+    case = make_case("interval", **sections, **little)
+    few = ReducedFunctional(WithExchange(case, MPI.COMM_SELF))
     assert not few.plan.whole
     for name in ("value", "derivative", "gradient"):
         np.testing.assert_array_equal(getattr(few, name)(theta), getattr(j, name)(theta))
