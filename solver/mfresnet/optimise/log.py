@@ -163,10 +163,11 @@ class EvaluationLog(Oracle):
         }
         failure: SolveError | None = None
         try:
-            if kind == VALUE:
-                record[1], record[HEAD + n :] = super().evaluate(functional, theta)
-            else:
-                record[HEAD + n :] = answers[kind]()
+            with together(self.comm):
+                if kind == VALUE:
+                    record[1], record[HEAD + n :] = super().evaluate(functional, theta)
+                else:
+                    record[HEAD + n :] = answers[kind]()
         except StepsError as error:
             record[0:2], failure = (STEPS, error.needed), error
         except SolveError as error:

@@ -33,7 +33,7 @@ from mfresnet.output import (
     write_controls,
     write_history,
 )
-from mfresnet.parallel import pause, together
+from mfresnet.parallel import meet, pause, together
 from mfresnet.trained import NETWORK, save_network
 from mfresnet.verification import lower_bound, undershoots
 
@@ -197,6 +197,7 @@ def _attempt(
         make()
     except Exception as caught:
         error = caught
+    meet(comm, error)  # a rank that fails alone ends all
     told = error is not None and not isinstance(error, Failure)
     excuses = comm.allgather(_excuse(error, what, directory) if told else None)
     if error is not None and "" in excuses:
