@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Losses, name -> how to make it, its keys in the case file, its head; tasks, name -> its label.
 
-``point_losses`` are linear in the densities, ``density_losses`` compare densities or moments,
-``dual_norm`` does so in a weak norm. A new loss is one row.
+``point`` are linear in the densities, ``density`` compare densities or moments,
+``dual`` does so in a weak norm. A new loss is one row.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Certificate(Part):
 
 
 class Quality(Part):
-    """How good a classification is, see ``measures.quality``."""
+    """How good a classification is, see ``classification.quality``."""
 
     samples: int
     accuracy: float | None
@@ -161,7 +161,7 @@ class Means(Part):
 
 
 class Likelihood(Part):
-    """Mean log density of samples, per volume of the features, see ``density_measures``."""
+    """Mean log density of samples, per volume of the features, see ``measures.density``."""
 
     network: float
     start: float

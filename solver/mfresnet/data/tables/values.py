@@ -15,7 +15,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 
 LARGEST = 1e90
-"""Largest number; what a case file says of it stays below ``models.LARGEST``."""
+"""Largest number; what a case file says of it stays below ``schema.LARGEST``."""
 MISSING = (
     "", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none",
     "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",

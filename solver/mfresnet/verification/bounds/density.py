@@ -158,7 +158,7 @@ class DualCost:
 class KullbackLeiblerCost:
     """int a log(a/b) - a + b >= sum_j a_j log(a_j / b_j) - a_j + b_j, by the log sum inequality.
 
-    a and b are f and g made positive, see ``density_losses.KullbackLeibler``, and a_j, b_j their
+    a and b are f and g made positive, see ``losses.density.KullbackLeibler``, and a_j, b_j their
     masses in slabs. As f <= a <= f + eps/2 where f >= 0, a_j lies in [f_j, f_j + eps/2 |B_j|]: the
     value there that is nearest to b_j costs least. For f_j < 0 the cost goes on as its tangent.
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """How close a density can come to another one when no mass moves far: an argument on marginals.
 
-X_i lies in [x_i - down_i, x_i + up_i], see ``obstacles.reach``, so that the distribution function F
+X_i lies in [x_i - down_i, x_i + up_i], see ``arguments.reach``, so that the distribution function F
 of coordinate i of f(T) lies between two envelopes, those of f0 with all mass as far up, or as far
 down, as it can go:
 

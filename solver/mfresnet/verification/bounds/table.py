@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What no network of a class can reach: lower bounds of the loss, from the data before training.
 
-Every row of ``LOWER_BOUNDS`` is an argument about all controls whatsoever, proved in ``obstacles``,
+Every row of ``LOWER_BOUNDS`` is an argument about all controls whatsoever, proved in ``arguments``,
 with the networks and losses that it holds for. The densities are those of ``initial_nodes``, a
 quadrature rule, so that a bound holds up to the error of the mesh.
 """
