@@ -17,6 +17,7 @@ import os
 import platform
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +30,50 @@ FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
 """Without the last two a choice between two values is a jump."""
 
 
-def library(comm: MPI.Intracomm, source: Path, declarations: str) -> Any:
+VECTORS = {"avx512f avx512dq avx512bw avx512vl": (8, "x86-64-v4"), "avx2 fma": (4, "x86-64-v3")}
+"""Features of a processor -> numbers in a vector register, and the -march that has them."""
+
+
+@functools.cache
+def vectors() -> tuple[int, list[str]]:
+    """Return how many numbers a vector register of this machine holds, and the flags for them.
+
+    The flags name a level of processors and not this one, so that all machines of a kind share
+    what is compiled, and have the same bits.
+    """
+    try:
+        found = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        found = set()
+    for features, (width, level) in VECTORS.items():
+        if platform.machine() == "x86_64" and set(features.split()) <= found:
+            return width, [f"-march={level}"]
+    return 2, []
+
+
+def library(
+    comm: MPI.Intracomm,
+    source: Path,
+    declarations: str,
+    header: str = "",
+    flags: Sequence[str] = (),
+) -> Any:
     """Return a C file as a module with ``lib`` and ``ffi``.
 
     Args:
         comm: who calls.
         source: the file.
         declarations: the types and functions that are called from Python.
+        header: text that stands before the file.
+        flags: flags of the compiler, besides ``FLAGS``.
 
     Raises:
         SolveError: it cannot be compiled or the cache cannot be written.
 
     Parallel: collective; rank 0 compiles, the others where they do not see its cache.
     """
-    text = source.read_text()
-    parts = text, declarations, *FLAGS, cffi.__version__, platform.machine()
+    text = header + source.read_text()
+    parts = text, declarations, *FLAGS, *flags, cffi.__version__, platform.machine()
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     module = f"mfresnet_{source.stem}_{digest}"
     file = module + str(sysconfig.get_config_var("EXT_SUFFIX"))
@@ -51,7 +81,7 @@ def library(comm: MPI.Intracomm, source: Path, declarations: str) -> Any:
     for turn in (comm.rank == 0, comm.rank > 0):
         with together(comm):
             if turn and not path.exists():
-                path = _compile(module, text, declarations, file)
+                path = _compile(module, text, declarations, file, flags)
     return _load(module, path)
 
 
@@ -86,11 +116,13 @@ def _load(module: str, path: Path) -> Any:
     return loaded
 
 
-def _compile(module: str, source: str, declarations: str, file: str) -> Path:
+def _compile(
+    module: str, source: str, declarations: str, file: str, flags: Sequence[str]
+) -> Path:
     """Compile in a place of its own and move the result, so that none is seen half written."""
     builder = cffi.FFI()
     builder.cdef(declarations)
-    builder.set_source(module, source, extra_compile_args=FLAGS)
+    builder.set_source(module, source, extra_compile_args=[*FLAGS, *flags])
     directory = cache_directory()
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ from mfresnet.schema import (
     Seed,
     Vector,
 )
-from mfresnet.transport import FLUXES, LIMITERS
+from mfresnet.transport import FLUXES, LIMITERS, OPERATORS
 
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 Layers = Annotated[int, Field(gt=0, le=100_000)]
@@ -62,8 +62,12 @@ Size = Annotated[str, AfterValidator(_size)]
 
 
 class ResourcesSection(Model):
-    """[resources]: memory and disk for what the backward sweep needs, of the whole run."""
+    """[resources]: memory and disk for what the backward sweep needs, of the whole run.
 
+    And how the operator is applied: by compiled kernels, or by matrices of PETSc.
+    """
+
+    operator: Annotated[str, Name(OPERATORS)] = "fused"
     memory: Size | None = None
     disk: Size | None = None
 

@@ -11,7 +11,7 @@ from mfresnet.memory import available
 from mfresnet.network import Network
 from mfresnet.optimise import METHODS
 from mfresnet.parallel import total
-from mfresnet.transport import Layer, Plan, Step, Transport, choose, largest, steps_needed
+from mfresnet.transport import Layer, March, Plan, Transport, choose, largest, steps_needed
 
 SHARE = 0.8
 """Share of the available memory that may be used where the case file does not say."""
@@ -19,14 +19,14 @@ MARGIN = 1.5
 """Factor on the rate of the initial controls where the velocity has no bound of its own."""
 
 
-def initial_steps(transport: Transport, step: Step, network: Network) -> int:
+def initial_steps(transport: Transport, march: March, network: Network) -> int:
     """Return the steps per layer from the initial controls and the velocity bound, if there is one.
 
     The bound is for velocities that do not change their sign inside a cell; the initial ones may.
 
     Args:
         transport: the operator.
-        step: a time step of any length.
+        march: time steps of any length.
         network: that of the initial controls.
 
     Raises:
@@ -38,9 +38,9 @@ def initial_steps(transport: Transport, step: Step, network: Network) -> int:
     a, rates = transport.new_coefficients(), np.zeros(network.layers + 1)
     for layer in range(network.layers):
         v = network.velocity(transport.points, layer)
-        rates[layer] = step.rate(v, transport.coefficients(v, a))
+        rates[layer] = march.rate(v, transport.coefficients(v, a))
     if np.isfinite(bound):
-        rates[-1] = step.rate_bound(bound)
+        rates[-1] = march.rate_bound(bound)
     else:
         rates *= MARGIN
     rate = largest(transport.space.comm, rates)
@@ -48,14 +48,14 @@ def initial_steps(transport: Transport, step: Step, network: Network) -> int:
 
 
 def make_plan(
-    case: Case, transport: Transport, step: Step, steps_per_layer: int, n_classes: int
+    case: Case, transport: Transport, march: March, steps_per_layer: int, n_classes: int
 ) -> Plan:
     """Return what of a forward sweep is kept within the memory of the case, or of the machine.
 
     Args:
         case: the case.
         transport: the operator.
-        step: the time step.
+        march: the time steps.
         steps_per_layer: time steps in every layer.
         n_classes: number of classes.
 
@@ -65,8 +65,8 @@ def make_plan(
     Parallel: collective.
     """
     comm, method = transport.space.comm, METHODS[case.training.method]
-    layer = Layer.bytes(transport, step.stages, steps_per_layer, n_classes)
-    state = 8 * n_classes * (transport.space.n_owned + transport.n_exit)
+    layer = Layer.bytes(transport, march, steps_per_layer, n_classes)
+    state = 8 * n_classes * (march.size + transport.n_exit)
     frozen = 8 * transport.n_coefficients * case.network.layers * method.frozen
     sums = total(comm, [layer, state, frozen])
     layer, state, frozen = (int(n) for n in sums * (1 + method.hessian))

@@ -22,7 +22,7 @@ from mfresnet.losses import LOSSES, DepthLoss, depth_weights
 from mfresnet.memory import in_units, peak, release, resident
 from mfresnet.network import Controls, ControlSpace, Network, Penalties
 from mfresnet.parallel import total
-from mfresnet.transport import Step, Sweep, Tangent, steps_needed
+from mfresnet.transport import March, Sweep, Tangent, steps_needed
 
 LOG = logging.getLogger("mfresnet")
 ROOM = 1.25
@@ -92,11 +92,11 @@ class ReducedFunctional:
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
         given, start = case.time.steps_per_layer, self.network(self.theta0)
-        self.set_steps(given or initial_steps(self.problem.transport, self._time_step(1), start))
+        self.set_steps(given or initial_steps(self.problem.transport, self._march(1), start))
 
-    def _time_step(self, steps_per_layer: int) -> Step:
-        """Return the time step of which a layer takes so many."""
-        return self.problem.time_step(self.controls.layer_time / steps_per_layer)
+    def _march(self, steps_per_layer: int) -> March:
+        """Return the time steps of which a layer takes so many."""
+        return self.problem.march(self.controls.layer_time / steps_per_layer)
 
     def set_steps(self, steps_per_layer: int) -> None:
         """Set the number of time steps in a layer; J changes by the error of the time stepping.
@@ -111,11 +111,11 @@ class ReducedFunctional:
         self._theta: Array | None = None
         self.__dict__.pop("sweep", None)  # its memory is free for the next one
         release()
-        step = self._time_step(steps_per_layer)
-        self.plan = make_plan(case, transport, step, steps_per_layer, n_classes)
+        march = self._march(steps_per_layer)
+        self.plan = make_plan(case, transport, march, steps_per_layer, n_classes)
         # setting up may have taken more than the sweeps will
         self.predicted_memory = max(peak(self.comm), resident(self.comm) + self.plan.memory)
-        self.sweep = Sweep(transport, step, self.controls, steps_per_layer, n_classes, self.plan)
+        self.sweep = Sweep(transport, march, self.controls, steps_per_layer, n_classes, self.plan)
         self.depth_loss = DepthLoss(
             self.problem.loss,
             depth_weights(self.sweep.steps, self.sweep.dt, case.loss.terminal, case.loss.running),

@@ -18,7 +18,7 @@ from mfresnet.losses import LOSSES, Setting
 from mfresnet.memory import available, in_units
 from mfresnet.mesh import MESHES, SIMPLICES, Space
 from mfresnet.network import ACTIVATIONS, SCHEMES, Controls, Network
-from mfresnet.transport import LIMITERS, Step, Transport, make_step
+from mfresnet.transport import LIMITERS, OPERATORS, March, make_march
 
 CELL_BYTES, DOF_BYTES = 300, 500
 """Memory that a cell and a degree of freedom take at least."""
@@ -64,7 +64,8 @@ class Problem:
         bound = self._block.bound(self._activation)
         self.space = space = Space(mesh, case.space.degree)
         reach = 0.5 * float(np.ptp(space.bounds(), axis=0).max()) / network.final_time
-        self.transport = Transport(space, case.space.flux, bound if np.isfinite(bound) else reach)
+        make = OPERATORS[case.resources.operator]
+        self.transport = make(space, case.space.flux, bound if np.isfinite(bound) else reach)
         self.limiter = LIMITERS[case.time.limiter](space)
         f0, self.initial_mass = self.population.project(space)
         self.f0 = np.array([self.limiter.start(f) for f in f0])
@@ -83,9 +84,9 @@ class Problem:
         """Return the residual network with the given controls."""
         return Network(self._block, self._activation, controls, self.case.network.final_time)
 
-    def time_step(self, dt: float) -> Step:
-        """Return the time step of length dt."""
-        return make_step(self.transport, SCHEMES[self.case.time.order], dt, self.limiter)
+    def march(self, dt: float) -> March:
+        """Return the time steps of length dt."""
+        return make_march(self.transport, SCHEMES[self.case.time.order], dt, self.limiter)
 
 
 def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:

@@ -3,6 +3,7 @@
 from .boxes import CELLS as CELLS
 from .boxes import box as box
 from .facets import Facets as Facets
+from .facets import facet_rule as facet_rule
 from .facets import find_facets as find_facets
 from .facets import reference_points as reference_points
 from .forms import create_form as create_form
@@ -10,6 +11,8 @@ from .heat import HeatEquation as HeatEquation
 from .kinds import MESHES as MESHES
 from .kinds import MeshSection as MeshSection
 from .kinds import mesh_section as mesh_section
+from .layout import Layout as Layout
+from .layout import aligned as aligned
 from .locate import Locator as Locator
 from .space import SIMPLICES as SIMPLICES
 from .space import CellQuadrature as CellQuadrature

@@ -159,7 +159,7 @@ def _geometry(
     kind, d = space.basis.cell_type, space.dimension
     outward = basix.cell.facet_outward_normals(kind)
     corners, vertices = basix.geometry(kind), basix.topology(kind)[d - 1]
-    _, rule_weights = _facet_rule(space)
+    _, rule_weights = facet_rule(space)
     shape = (len(cells), len(rule_weights))
     x, weights, normals = np.empty((*shape, d)), np.empty(shape), np.empty((*shape, d))
     for index, here in _alike(local):
@@ -179,12 +179,13 @@ def _geometry(
 def reference_points(space: Space) -> list[Array]:
     """Return the quadrature points of every facet of the reference cell, (n, d) each."""
     kind, d = space.basis.cell_type, space.dimension
-    points, _ = _facet_rule(space)
+    points, _ = facet_rule(space)
     corners = [basix.geometry(kind)[v] for v in basix.topology(kind)[d - 1]]
     return [corner[0] + points @ (corner[1:d] - corner[0]) for corner in corners]
 
 
-def _facet_rule(space: Space) -> tuple[Array, Array]:
+def facet_rule(space: Space) -> tuple[Array, Array]:
+    """Return points and weights of the quadrature on the reference facet."""
     kind = space.basis.cell_type
     facet = basix.cell.subentity_types(kind)[space.dimension - 1][0]
     if space.dimension == 1:

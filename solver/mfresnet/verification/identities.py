@@ -13,8 +13,9 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional, Trajectory
+from mfresnet.mesh import aligned
 from mfresnet.parallel import total
-from mfresnet.transport import Adjoint, Coefficients, Stages
+from mfresnet.transport import Adjoint, Coefficients, Steps
 from mfresnet.verification.findings import Check, at_most
 
 ROUNDING = 1e-12
@@ -59,13 +60,10 @@ def transpose(functional: ReducedFunctional, theta: Array) -> list[Check]:
 
 def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Compare (f, psi) at the start of every layer with that at T, psi being carried back."""
-    f, transport, step = (
-        Trajectory(functional, theta).densities(),
-        functional.problem.transport,
-        functional.sweep.step,
-    )
-    steps, n, exits = functional.steps_per_layer, f.shape[-1], np.zeros((1, transport.n_exit))
-    stages, states = np.zeros((steps, 1, step.stages, n)), np.empty((1, n))
+    f, transport = Trajectory(functional, theta).densities(), functional.problem.transport
+    march, steps = functional.sweep.march, functional.steps_per_layer
+    exits = np.zeros((1, transport.n_exit))
+    stages, left = aligned(steps, 1, march.stages, march.size), np.zeros((steps, *exits.shape))
     worst, unused = 0.0, transport.new_coefficients()
     for k in range(f.shape[1]):
         psi = _field(functional, 2)
@@ -73,17 +71,14 @@ def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
         there, last = _inner(functional, f[-1, k], psi), f[-1, k]
         adjoint = Adjoint(psi[None], np.zeros_like(exits), np.ones(1), unused)
         for layer in reversed(range(functional.controls.layers)):
-            a = _layer(functional, theta, layer)
             # the adjoint steps are linearised where the density went
-            states[0] = f[layer, k]
-            for made in stages:
-                made[:, 0] = states
-                step.forward(Stages(a, made), states, exits)
-            at = step.limiter.density(states)
+            made = Steps(_layer(functional, theta, layer), stages, left)
+            states = np.array(march.limiter.states(f[layer, k : k + 1]))
+            march.forward(made, states, exits)
+            at = march.limiter.density(states)
             # a limiter may limit again what it has left: compare inside the layer
             there += _inner(functional, at.f[0], psi) - _inner(functional, last, psi)
-            for made in stages[::-1]:
-                at = step.transpose(Stages(a, made), adjoint, at)
+            at = march.transpose(made, adjoint, at)
             last = at.f[0].copy()
             worst = max(worst, abs(_inner(functional, last, psi) - there) / size)
     defect = (

@@ -4,11 +4,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
+from mfresnet.arrays import Array
 
-class Coefficients:
-    """The pointwise factors a of eq. (6), or the derivative of J in them: one flat array.
+
+class Coefficients(Protocol):
+    """The pointwise factors a of eq. (6), or the derivative of J in them.
+
+    Attributes:
+        flat: all of them.
+    """
+
+    flat: Array
+
+
+class PointCoefficients:
+    """``Coefficients`` at the points of the operator.
 
     Attributes:
         flat: all of them, (d n_cell + 2 n_facet + n_exit,).

@@ -11,12 +11,15 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.mesh import Facets, Space
 from mfresnet.network import excess
-from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.operator.fluxes import Flux
 
 
-class Rates:
-    """The largest of (1/|K|) int_dK g over the cells K of this rank, for several g."""
+class FacetSums:
+    """The largest of (1/|K|) int_dK g over the cells K of this rank.
+
+    Attributes:
+        excess: e of ``schemes.excess``.
+    """
 
     def __init__(
         self, space: Space, flux: Flux, scale: Array, interior: Facets, exterior: Facets
@@ -33,7 +36,7 @@ class Rates:
         self._volume = space.cell_volume
         # the speed of the flux for |v.n|
         self._speed: Callable[[Array], Array] = lambda vn: flux.speed(vn, scale)
-        self._excess = excess(space.degree)
+        self.excess = excess(space.degree)
         n = interior.weights.shape[1]
         outside = np.repeat(exterior.cells[0], exterior.weights.shape[1])
         self._cells = np.concatenate([*(np.repeat(side, n) for side in interior.cells), outside])
@@ -44,34 +47,17 @@ class Rates:
             np.abs(facets.normals).sum(axis=-1).ravel() for facets in (interior, exterior)
         )
 
-    def _largest(self, *flow: Array) -> float:
+    def largest(self, *flow: Array) -> float:
         """Return the largest sum, of g on the first and second sides and on the boundary."""
         n = len(self._volume)
         sums = np.bincount(self._cells, self._weights * np.concatenate(flow), minlength=n)
         return float((sums[:n] / self._volume).max(initial=0.0))
 
-    def rate(self, a: Coefficients) -> float:
-        """Return lambda, with g = a+ + e/2 (speed - |v.n|).
-
-        The damping beyond that of the upwind flux counts 1 + e times, see ``schemes.excess``.
-        """
-        extra = (a.plus - a.minus) - np.abs(a.plus + a.minus)
-        extra *= 0.5 * self._excess
-        return self._largest(a.plus + extra, extra - a.minus, a.exit)
-
     def bound(self, velocity: float) -> float:
         """Return lambda of a velocity with |v_i| <= ``velocity`` that is constant in each cell.
 
-        A velocity that changes sign inside a cell may have up to twice of it; ``rate`` tells.
+        A velocity that changes sign inside a cell may have up to twice of it; ``Transport.rates`` tells.
         """
         speed, still = self._speed(velocity * self._reach), self._speed(0.0 * self._reach)
-        half = 0.5 * (speed + self._excess * still)
-        return self._largest(half, half, 0.5 * velocity * self._exit_reach)
-
-    def compression(self, a: Coefficients) -> float:
-        """Return the largest mean of -div v, with g = -v.n.
-
-        What flows in over the boundary of the domain does not count.
-        """
-        vn = a.plus + a.minus
-        return self._largest(-vn, vn, -a.exit)
+        half = 0.5 * (speed + self.excess * still)
+        return self.largest(half, half, 0.5 * velocity * self._exit_reach)

@@ -13,41 +13,52 @@ values at points, B from degrees of freedom to weighted derivatives and jumps, M
     A f = M^-1 B^T (a * C f) ,      A* psi = M^-1 C^T (a * B psi)                            (6)
 
 where the "coefficients" a are v in the cells, a+, a- on facets and [v.n]^+ on the boundary, and A*
-is the adjoint of A in L2. B, C are constant sparse matrices. ``weakform`` has it in UFL.
+is the adjoint of A in L2. ``weakform`` has it in UFL; ``petsc`` has B and C as sparse matrices,
+``fused`` makes the same in one pass over the cells.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
 import numpy as np
-from dolfinx import la
 
 from mfresnet.arrays import Array
 from mfresnet.mesh import Facets, Space, find_facets
-from mfresnet.transport.operator.assembly import assemble, transposed
 from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.operator.fluxes import FLUXES, Flux
-from mfresnet.transport.operator.matrices import Matrix
-from mfresnet.transport.operator.rates import Rates
+from mfresnet.transport.operator.rates import FacetSums
+
+A = TypeVar("A", bound=Coefficients)
+"""The coefficients."""
+B = TypeVar("B")
+"""Numbers at the facet points as each side sees them."""
 
 
-class Transport:
+class Transport(ABC, Generic[A, B]):
     """The operator A(theta) on one space, its adjoint and its derivative in the velocity.
 
     Fields are arrays (n_owned,) of the degrees of freedom that this rank owns.
 
     Attributes:
         space: the space.
+        flux: the numerical flux.
         scale: the scale of v.n at facet points for the flux, (n_facet,).
         points: all quadrature points as columns, (d, n): cells, then facets, then boundary.
         exit_points: the boundary points, (d, n_exit).
         exit_weights: their quadrature weights, (n_exit,).
-        rates: lambda and other sums over the facets of each cell.
+        sums: sums over the facets of each cell.
 
-    Parallel: ``apply`` and ``apply_transpose`` are collective; coefficients are local.
+    Parallel: what makes a field of a field is collective; coefficients are local.
     """
 
+    n_cell: int
+    n_facet: int
+    n_exit: int
+
     def __init__(self, space: Space, flux: str = "smooth_upwind", scale: float = 1.0) -> None:
-        """Assemble B and C.
+        """Set up the operator.
 
         Args:
             space: the DG space.
@@ -57,155 +68,103 @@ class Transport:
         self.space = space
         self.flux: Flux = FLUXES[flux]
         interior, exterior = find_facets(space)
-        d, rule = space.dimension, space.quadrature
-        self.n_cell, self.n_facet = rule.weights.size, interior.weights.size
-        self.n_exit = exterior.weights.size
-        # On collocated cells the points are put into the order of the degrees of freedom, so that
-        # the values of f at them are f itself.
-        collocation = space.collocation
-        self._collocated = collocation is not None
-        self._order = np.arange(self.n_cell) if collocation is None else collocation
-        parts = (rule.x.reshape(-1, d)[self._order], interior.x, exterior.x)
-        self.points: Array = np.ascontiguousarray(
-            np.concatenate([p.reshape(-1, d) for p in parts]).T
-        )
-        self.exit_points = self.points[:, self.n_cell + self.n_facet :]
+        d = space.dimension
+        parts = [self._prepare(interior, exterior)]
+        parts += [facets.x.reshape(-1, d).T for facets in (interior, exterior)]
+        self.points: Array = np.concatenate(parts, axis=1)
+        self._facets = slice(self.n_cell, self.n_cell + self.n_facet)
+        self.exit_points = self.points[:, self._facets.stop :]
         self.exit_weights = exterior.weights.ravel()
         self._normals = np.ascontiguousarray(interior.normals.reshape(-1, d).T)
         # the largest |v.n| of velocities with |v_i| <= scale
         self.scale = scale * np.abs(self._normals).sum(axis=0)
         self._exit_normals = np.ascontiguousarray(exterior.normals.reshape(-1, d).T)
-        self._facet_weights = interior.weights.ravel()
-        self._counted = np.repeat(interior.owned, interior.weights.shape[1])
-        self.rates = Rates(space, self.flux, self.scale, interior, exterior)
-        self._assemble(interior, exterior)
+        self.sums = FacetSums(space, self.flux, self.scale, interior, exterior)
 
-    # ------------------------------------------------------------------ matrices
-    def _assemble(self, interior: Facets, exterior: Facets) -> None:
-        space = self.space
-        b, c = assemble(space, interior, exterior, self._order, values=not self._collocated)
-        self._state = la.vector(space.function_space.dofmap.index_map, 1)
-        self._owned = self._state.array[: space.n_owned]
-        self._inverse_mass = 1.0 / space.mass
-        self._c = Matrix(c, self._state.array)
-        self._b = Matrix(b, self._state.array)
-        self._p = Matrix(transposed(b, self._inverse_mass))
-        self._q = Matrix(transposed(c, self._inverse_mass))
-        self._make_views()
-
-    def _make_views(self) -> None:
-        """Name the parts of the vectors between the matrices; none is copied."""
-        n, m, d = self.n_cell, self.n_facet, self.space.dimension
-        inside = 0 if self._collocated else n
-        cuts = [inside, inside + m, inside + 2 * m]
-        values, self._in, self._out, self._exit = np.split(self._c.y, cuts)
-        self._values = self._owned if self._collocated else values
-        # c, b: results of C and B; h, z: arguments of P and Q
-        self._h_cell, self._h_jump, self._h_exit = np.split(self._p.x, [d * n, d * n + m])
-        self._h_cell = self._h_cell.reshape(d, n)
-        z_cell, self._z_in, self._z_out, self._z_exit = np.split(self._q.x, cuts)
-        self._z_cell = np.empty(n) if self._collocated else z_cell
-        b_cell, self._b_jump, self._b_exit = np.split(self._b.y, [d * n, d * n + m])
-        self._b_cell = b_cell.reshape(d, n)
-        self._cell_scratch, self._facet_scratch = np.empty(n), np.empty(m)
+    @abstractmethod
+    def _prepare(self, interior: Facets, exterior: Facets) -> Array:
+        """Set up what the operator needs; return the points of the cells, (d, n_cell)."""
 
     @property
+    @abstractmethod
     def bytes(self) -> int:
-        """Memory of the matrices with their vectors on this rank."""
-        return sum(m.bytes for m in (self._b, self._c, self._p, self._q))
+        """Memory of the operator on this rank."""
 
     # ------------------------------------------------------------------ coefficients
     @property
+    @abstractmethod
     def n_coefficients(self) -> int:
         """Length of the coefficients on this rank."""
-        return self.space.dimension * self.n_cell + 2 * self.n_facet + self.n_exit
 
-    def new_coefficients(self) -> Coefficients:
+    @abstractmethod
+    def new_coefficients(self) -> A:
         """Return coefficients with zeros."""
-        return Coefficients(self.space.dimension, self.n_cell, self.n_facet, self.n_exit)
 
-    def coefficients(self, v: Array, out: Coefficients) -> Coefficients:
+    @abstractmethod
+    def coefficients(self, v: Array, out: A) -> A:
         """Fill ``out`` from the velocity.
 
         Args:
             v: the velocity at ``points``, (d, n).
             out: where the coefficients go.
         """
-        facets = slice(self.n_cell, self.n_cell + self.n_facet)
-        out.cell[:] = v[:, : self.n_cell]
-        vn = np.einsum("in,in->n", self._normals, v[:, facets])
-        speed = self.flux.speed(vn, self.scale)
-        out.plus[:] = 0.5 * (vn + speed)
-        out.minus[:] = 0.5 * (vn - speed)
-        np.maximum(self.exit_flow(v), 0.0, out=out.exit)
-        return out
 
-    def coefficients_vjp(self, v: Array, sensitivity: Coefficients) -> Array:
+    @abstractmethod
+    def coefficients_vjp(self, v: Array, sensitivity: A) -> Array:
         """Return g with sum g dv = sum sensitivity d(coefficients), shape (d, n).
 
-        Points of facets that another rank counts have g = 0.
+        Over all ranks: a facet between two of them may be counted by one, or in part by each.
         """
-        facets = slice(self.n_cell, self.n_cell + self.n_facet)
-        g = np.empty_like(v)
-        g[:, : self.n_cell] = sensitivity.cell
-        vn = np.einsum("in,in->n", self._normals, v[:, facets])
-        slope = self.flux.slope(vn, self.scale)
-        both = 0.5 * ((1.0 + slope) * sensitivity.plus + (1.0 - slope) * sensitivity.minus)
-        g[:, facets] = self._normals * (both * self._counted)
-        kept = np.heaviside(self.exit_flow(v), 0.5) * sensitivity.exit
-        g[:, facets.stop :] = self._exit_normals * kept
-        return g
 
-    def coefficients_jvp(self, v: Array, dv: Array, out: Coefficients) -> Coefficients:
+    @abstractmethod
+    def coefficients_jvp(self, v: Array, dv: Array, out: A) -> A:
         """Fill ``out`` with the change of the coefficients for a change dv of the velocity."""
-        facets = slice(self.n_cell, self.n_cell + self.n_facet)
-        out.cell[:] = dv[:, : self.n_cell]
-        vn, dvn = (np.einsum("in,in->n", self._normals, u[:, facets]) for u in (v, dv))
-        dspeed = self.flux.slope(vn, self.scale) * dvn
-        out.plus[:] = 0.5 * (dvn + dspeed)
-        out.minus[:] = 0.5 * (dvn - dspeed)
-        out.exit[:] = np.heaviside(self.exit_flow(v), 0.5) * self.exit_flow(dv)
-        return out
 
-    def coefficients_vjp_tangent(self, v: Array, dv: Array, sensitivity: Coefficients) -> Array:
+    @abstractmethod
+    def coefficients_vjp_tangent(self, v: Array, dv: Array, sensitivity: A) -> Array:
         """Return the change of ``coefficients_vjp`` for a change dv of v, shape (d, n).
 
         The kink of [v.n]^+ on the boundary counts as none.
         """
-        facets = slice(self.n_cell, self.n_cell + self.n_facet)
-        g = np.zeros_like(v)
-        vn, dvn = (np.einsum("in,in->n", self._normals, u[:, facets]) for u in (v, dv))
-        both = 0.5 * (sensitivity.plus - sensitivity.minus)
-        both *= self.flux.curvature(vn, self.scale) * dvn * self._counted
-        g[:, facets] = self._normals * both
-        return g
 
-    def pairing(self, a: Coefficients, sensitivity: Coefficients) -> float:
+    @abstractmethod
+    def pairing(self, a: A, sensitivity: A) -> float:
         """Return sum a * sensitivity over the points that this rank counts."""
-        facets = a.plus * sensitivity.plus + a.minus * sensitivity.minus
-        inside = float(np.vdot(a.cell, sensitivity.cell)) + float(facets @ self._counted)
-        return inside + float(a.exit @ sensitivity.exit)
+
+    @abstractmethod
+    def rates(self, a: A) -> tuple[float, float]:
+        """Return two of the largest (1/|K|) int_dK g over the cells K of this rank.
+
+        The first, lambda, has g = a+ + e/2 (speed - |v.n|): the damping beyond that of the upwind
+        flux counts 1 + e times, see ``schemes.excess``. The second is the largest mean of -div v,
+        g = -v.n; what flows in over the boundary of the domain does not count.
+        """
+
+    def rate_bound(self, velocity: float) -> float:
+        """Return lambda of a velocity with |v_i| <= ``velocity`` that is constant in each cell.
+
+        A velocity that changes sign inside a cell may have up to twice of it; ``rates`` tells.
+        """
+        return self.sums.bound(velocity)
+
+    def exit_flow(self, v: Array) -> Array:
+        """Return v.n at the boundary points, (n_exit,), of the velocity at ``points``."""
+        return np.einsum("in,in->n", self._exit_normals, v[:, self._facets.stop :])
 
     # ------------------------------------------------------------------ operator
-    def apply(self, f: Array, a: Coefficients) -> Array:
+    @abstractmethod
+    def apply(self, f: Array, a: A) -> Array:
         """Return A f; the array is overwritten by the next call. Parallel: collective."""
-        self._traces(f)
-        for v, h in zip(a.cell, self._h_cell, strict=True):
-            np.multiply(v, self._values, out=h)
-        np.multiply(a.plus, self._in, out=self._h_jump)
-        np.multiply(a.minus, self._out, out=self._facet_scratch)
-        self._h_jump += self._facet_scratch
-        np.multiply(a.exit, self._exit, out=self._h_exit)
-        return self._p.apply()
 
+    @abstractmethod
     def apply_transpose(
         self,
         psi: Array,
-        a: Coefficients,
+        a: A,
         source: Array | None = None,
         y: Array | None = None,
         weight: float = 1.0,
-        sensitivity: Coefficients | None = None,
+        sensitivity: A | None = None,
     ) -> Array:
         """Return A* psi, the adjoint in L2; overwritten by the next call. Parallel: collective.
 
@@ -218,78 +177,41 @@ class Transport:
             weight: see ``y``.
             sensitivity: see ``y``.
         """
-        self._owned[:] = psi
-        self._state.scatter_forward()
-        self._b.apply()
-        if source is not None:
-            self._b_exit += source
-        if y is not None and sensitivity is not None:
-            self._add_sensitivity(y, weight, sensitivity)
-        np.multiply(a.cell[0], self._b_cell[0], out=self._z_cell)
-        for v, b in zip(a.cell[1:], self._b_cell[1:], strict=True):
-            self._z_cell += np.multiply(v, b, out=self._cell_scratch)
-        np.multiply(a.plus, self._b_jump, out=self._z_in)
-        np.multiply(a.minus, self._b_jump, out=self._z_out)
-        np.multiply(a.exit, self._b_exit, out=self._z_exit)
-        result = self._q.apply()
-        if self._collocated:
-            self._z_cell *= self._inverse_mass
-            result += self._z_cell
-        return result
-
-    def _add_sensitivity(self, y: Array, weight: float, sensitivity: Coefficients) -> None:
-        """Add weight * (B psi) * (C y), with B psi in place."""
-        self._traces(y)
-        values = np.multiply(self._values, weight, out=self._z_cell)
-        for s, b in zip(sensitivity.cell, self._b_cell, strict=True):
-            s += np.multiply(b, values, out=self._cell_scratch)
-        jump = np.multiply(self._b_jump, weight, out=self._z_in)
-        sensitivity.plus += np.multiply(jump, self._in, out=self._facet_scratch)
-        sensitivity.minus += np.multiply(jump, self._out, out=self._facet_scratch)
-        sensitivity.exit += weight * self._b_exit * self._exit
-
-    def trace_density(self, inside: Array, outside: Array, leaving: Array) -> Array:
-        """Return g with (g, y) = int of b y over the facets; overwritten by the next call.
-
-        Args:
-            inside: b on the first side of interior facets, (n_facet,).
-            outside: b on the second side, (n_facet,).
-            leaving: b on the boundary, (n_exit,).
-
-        Returns:
-            The degrees of freedom of g on the cells of this rank, (n_owned,).
-        """
-        self._q.x[:] = 0.0
-        np.multiply(inside, self._facet_weights, out=self._z_in)
-        np.multiply(outside, self._facet_weights, out=self._z_out)
-        np.multiply(leaving, self.exit_weights, out=self._z_exit)
-        return self._q.apply()
-
-    def exit_flow(self, v: Array) -> Array:
-        """Return v.n at the boundary points, (n_exit,), of the velocity at ``points``."""
-        return np.einsum("in,in->n", self._exit_normals, v[:, self.n_cell + self.n_facet :])
 
     @property
+    @abstractmethod
     def exit_traces(self) -> Array:
         """Values of f at the boundary points in the last ``apply``, (n_exit,); overwritten."""
-        return self._exit
 
-    def outflow(self, a: Coefficients, traces: Array) -> Array:
+    @abstractmethod
+    def outflow(self, a: A, traces: Array) -> Array:
         """Return [v.n]^+ f ds at the boundary points from f there, (n_exit,)."""
-        return self.exit_weights * a.exit * traces
 
-    def damping(self, f: Array, a: Coefficients) -> float:
+    @abstractmethod
+    def damping(self, f: Array, a: A) -> float:
         """Return int_facets speed [f]^2: what the flux takes from the square of the L2 norm.
 
         In a unit of time, the part of the facets that this rank counts.
 
         Parallel: collective.
         """
-        self._traces(f)
-        jump = (self._in - self._out) ** 2 * (a.plus - a.minus) * self._counted
-        return float(jump @ self._facet_weights)
 
-    def _traces(self, f: Array) -> None:
-        self._owned[:] = f
-        self._state.scatter_forward()
-        self._c.apply()
+    # ------------------------------------------------------------------ on facets
+    @abstractmethod
+    def leaving(self, a: A) -> B:
+        """Return a+ on the facets of each cell as seen from inside."""
+
+    @abstractmethod
+    def speeds(self, v: Array, a: A) -> B:
+        """Return the speed of the flux on the facets, |v.n| on the boundary."""
+
+    @abstractmethod
+    def trace_density(self, b: B) -> Array:
+        """Return g with (g, y) = int of b y over the facets; overwritten by the next call.
+
+        Args:
+            b: numbers at the facet points.
+
+        Returns:
+            The degrees of freedom of g on the cells of this rank, (n_owned,).
+        """

@@ -46,13 +46,13 @@ def stable_rate(transport: Transport, scheme: Scheme, a: Coefficients) -> float:
         a: the coefficients of the velocity.
     """
     cfl = cfl_constant(scheme.order, transport.space.degree)
-    return float(np.nan_to_num(transport.rates.rate(a) / cfl, nan=np.inf, posinf=np.inf))
+    return float(np.nan_to_num(transport.rates(a)[0] / cfl, nan=np.inf, posinf=np.inf))
 
 
 def stable_rate_bound(transport: Transport, scheme: Scheme, velocity: float) -> float:
-    """Return ``stable_rate`` of the velocities with |v_i| <= ``velocity``, see ``Rates.bound``."""
+    """Return ``stable_rate`` of the velocities with |v_i| <= ``velocity``, see ``Transport.rate_bound``."""
     cfl = cfl_constant(scheme.order, transport.space.degree)
-    return transport.rates.bound(velocity) / cfl
+    return transport.rate_bound(velocity) / cfl
 
 
 def largest(comm: MPI.Intracomm, rates: Array) -> float:

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
+from mfresnet.mesh import aligned
 from mfresnet.transport.operator.transport import Transport
-from mfresnet.transport.steps.step import Stages
+from mfresnet.transport.steps.march import March, Steps
 
 
 class Layer:
@@ -17,29 +19,34 @@ class Layer:
         number: the layer whose velocity is there, -1 for none.
         velocity: v at the points of the transport, (d, n).
         coefficients: those of ``velocity``.
-        stages: those of every step and class, (steps per layer, classes, s, n_owned).
+        stages: those of every step and class, (steps per layer, classes, s, size).
         left: mass that has left through each boundary point before every step,
             (steps per layer, classes, n_exit).
     """
 
     def __init__(
-        self, transport: Transport, stages: int, steps_per_layer: int, n_classes: int
+        self, transport: Transport, march: March, steps_per_layer: int, n_classes: int
     ) -> None:
-        """Allocate everything, for s = ``stages``."""
+        """Allocate everything that the march leaves."""
         shape = (steps_per_layer, n_classes)
         self.number = -1
         self.velocity = np.zeros(transport.points.shape)
         self.coefficients = transport.new_coefficients()
-        self.stages = np.zeros((*shape, stages, transport.space.n_owned))
+        self.stages = aligned(*shape, march.stages, march.size)
         self.left = np.zeros((*shape, transport.n_exit))
 
-    def step(self, i: int) -> Stages:
-        """Return the coefficients with the stages of a step."""
-        return Stages(self.coefficients, self.stages[i])
+    def steps(self, part: slice, keep: bool = True) -> Steps:
+        """Return the coefficients with the memory of some steps, all that of one where not kept."""
+        stages, left = self.stages[part], self.left[part]
+        if not keep:
+            stages, left = (
+                as_strided(a, strides=(0, *a.strides[1:])) for a in (stages, left)
+            )
+        return Steps(self.coefficients, stages, left)
 
     @staticmethod
-    def bytes(transport: Transport, stages: int, steps_per_layer: int, n_classes: int) -> int:
+    def bytes(transport: Transport, march: March, steps_per_layer: int, n_classes: int) -> int:
         """Return the memory of one on this rank."""
-        per_class = stages * transport.space.n_owned + transport.n_exit
+        per_class = march.stages * march.size + transport.n_exit
         pointwise = transport.points.size + transport.n_coefficients
         return 8 * (steps_per_layer * n_classes * per_class + pointwise)

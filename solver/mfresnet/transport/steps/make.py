@@ -8,13 +8,30 @@ from collections.abc import Sequence
 
 from mfresnet.arrays import Array
 from mfresnet.network import Scheme
+from mfresnet.transport.fused.march import FusedMarch
+from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.operator.transport import Transport
 from mfresnet.transport.steps.horner import HornerStep
 from mfresnet.transport.steps.limited import LimitedStep
 from mfresnet.transport.steps.limiter import ZhangShu
+from mfresnet.transport.steps.march import March, OneByOne
 from mfresnet.transport.steps.step import Adjoint, Stages, Step
 from mfresnet.transport.steps.unlimited import Density, Limiter
+
+
+def make_march(transport: Transport, scheme: Scheme, dt: float, limiter: Limiter) -> March:
+    """Return the steps of a layer: compiled where operator and limiter allow it, or one by one.
+
+    Args:
+        transport: the operator.
+        scheme: the scheme.
+        dt: the time step.
+        limiter: L.
+    """
+    if isinstance(transport, FusedTransport) and not isinstance(limiter, ZhangShu):
+        return FusedMarch(transport, scheme, dt)
+    return OneByOne(transport, make_step(transport, scheme, dt, limiter))
 
 
 def make_step(transport: Transport, scheme: Scheme, dt: float, limiter: Limiter) -> Step:

@@ -42,14 +42,9 @@ def mean_rate(transport: Transport, v: Array, a: Coefficients) -> float:
         v: the velocity at its points, (d, n).
         a: the coefficients of v.
     """
-    speed = a.plus - a.minus
-    choices = (
-        (a.plus, -a.minus, a.exit),
-        (speed, speed, np.abs(transport.exit_flow(v))),
-    )
     space, largest = transport.space, []
-    for b in choices:
-        g = transport.trace_density(*b)
+    for b in (transport.leaving(a), transport.speeds(v, a)):
+        g = transport.trace_density(b)
         # a collocated basis has its own degrees of freedom as values
         dofs = space.dofs[: space.n_owned_cells]
         at_points = space.at_quadrature(g) if space.collocation is None else g[dofs]
@@ -60,7 +55,7 @@ def mean_rate(transport: Transport, v: Array, a: Coefficients) -> float:
 def mean_rate_bound(transport: Transport, velocity: float) -> float:
     """Return ``mean_rate`` of the constant velocities with |v_i| <= ``velocity``.
 
-    The largest of those with |v_i| = ``velocity``. As with ``Rates.bound``, a velocity that changes
+    The largest of those with |v_i| = ``velocity``. As with ``Transport.rate_bound``, a velocity that changes
     inside a cell may have more; ``mean_rate`` tells.
     """
     a, v = transport.new_coefficients(), np.empty_like(transport.points)

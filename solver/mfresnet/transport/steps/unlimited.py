@@ -49,6 +49,9 @@ class Limiter(Protocol):
     smooth: bool
     positive: bool
 
+    def states(self, f: Array) -> Array:
+        """Return states whose densities are f, (classes, n_owned), where ``start`` has made them."""
+
     def densities(self, states: Array) -> Array:
         """Return L(g), (classes, n_owned); it may be the array that was given."""
 
@@ -94,6 +97,10 @@ class Unlimited:
 
     def __init__(self, space: Space) -> None:
         """Need nothing."""
+
+    def states(self, f: Array) -> Array:
+        """Return f."""
+        return f
 
     def densities(self, states: Array) -> Array:
         """Return the states."""

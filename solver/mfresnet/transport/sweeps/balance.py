@@ -59,7 +59,7 @@ def balance(space: Space, sweep: Sweep, f0: Array) -> Balance:
     def see(n: int, f: Array, left: Array) -> None:
         for row in f:
             values = space.at_quadrature(row)
-            least = min(values.min(initial=np.inf), sweep.step.limiter.least(row))
+            least = min(values.min(initial=np.inf), sweep.march.limiter.least(row))
             largest = values.max(initial=-np.inf), -least
             np.maximum(extremes, largest, out=extremes)
 

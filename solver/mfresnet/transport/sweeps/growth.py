@@ -12,42 +12,53 @@ not in that mean, and polynomials of degree p follow it up to a factor (p + 1)^d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
-from mfresnet.mesh import Space
 from mfresnet.parallel import maximum, total
+from mfresnet.transport.operator.transport import Transport
 
 ROOM = 2.0
 """Factor on the bound."""
 
 
+class Sized(Protocol):
+    """What ``Growth`` needs to know of a sweep."""
+
+    transport: Transport
+    dt: float
+    steps_per_layer: int
+    n_classes: int
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps from 0 to T."""
+
+
 class Growth:
     """The L2 norms of the densities in one forward sweep, compared with eq. (9)."""
 
-    def __init__(
-        self, space: Space, n_classes: int, dt: float, steps_per_layer: int, compressions: Array
-    ) -> None:
+    def __init__(self, sweep: Sized, compressions: Callable[[], Array]) -> None:
         """Start before the first step.
 
         Args:
-            space: the space.
-            n_classes: number of classes.
-            dt: the time step.
-            steps_per_layer: time steps in a layer.
-            compressions: the largest mean of -div v over the cells of this rank, (layers,).
+            sweep: what is looked at.
+            compressions: returns the largest mean of -div v over the cells of this rank, (layers,);
+                called where the norms grow.
         """
-        self._space, self._dt, self._steps_per_layer = space, dt, steps_per_layer
-        self._compressions = compressions
-        self._squared = np.zeros((len(compressions) * steps_per_layer + 1, n_classes))
+        self._space, self._dt = sweep.transport.space, sweep.dt
+        self._steps_per_layer, self._compressions = sweep.steps_per_layer, compressions
+        self._squared = np.zeros((sweep.steps + 1, sweep.n_classes))
         self._added = self._checked = 0
 
-    def add(self, f: Array) -> None:
-        """Add the densities after the next step, (classes, n_owned)."""
-        for k, row in enumerate(f):
-            self._squared[self._added, k] = np.dot(row * row, self._space.mass)
-        self._added += 1
+    def add(self, squares: Array) -> None:
+        """Add the squares of the norms before the next steps, (steps, classes), of this rank."""
+        self._squared[self._added : self._added + len(squares)] = squares
+        self._added += len(squares)
 
     def check(self) -> None:
         """Look at what was added since the last check.
@@ -71,7 +82,7 @@ class Growth:
         norms, room = np.sqrt(new), ROOM * (self._space.degree + 1) ** self._space.dimension
         if (norms <= room * start).all():
             return
-        compressions = maximum(comm, self._compressions)
+        compressions = maximum(comm, self._compressions())
         exponents = np.append(0.0, np.cumsum(np.repeat(compressions, self._steps_per_layer)))
         exponents = exponents[first : self._added]
         bound = room * np.exp(0.5 * self._dt * exponents)[:, None] * start

@@ -9,34 +9,49 @@ bit for bit. The second-order sweeps are in ``tangent``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.losses import DepthLoss, Parts, Visit
+from mfresnet.mesh import aligned
 from mfresnet.network import ControlSpace, Network
 from mfresnet.transport.operator.transport import Transport
 from mfresnet.transport.steps.cfl import check_steps, largest
 from mfresnet.transport.steps.layer import Layer
-from mfresnet.transport.steps.step import Adjoint, Step
+from mfresnet.transport.steps.march import March
+from mfresnet.transport.steps.step import Adjoint
 from mfresnet.transport.sweeps.growth import Growth
 from mfresnet.transport.sweeps.plan import Plan
 from mfresnet.transport.sweeps.reversal import Reversal
+
+
+class See(NamedTuple):
+    """Who looks at a forward sweep.
+
+    Attributes:
+        states: called with the number of steps made, where the states are wanted.
+        norms: called with the squares of the norms before further steps, (steps, classes).
+    """
+
+    states: Callable[[int], None]
+    norms: Callable[[Array], None]
 
 
 class Sweep:
     """Both sweeps, with the memory that the plan gives them.
 
     Attributes:
-        step: the time step.
-        dt: its length.
+        march: the time steps of a layer.
+        dt: the length of one.
         steps_per_layer: time steps m in every layer.
         network: the residual network of the last forward sweep.
         reversal: whether a backward sweep can follow, and its schedule.
-        states: the states of the step where a sweep is, (classes, n_owned).
+        states: the states where a sweep is, (classes, size of the march).
         left: mass that has left through each boundary point until then, (classes, n_exit).
-        last: the states at T, (classes, n_owned).
+        last: the states at T, (classes, size).
         final: the densities at T, (classes, n_owned).
         final_left: mass that has left until T, (classes, n_exit).
     """
@@ -46,7 +61,7 @@ class Sweep:
     def __init__(
         self,
         transport: Transport,
-        step: Step,
+        march: March,
         space: ControlSpace,
         steps_per_layer: int,
         n_classes: int,
@@ -56,23 +71,23 @@ class Sweep:
 
         Args:
             transport: the operator, for the coefficients of a velocity.
-            step: the time step, of the length of a layer over ``steps_per_layer``.
+            march: the time steps, a layer over ``steps_per_layer`` long.
             space: the control space.
             steps_per_layer: time steps in every layer.
             n_classes: number of classes.
             plan: what is kept.
         """
-        self.transport, self.step, self.space, self.plan = transport, step, space, plan
-        self.steps_per_layer, self.n_classes, self.dt = steps_per_layer, n_classes, step.dt
+        self.transport, self.march, self.space, self.plan = transport, march, space, plan
+        self.steps_per_layer, self.n_classes, self.dt = steps_per_layer, n_classes, march.dt
         self.reversal = Reversal(plan, transport.space.comm)
         self._layers = [
-            Layer(transport, step.stages, steps_per_layer, n_classes) for _ in range(plan.held)
+            Layer(transport, march, steps_per_layer, n_classes) for _ in range(plan.held)
         ]
         self._sensitivity = transport.new_coefficients()
-        self.states = np.zeros((n_classes, transport.space.n_owned))
+        self.states = aligned(n_classes, march.size)
         self.left = np.zeros((n_classes, transport.n_exit))
         self.last, self.final_left = np.zeros_like(self.states), np.zeros_like(self.left)
-        self.final, self._f0 = self.last, self.states
+        self.final, self._start = march.limiter.densities(self.last), self.states
 
     @property
     def steps(self) -> int:
@@ -110,12 +125,20 @@ class Sweep:
         self.network = network
         for kept in self._layers:
             kept.number = -1
-        rates, self._compressions = np.zeros(self.space.layers), np.zeros(self.space.layers)
+        rates = np.zeros(self.space.layers)
         for number in range(self.space.layers):
             kept = self.layer(number)
-            rates[number] = self.step.rate(kept.velocity, kept.coefficients)
-            self._compressions[number] = self.transport.rates.compression(kept.coefficients)
+            rates[number] = self.march.rate(kept.velocity, kept.coefficients)
         return largest(self.transport.space.comm, rates)
+
+    def compressions(self) -> Array:
+        """Return the largest mean of -div v over the cells of this rank, (layers,)."""
+        a = self.transport.new_coefficients()
+        found = np.zeros(self.space.layers)
+        for number in range(self.space.layers):
+            v = self.network.velocity(self.transport.points, number)
+            found[number] = self.transport.rates(self.transport.coefficients(v, a))[1]
+        return found
 
     def layer(self, number: int) -> Layer:
         """Return the memory for a layer, with its velocity in place."""
@@ -129,21 +152,28 @@ class Sweep:
     # ------------------------------------------------------------------ forward
     def start(self) -> None:
         """Put the initial densities in place."""
-        self.states[:] = self._f0
+        self.states[:] = self._start
         self.left[:] = 0.0
 
-    def advance(self, kept: Layer, i: int) -> None:
-        """Make a step in a layer; its stages become those of step i of ``kept``."""
-        kept.left[i] = self.left
-        kept.stages[i, :, 0] = self.states
-        self.step.forward(kept.step(i), self.states, self.left)
+    def carry(self, number: int, keep: bool) -> None:
+        """Make the steps of a layer; where they are kept, a way back can follow."""
+        steps = self.layer(number).steps(slice(0, self.steps_per_layer), keep)
+        self.march.forward(steps, self.states, self.left)
 
-    def _carry(self, number: int, keep: bool, visit: Callable[[int], None] | None = None) -> None:
-        kept = self.layer(number)
-        for m in range(self.steps_per_layer):
-            if visit is not None:
-                visit(number * self.steps_per_layer + m)
-            self.advance(kept, m if keep else 0)
+    def runs(self, number: int, wanted: Array) -> Iterator[slice]:
+        """Yield the steps of a layer in parts that start where something is wanted."""
+        start = number * self.steps_per_layer
+        inside = np.flatnonzero(wanted[start + 1 : start + self.steps_per_layer]) + 1
+        ends = [0, *inside.tolist(), self.steps_per_layer]
+        yield from map(slice, ends[:-1], ends[1:])
+
+    def _carry(self, number: int, keep: bool, wanted: Array, see: See) -> None:
+        """Make the steps of a layer; show the states where they are wanted, and all norms."""
+        kept, start = self.layer(number), number * self.steps_per_layer
+        for part in self.runs(number, wanted):
+            if wanted[start + part.start]:
+                see.states(start + part.start)
+            see.norms(self.march.forward(kept.steps(part, keep), self.states, self.left))
 
     def forward(self, f0: Array, visit: Visit | None = None, wanted: Array | None = None) -> Array:
         """Carry the densities from 0 to T, eq. (1), with the controls that were set.
@@ -161,22 +191,25 @@ class Sweep:
 
         Parallel: collective.
         """
-        space, compressions = self.transport.space, self._compressions
-        growth = Growth(space, self.n_classes, self.dt, self.steps_per_layer, compressions)
-        densities = self.step.limiter.densities
+        growth = Growth(self, self.compressions)
+        none = np.zeros(self.steps + 1, dtype=bool)
+        wanted = none if visit is None or wanted is None else wanted
+        densities = self.march.limiter.densities
 
         def see(n: int) -> None:
-            growth.add(self.states)
-            if visit is not None and wanted is not None and wanted[n]:
-                growth.check()
-                visit(n, densities(self.states), self.left)
+            growth.check()
+            assert visit is not None
+            visit(n, densities(self.states), self.left)
 
-        self._f0 = f0
+        def carry(number: int, keep: bool) -> None:
+            self._carry(number, keep, wanted, See(see, growth.add))
+
+        self._start = self.march.limiter.states(f0)
         self.start()
-        self.reversal.forward(
-            (self.states, self.left), lambda number, keep: self._carry(number, keep, see)
-        )
-        see(self.steps)
+        self.reversal.forward((self.states, self.left), carry)
+        growth.add(self.march.squares(self.states)[None])
+        if wanted[-1]:
+            see(self.steps)
         growth.check()
         self.last[:] = self.states
         self.final = densities(self.last)
@@ -194,7 +227,7 @@ class Sweep:
 
         Parallel: collective.
         """
-        densities = self.step.limiter.densities
+        densities = self.march.limiter.densities
         if self.plan.whole:
             for n in np.flatnonzero(wanted[:-1]):
                 number, m = divmod(int(n), self.steps_per_layer)
@@ -204,13 +237,11 @@ class Sweep:
             self.reversal.forget()
             self.start()
             last = int(np.flatnonzero(wanted[:-1])[-1]) // self.steps_per_layer
-
-            def see(n: int) -> None:
-                if wanted[n]:
-                    visit(n, densities(self.states), self.left)
-
+            see = See(
+                lambda n: visit(n, densities(self.states), self.left), lambda squares: None
+            )
             for number in range(last + 1):
-                self._carry(number, False, see)
+                self._carry(number, False, wanted, see)
         if wanted[-1]:
             visit(self.steps, self.final, self.final_left)
 
@@ -237,11 +268,11 @@ class Sweep:
         Parallel: collective.
         """
         controls, transport, s = self.network.controls, self.transport, self._sensitivity
-        psi, source = np.zeros_like(self.last), np.zeros_like(self.left)
+        psi, source = np.zeros_like(self.final), np.zeros_like(self.left)
         adjoint = Adjoint(psi, source, class_weights, s)
         derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head = {name: derivative[name] for name in controls.head}
-        after, wanted = self.step.limiter.density(self.last), loss.wanted
+        after, wanted = self.march.limiter.density(self.last), loss.wanted
 
         def charge(n: int, left: Array) -> None:
             at = Parts(after.f, left, controls.of_head())
@@ -251,11 +282,11 @@ class Sweep:
             nonlocal after
             kept = self.layer(number)
             s.flat[:] = 0.0
-            for m in reversed(range(self.steps_per_layer)):
-                after = self.step.transpose(kept.step(m), adjoint, after)
-                n = number * self.steps_per_layer + m
+            for part in reversed(list(self.runs(number, wanted))):
+                after = self.march.transpose(kept.steps(part), adjoint, after)
+                n = number * self.steps_per_layer + part.start
                 if wanted[n]:
-                    charge(n, kept.left[m])
+                    charge(n, kept.left[part.start])
             # the memory of the layer may be that of the layer before
             after = after.kept()
             if record is not None:
@@ -270,5 +301,5 @@ class Sweep:
         charge(self.steps, self.final_left)
         if record is not None:
             record(self.space.layers, psi)
-        self.reversal.backward((self.states, self.left), self._carry, back)
+        self.reversal.backward((self.states, self.left), self.carry, back)
         return derivative

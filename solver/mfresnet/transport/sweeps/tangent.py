@@ -25,7 +25,7 @@ class Tangent:
 
     Attributes:
         sweep: the sweep, whose last forward sweep is linearised.
-        dstates: the change of the states where a sweep is, (classes, n_owned).
+        dstates: the change of the states where a sweep is, (classes, size of the march).
         left: change of the mass that has left until then, (classes, n_exit).
     """
 
@@ -34,7 +34,7 @@ class Tangent:
         self.sweep, transport = sweep, sweep.transport
         # a change of the velocity, of the coefficients and of the stages a layer
         self._layers = [
-            Layer(transport, sweep.step.stages, sweep.steps_per_layer, sweep.n_classes)
+            Layer(transport, sweep.march, sweep.steps_per_layer, sweep.n_classes)
             for _ in range(sweep.plan.held)
         ]
         self.dstates, self.left = np.zeros_like(sweep.states), np.zeros_like(sweep.left)
@@ -57,15 +57,11 @@ class Tangent:
         return change
 
     def _carry(self, number: int, keep: bool) -> None:
-        sweep, held = self.sweep, self.sweep.plan.whole
-        kept, change = sweep.layer(number), self._layer(number)
-        for m in range(sweep.steps_per_layer):
-            i = m if keep else 0
-            if not held:
-                sweep.advance(kept, i)
-            change.left[i] = self.left
-            change.stages[i, :, 0] = self.dstates
-            sweep.step.tangent(kept.step(i), change.step(i), self.dstates, self.left)
+        sweep, every = self.sweep, slice(0, self.sweep.steps_per_layer)
+        if not sweep.plan.whole:
+            sweep.carry(number, True)
+        at, along = sweep.layer(number).steps(every), self._layer(number).steps(every, keep)
+        sweep.march.tangent(at, along, self.dstates, self.left)
 
     @property
     def _state(self) -> tuple[Array, ...]:
@@ -103,7 +99,7 @@ class Tangent:
         Parallel: collective.
         """
         sweep, controls, along = self.sweep, self.sweep.network.controls, self._along
-        psi, dpsi = np.zeros_like(sweep.last), np.zeros_like(sweep.last)
+        psi, dpsi = np.zeros_like(sweep.final), np.zeros_like(sweep.final)
         source, dsource = np.zeros_like(sweep.left), np.zeros_like(sweep.left)
         action = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head, dhead = ({n: np.zeros(action[n].shape) for n in controls.head} for _ in range(2))
@@ -111,7 +107,7 @@ class Tangent:
         adjoint = Adjoint(psi, source, class_weights, self._s)
         dadjoint = Adjoint(dpsi, dsource, class_weights, self._ds)
         # the densities after the step, and the change of the states there
-        after, dafter = sweep.step.limiter.density(sweep.last), self._final
+        after, dafter = sweep.march.limiter.density(sweep.last), self._final
         wanted = loss.wanted
 
         def charge(n: int, left: Array, dleft: Array) -> None:
@@ -125,15 +121,15 @@ class Tangent:
             kept, change = sweep.layer(number), self._layer(number)
             self._s.flat[:] = 0.0
             self._ds.flat[:] = 0.0
-            for m in reversed(range(sweep.steps_per_layer)):
-                at, along_step = kept.step(m), change.step(m)
-                after = sweep.step.transpose_tangent(
-                    at, along_step, adjoint, dadjoint, after, dafter
+            for part in reversed(list(sweep.runs(number, wanted))):
+                at, along_steps = kept.steps(part), change.steps(part)
+                after = sweep.march.transpose_tangent(
+                    at, along_steps, adjoint, dadjoint, after, dafter
                 )
-                dafter = along_step.y[:, 0]
-                n = number * sweep.steps_per_layer + m
+                dafter = along_steps.y[0, :, 0]
+                n = number * sweep.steps_per_layer + part.start
                 if wanted[n]:
-                    charge(n, kept.left[m], change.left[m])
+                    charge(n, kept.left[part.start], change.left[part.start])
             # the memory of the layer may be that of the layer before
             after, dafter = after.kept(), dafter.copy()
             for name, part in self._parameters(number, kept, change).items():

@@ -1,0 +1,67 @@
+// Copyright (c) 2026 the mfresnet authors
+// SPDX-License-Identifier: MIT
+//
+// The types and functions of kernels.c, as C and as cffi read them.
+
+struct operator_ {
+  int64_t blocks;        // of cells
+  int64_t points;        // cell points, blocks NQ W: from one direction to the next in `flow`
+  int64_t sides;         // facet points with those of others: from one class to the next
+  const int32_t *behind; // [block][facet point][lane]
+  const double *inverse; // [block][NM][lane], 1 / |det J|
+  const double *adjugate; // [j][i][block][NM][lane], |det J| K_ji
+  int64_t halo;          // blocks whose facets other ranks see, the first ones
+  int64_t own;           // facet points of the blocks; other ranks' and the boundary's follow
+  int64_t exits;         // boundary points
+  const int32_t *exit;   // where they are
+  int64_t leaving;       // where their other sides are
+  int64_t size;          // of a field of one class
+  void (*send)(double *, int);    // g of so many classes to other ranks; NULL where there are none
+  void (*receive)(double *, int); // the same from them
+};
+
+struct coefficients {
+  double *flow; // [direction][block][point][lane]: |det J| J^-1 v
+  double *out;  // [block][facet point][lane]: a+ seen from inside, times the facet's measure
+};
+
+struct field {
+  double *of;     // of the first class
+  int64_t stride; // from one class to the next
+};
+
+// The memory of the steps of a layer.
+struct steps {
+  int64_t count;
+  int64_t stages;
+  const double *factors; // dt c_1, dt c_2, ...
+  const double *shares;  // c_1, c_2, ...
+  double dt;
+  double *y;         // (count, classes, stages, size), where `step` goes from one step to the next
+  int64_t step;      // zero where the steps share their memory
+  double *left;      // (count, classes, exits) before every step
+  int64_t left_step; // likewise
+};
+
+void make_traces(const struct operator_ *o, int64_t first, int64_t last, int classes, struct field x, const double *c, int add, double *g);
+void stage(const struct operator_ *o, int64_t first, int64_t last, int classes, struct coefficients a, struct field x, struct field base, double h, struct field out, const double *g, double *next);
+void stage_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes, struct coefficients a, struct coefficients da, struct field x, struct field dx, struct field base, double h, struct field out, const double *g);
+void stage_transpose(const struct operator_ *o, int64_t first, int64_t last, int classes, struct coefficients a, struct field mu, double h, struct field out, struct field psi, int end, const double *g, double *next, struct field y, const double *weights, double w, struct coefficients s);
+void stage_transpose_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes, struct coefficients a, struct coefficients da, struct field mu, struct field dmu, double h, struct field out, struct field dout, struct field psi, struct field dpsi, int end, const double *g, const double *dg, double *next, double *dnext, struct field y, struct field dy, const double *weights, double w, struct coefficients s, struct coefficients ds);
+void squares(const struct operator_ *o, int classes, struct field f, double *result);
+void layer_forward(const struct operator_ *o, int classes, struct coefficients a, const struct steps *s, double *state, double *left, const double *exit_weights, double *norms, double *g, double *next);
+void layer_tangent(const struct operator_ *o, int classes, struct coefficients a, struct coefficients da, const struct steps *s, const struct steps *ds, double *state, double *left, const double *exit_weights, double *g);
+void layer_transpose(const struct operator_ *o, int classes, struct coefficients a, const struct steps *s, struct field psi, struct field mu, const double *source, const double *weights, struct coefficients sensitivity, double *g, double *next);
+void layer_transpose_tangent(const struct operator_ *o, int classes, struct coefficients a, struct coefficients da, const struct steps *s, const struct steps *ds, struct field psi, struct field dpsi, struct field mu, struct field dmu, const double *source, const double *dsource, const double *weights, struct coefficients sensitivity, struct coefficients dsensitivity, double *g, double *next, double *dg, double *dnext);
+void apply(const struct operator_ *o, int classes, struct coefficients a, struct field x, struct field out, double *g);
+void all_traces(const struct operator_ *o, int classes, struct field x, double *g);
+void apply_transpose(const struct operator_ *o, int classes, struct coefficients a, struct field psi, const double *value, struct field out, struct field y, const double *weights, struct coefficients s, double *g);
+void push_cells(const struct operator_ *o, const double *v, int64_t stride, double *flow);
+void pull_cells(const struct operator_ *o, const double *s, double *g, int64_t stride);
+void normal_flow(int64_t n, const double *v, int64_t stride, const double *normals, double *vn);
+void push_facets(int64_t n, const double *vn, const double *speed, const double *measure, const int32_t *inside, const int32_t *outside, double *out);
+void pull_facets(int64_t n, const double *s, const double *weights, const int32_t *inside, const int32_t *outside, double *one, double *two);
+void rates(const struct operator_ *o, const double *out, const double *volume, double excess, double *rate, double *compression);
+void trace_density(const struct operator_ *o, const double *b, double *result);
+void pack(int64_t n, int classes, const double *f, int64_t f_stride, const int32_t *place, double *x, int64_t x_stride);
+void unpack(int64_t n, int classes, const double *x, int64_t x_stride, const int32_t *place, double *f, int64_t f_stride);

@@ -1,0 +1,194 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The steps (7) of a layer in one compiled call, their exact transpose, and the tangents of both.
+
+The states are the densities in the order of ``Layout``; the adjoints are put into it and back once
+a call. The loops, also over the messages between ranks, are in ``kernels.c``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.network import Scheme
+from mfresnet.transport.fused.kernels import Kernels
+from mfresnet.transport.fused.transport import BlockCoefficients, FusedTransport
+from mfresnet.transport.steps.cfl import stable_rate, stable_rate_bound
+from mfresnet.transport.steps.march import Steps
+from mfresnet.transport.steps.step import Adjoint
+from mfresnet.transport.steps.unlimited import Density
+
+
+class Blocks:
+    """The ``Limiter`` that does nothing but to order the degrees of freedom."""
+
+    smooth, positive = True, False
+
+    def __init__(self, kernels: Kernels) -> None:
+        """Keep the kernels."""
+        self.kernels, self._n = kernels, kernels.layout.space.n_owned
+
+    def states(self, f: Array) -> Array:
+        """Return the densities (classes, n_owned) in blocks, (classes, size)."""
+        return self.kernels.pack(f, np.zeros((len(f), self.kernels.layout.size)))
+
+    def densities(self, states: Array) -> Array:
+        """Return the densities, (classes, n_owned)."""
+        return self.kernels.unpack(states, np.empty((len(states), self._n)))
+
+    def density(self, states: Array) -> BlockDensity:
+        """Return the densities, made when they are asked for."""
+        return BlockDensity(self, states)
+
+    def least(self, f: Array) -> float:
+        """Return infinity: it acts nowhere."""
+        return np.inf
+
+    def start(self, f: Array) -> Array:
+        """Return f."""
+        return f
+
+
+class BlockDensity:
+    """``Density`` of states in blocks."""
+
+    def __init__(self, blocks: Blocks, states: Array) -> None:
+        """Keep the states, which are not copied."""
+        self._blocks, self._states = blocks, states
+
+    @property
+    def f(self) -> Array:
+        """The densities, (classes, n_owned)."""
+        return self._blocks.densities(self._states)
+
+    def tangent(self, dg: Array) -> Array:
+        """Return the change of the densities."""
+        return self._blocks.densities(dg)
+
+    def transpose(self, psi: Array) -> None:
+        """Leave psi as it is: the march orders it."""
+
+    def transpose_tangent(self, dg: Array, psi: Array, dpsi: Array) -> None:
+        """Leave psi and dpsi as they are."""
+
+    def kept(self) -> BlockDensity:
+        """Return it with a copy of the states."""
+        return BlockDensity(self._blocks, self._states.copy())
+
+
+class FusedMarch:
+    """Eq. (7), a ``March``."""
+
+    def __init__(self, transport: FusedTransport, scheme: Scheme, dt: float) -> None:
+        """Keep the operator, the Taylor scheme with s stages and dt."""
+        self.transport, self.scheme, self.dt = transport, scheme, dt
+        self.kernels = transport.kernels
+        self.stages, self.size = scheme.order, transport.layout.size
+        self.limiter = Blocks(transport.kernels)
+        self._shares = np.array(scheme.coefficients)
+        self._factors = dt * self._shares
+
+    # ------------------------------------------------------------------ arguments for C
+    def _steps(self, steps: Steps) -> Any:
+        """Return ``struct steps``."""
+        k, (y, left) = self.kernels, steps[1:]
+        assert y.strides[1:] == tuple(8 * n for n in (self.stages * self.size, self.size, 1))
+        numbers = [k.numbers(self._factors), k.numbers(self._shares), self.dt]
+        memory = [k.numbers(y), y.strides[0] // 8, k.numbers(left), left.strides[0] // 8]
+        return k.new("struct steps *", [len(y), self.stages, *numbers, *memory])
+
+    def _sides(self, classes: int, *names: str) -> list[Any]:
+        return [self.kernels.numbers(self.transport.scratch(name, classes)) for name in names]
+
+    def _fields(self, classes: int, *names: str) -> list[Any]:
+        scratch = self.transport.scratch
+        return [self.kernels.field(scratch(f"field {name}", classes)) for name in names]
+
+    def _source(self, adjoint: Adjoint) -> Array:
+        return np.ascontiguousarray(adjoint.source / self.transport.exit_weights)
+
+    # ------------------------------------------------------------------ the march
+    def forward(self, at: Steps, states: Array, left: Array) -> Array:
+        """Make the steps, see ``March.forward``."""
+        k, classes, norms = self.kernels, len(states), np.empty((len(at.y), len(states)))
+        memory = map(k.numbers, (states, left, self.transport.exit_rule, norms))
+        sides = self._sides(classes, "g", "next")
+        k.call("layer_forward", classes, _c(at), self._steps(at), *memory, *sides)
+        return norms
+
+    def tangent(self, at: Steps, along: Steps, states: Array, left: Array) -> None:
+        """Make the tangents, see ``March.tangent``."""
+        k, classes = self.kernels, len(states)
+        memory = map(k.numbers, (states, left, self.transport.exit_rule))
+        steps = self._steps(at), self._steps(along)
+        sides = self._sides(classes, "g")
+        k.call("layer_tangent", classes, _c(at), _c(along), *steps, *memory, *sides)
+
+    def transpose(self, at: Steps, adjoint: Adjoint, after: Density) -> BlockDensity:
+        """Carry mu_s = psi, mu_{j-1} = dt c_j A* mu_j: psi before is their sum.
+
+        See ``March.transpose``.
+        """
+        k, classes = self.kernels, len(adjoint.psi)
+        psi, source = self.transport.scratch("field psi", classes), self._source(adjoint)
+        weights = np.ascontiguousarray(adjoint.weights)
+        k.pack(adjoint.psi, psi)
+        numbers = k.numbers(source), k.numbers(weights)
+        sides, s = self._sides(classes, "g", "next"), _sensitivity(adjoint)
+        fields = self._fields(classes, "psi", "mu")
+        k.call("layer_transpose", classes, _c(at), self._steps(at), *fields, *numbers, s, *sides)
+        k.unpack(psi, adjoint.psi)
+        return self.limiter.density(at.y[0, :, 0])
+
+    def transpose_tangent(
+        self,
+        at: Steps,
+        along: Steps,
+        adjoint: Adjoint,
+        change: Adjoint,
+        after: Density,
+        dafter: Array,
+    ) -> BlockDensity:
+        """Carry dmu too, see ``March.transpose_tangent``."""
+        k, classes = self.kernels, len(adjoint.psi)
+        psi, dpsi = (self.transport.scratch(f"field {n}", classes) for n in ("psi", "dpsi"))
+        sources, weights = [self._source(a) for a in (adjoint, change)], adjoint.weights
+        weights = np.ascontiguousarray(weights)
+        k.pack(adjoint.psi, psi)
+        k.pack(change.psi, dpsi)
+        steps = self._steps(at), self._steps(along)
+        fields = self._fields(classes, "psi", "dpsi", "mu", "dmu")
+        numbers = [k.numbers(a) for a in (*sources, weights)]
+        s, sides = map(_sensitivity, (adjoint, change)), self._sides(classes, "g", "next", "dg", "dnext")
+        k.call("layer_transpose_tangent", classes, _c(at), _c(along), *steps, *fields, *numbers, *s, *sides)
+        k.unpack(psi, adjoint.psi)
+        k.unpack(dpsi, change.psi)
+        return self.limiter.density(at.y[0, :, 0])
+
+    def squares(self, states: Array) -> Array:
+        """Return (g, g), see ``March.squares``."""
+        found = np.empty(len(states))
+        k = self.kernels
+        k.call("squares", len(states), k.field(states), k.numbers(found))
+        return found
+
+    def rate(self, velocity: Array, a: BlockCoefficients) -> float:
+        """Return lambda / c, see ``Step.rate``."""
+        return stable_rate(self.transport, self.scheme, a)
+
+    def rate_bound(self, velocity: float) -> float:
+        """Return the bound of lambda / c, see ``Step.rate_bound``."""
+        return stable_rate_bound(self.transport, self.scheme, velocity)
+
+
+def _c(steps: Steps) -> Any:
+    assert isinstance(steps.a, BlockCoefficients)
+    return steps.a.c
+
+
+def _sensitivity(adjoint: Adjoint) -> Any:
+    assert isinstance(adjoint.sensitivity, BlockCoefficients)
+    return adjoint.sensitivity.c

@@ -1,0 +1,282 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""The operator in one pass over the cells, in C: no matrix is read.
+
+Velocities are kept as the contravariant fluxes |det J| J^-1 v of the reference cell, so that the
+geometry costs nothing in the loops and cells that are not affine stay exact. Facet points are kept
+as each cell sees its own facets: c = a+ as seen from inside, times the measure of the facet over
+that of the reference facet. Then what leaves a cell is g = c f, the flux through a facet is g - g'
+with g' of the cell behind it, and the transpose is c (psi' - psi).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.compiled import vectors
+from mfresnet.mesh import Facets, Layout, aligned, facet_rule
+from mfresnet.transport.fused.kernels import Kernels
+from mfresnet.transport.operator.transport import Transport
+
+
+class BlockCoefficients:
+    """``Coefficients`` in blocks; as a derivative, over the weights of the reference rules.
+
+    Attributes:
+        flat: all of them.
+        flow: |det J| J^-1 v at cell points, (d, n_cell).
+        out: c at facet points, (sides,).
+        c: both for C.
+    """
+
+    def __init__(self, kernels: Kernels) -> None:
+        """Allocate zeros."""
+        d, layout = kernels.layout.space.dimension, kernels.layout
+        n = layout.blocks * len(layout.points) * layout.lanes
+        self.flat = aligned(d * n + layout.sides)
+        self.flow, self.out = self.flat[: d * n].reshape(d, n), self.flat[d * n :]
+        fields = [kernels.numbers(self.flow), kernels.numbers(self.out)]
+        self.c: Any = kernels.new("struct coefficients *", fields)[0]
+
+
+class FusedTransport(Transport[BlockCoefficients, Array]):
+    """The operator by ``kernels.c``, a ``Transport``.
+
+    Attributes:
+        layout: the blocks of cells.
+        kernels: the compiled functions.
+        exit_rule: weights of the boundary points on the reference facet, (n_exit,).
+    """
+
+    def _prepare(self, interior: Facets, exterior: Facets) -> Array:
+        """Number everything in blocks and compile."""
+        lanes, _ = vectors()
+        self.layout = layout = Layout(self.space, interior, exterior, lanes)
+        self.kernels = Kernels(layout)
+        _, rule = facet_rule(self.space)
+        self._weights, exits = interior.weights.ravel(), exterior.weights.ravel()
+        # measure of the facets over that of the reference facet
+        self._measure = (interior.weights / rule).ravel()
+        self._exit_measure = (exterior.weights / rule).ravel()
+        self._exit_weights = exits
+        self.exit_rule = exits / self._exit_measure
+        self._inside, self._outside = (
+            place.astype(np.int32) for place in (layout.inside, layout.outside)
+        )
+        self.n_facet, self.n_exit = self._weights.size, exits.size
+        self._flow, self._one, self._two = (np.empty(self.n_facet) for _ in range(3))
+        self._scratch: dict[tuple[str, int], Array] = {}
+        # the basis at the boundary points, and the degrees of freedom there
+        cells, local, order = exterior.cells[0], exterior.local[0], exterior.order[0]
+        self._exit_basis = exterior.tables[local[:, None], order].reshape(self.n_exit, self.space.basis.dim)
+        width = exterior.weights.shape[1]
+        self._exit_dofs = np.repeat(self.space.dofs[cells], width, axis=0)
+        self._applied = np.zeros(self.space.n_owned)
+        points = layout.cell_points()
+        self.n_cell = points.shape[1]
+        return points
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the tables, the numbering, and what a sweep of two classes works on."""
+        kernels = self.kernels
+        own = (kernels.behind, kernels.inverse, kernels.adjugate, self._inside, self._outside)
+        return sum(a.nbytes for a in own) + 16 * (2 * self.layout.sides + self.layout.size)
+
+    def scratch(self, name: str, classes: int) -> Array:
+        """Return memory at facet points, or for a field where the name starts with "field"."""
+        key = name, classes
+        if key not in self._scratch:
+            field = name.startswith("field")
+            size = self.layout.size if field else self.layout.sides
+            self._scratch[key] = aligned(classes, size)
+        return self._scratch[key]
+
+    # ------------------------------------------------------------------ coefficients
+    @property
+    def n_coefficients(self) -> int:
+        """Length of the coefficients on this rank."""
+        return self.space.dimension * self.n_cell + self.layout.sides
+
+    def new_coefficients(self) -> BlockCoefficients:
+        """Return coefficients with zeros."""
+        return BlockCoefficients(self.kernels)
+
+    def _at(self, v: Array, first: int) -> tuple[Any, int]:
+        """Return the address of the velocity from a point on, and its distance between rows."""
+        part = v[:, first:]
+        assert part.strides[1] == 8
+        return self.kernels.numbers(part), v.strides[0] // 8
+
+    def _normal_flow(self, v: Array, out: Array) -> Array:
+        """Return v.n at the facet points, (n_facet,)."""
+        call, numbers = self.kernels.plain, self.kernels.numbers
+        call("normal_flow", self.n_facet, *self._at(v, self.n_cell), numbers(self._normals), numbers(out))
+        return out
+
+    def _push_facets(self, vn: Array, speed: Array, out: BlockCoefficients) -> None:
+        k = self.kernels
+        arrays = map(k.numbers, (vn, speed, self._measure))
+        places = k.integers(self._inside), k.integers(self._outside)
+        k.plain("push_facets", self.n_facet, *arrays, *places, k.numbers(out.out))
+
+    def coefficients(self, v: Array, out: BlockCoefficients) -> BlockCoefficients:
+        """Fill ``out`` from the velocity, see ``Transport.coefficients``."""
+        self.kernels.call("push_cells", *self._at(v, 0), out.c.flow)
+        vn = self._normal_flow(v, self._flow)
+        self._push_facets(vn, np.ascontiguousarray(self.flux.speed(vn, self.scale)), out)
+        out.out[self.layout.exits] = self._exit_measure * np.maximum(self.exit_flow(v), 0.0)
+        return out
+
+    def _pull_facets(self, sensitivity: BlockCoefficients) -> tuple[Array, Array]:
+        """Return the derivatives in v.n and in the speed of the flux, (n_facet,) each."""
+        k = self.kernels
+        places = k.integers(self._inside), k.integers(self._outside)
+        weights, found = k.numbers(self._weights), map(k.numbers, (self._one, self._two))
+        k.plain("pull_facets", self.n_facet, sensitivity.c.out, weights, *places, *found)
+        return self._one, self._two
+
+    def coefficients_vjp(self, v: Array, sensitivity: BlockCoefficients) -> Array:
+        """Return the pull-back to the velocity, see ``Transport.coefficients_vjp``."""
+        g = np.empty_like(v)
+        self.kernels.call("pull_cells", sensitivity.c.flow, *self._at(g, 0))
+        vn = self._normal_flow(v, self._flow)
+        one, two = self._pull_facets(sensitivity)
+        two *= self.flux.slope(vn, self.scale)
+        two += one
+        np.multiply(self._normals, two, out=g[:, self._facets])
+        kept = np.heaviside(self.exit_flow(v), 0.5) * self._exit_weights
+        kept *= sensitivity.out[self.layout.exits]
+        np.multiply(self._exit_normals, kept, out=g[:, self._facets.stop :])
+        return g
+
+    def coefficients_jvp(self, v: Array, dv: Array, out: BlockCoefficients) -> BlockCoefficients:
+        """Fill ``out`` with the change along dv, see ``Transport.coefficients_jvp``."""
+        self.kernels.call("push_cells", *self._at(dv, 0), out.c.flow)
+        vn, dvn = self._normal_flow(v, self._flow), self._normal_flow(dv, self._one)
+        self._push_facets(dvn, self.flux.slope(vn, self.scale) * dvn, out)
+        kept = np.heaviside(self.exit_flow(v), 0.5) * self.exit_flow(dv)
+        out.out[self.layout.exits] = self._exit_measure * kept
+        return out
+
+    def coefficients_vjp_tangent(
+        self, v: Array, dv: Array, sensitivity: BlockCoefficients
+    ) -> Array:
+        """Return the change of the pull-back, see ``Transport.coefficients_vjp_tangent``."""
+        g = np.zeros_like(v)
+        _, two = self._pull_facets(sensitivity)
+        two = two * self.flux.curvature(self._normal_flow(v, self._flow), self.scale)
+        two *= self._normal_flow(dv, self._one)
+        g[:, self._facets] = self._normals * two
+        return g
+
+    def pairing(self, a: BlockCoefficients, sensitivity: BlockCoefficients) -> float:
+        """Return sum a * sensitivity, see ``Transport.pairing``."""
+        layout, d = self.layout, self.space.dimension
+        shape = d, layout.blocks, len(layout.points), layout.lanes
+        weights, on_facets = self._reference_weights()
+        parts = (a.flow.reshape(shape), sensitivity.flow.reshape(shape))
+        inside = np.einsum("ibql,ibql,q->", *parts, weights)
+        shape = layout.blocks, len(layout.facet_points), layout.lanes
+        parts = (a.out[: layout.own].reshape(shape), sensitivity.out[: layout.own].reshape(shape))
+        return float(inside + np.einsum("btl,btl,t->", *parts, on_facets))
+
+    def _reference_weights(self) -> tuple[Array, Array]:
+        """Return the weights of the points of the reference cell and of its facets."""
+        layout, space = self.layout, self.space
+        _, weights = space.reference_rule(space.cell_degree)
+        _, facet = facet_rule(space)
+        on_facets = np.tile(facet, len(layout.facet_points) // len(facet))
+        return weights[layout.points], on_facets[layout.facet_points]
+
+    def rates(self, a: BlockCoefficients) -> tuple[float, float]:
+        """Return lambda and the compression, see ``Transport.rates``."""
+        kernels = self.kernels
+        found = kernels.new("double[2]")
+        volume = kernels.numbers(kernels.volume)
+        kernels.call("rates", a.c.out, volume, self.sums.excess, found, found + 1)
+        return found[0], found[1]
+
+    # ------------------------------------------------------------------ operator
+    def apply(self, f: Array, a: BlockCoefficients) -> Array:
+        """Return A f, see ``Transport.apply``."""
+        kernels, x, y = self.kernels, self.scratch("field x", 1), self.scratch("field y", 1)
+        self._applied[:] = f
+        kernels.pack(self._applied[None], x)
+        g = kernels.numbers(self.scratch("g", 1))
+        kernels.call("apply", 1, a.c, kernels.field(x), kernels.field(y), g)
+        return kernels.unpack(y, np.empty((1, self.space.n_owned)))[0]
+
+    def apply_transpose(
+        self,
+        psi: Array,
+        a: BlockCoefficients,
+        source: Array | None = None,
+        y: Array | None = None,
+        weight: float = 1.0,
+        sensitivity: BlockCoefficients | None = None,
+    ) -> Array:
+        """Return A* psi, see ``Transport.apply_transpose``."""
+        kernels, x, out = self.kernels, self.scratch("field x", 1), self.scratch("field y", 1)
+        kernels.pack(np.ascontiguousarray(psi)[None], x)
+        value = None if source is None else np.ascontiguousarray(source / self._exit_weights)
+        along = None
+        if y is not None and sensitivity is not None:
+            along = kernels.pack(np.ascontiguousarray(y)[None], self.scratch("field z", 1))
+        s = (sensitivity or a).c
+        weights, fields = kernels.new("double[1]", [weight]), (kernels.field(out), kernels.field(along))
+        g = kernels.numbers(self.scratch("g", 1))
+        kernels.call(
+            "apply_transpose", 1, a.c, kernels.field(x), kernels.numbers(value), *fields, weights, s, g
+        )
+        return kernels.unpack(out, np.empty((1, self.space.n_owned)))[0]
+
+    @property
+    def exit_traces(self) -> Array:
+        """Values of f at the boundary points in the last ``apply``, (n_exit,)."""
+        return np.einsum("ei,ei->e", self._exit_basis, self._applied[self._exit_dofs])
+
+    def outflow(self, a: BlockCoefficients, traces: Array) -> Array:
+        """Return [v.n]^+ f ds at the boundary points, see ``Transport.outflow``."""
+        speed = a.out[self.layout.exits] / self._exit_measure
+        return np.asarray(self.exit_weights * speed * traces)
+
+    def damping(self, f: Array, a: BlockCoefficients) -> float:
+        """Return int_facets speed [f]^2, see ``Transport.damping``."""
+        kernels, layout, x = self.kernels, self.layout, self.scratch("field x", 1)
+        kernels.pack(np.ascontiguousarray(f)[None], x)
+        g = self.scratch("g", 1)
+        kernels.call("all_traces", 1, kernels.field(x), kernels.numbers(g))
+        speed = self._both_sides(a)[: layout.own]
+        # each side of a facet has half of it, the boundary has none
+        speed[layout.exits] = 0.0
+        squared = speed * (g[0, layout.behind] - g[0, : layout.own]) ** 2
+        shape = layout.blocks, len(layout.facet_points), layout.lanes
+        _, on_facets = self._reference_weights()
+        return 0.5 * float(np.einsum("btl,t->", squared.reshape(shape), on_facets))
+
+    # ------------------------------------------------------------------ on facets
+    def _both_sides(self, a: BlockCoefficients) -> Array:
+        """Return c + c', (sides,)."""
+        result = a.out.copy()
+        result[: self.layout.own] += a.out[self.layout.behind]
+        return result
+
+    def leaving(self, a: BlockCoefficients) -> Array:
+        """Return a+ as each side sees it, see ``Transport.leaving``."""
+        return a.out
+
+    def speeds(self, v: Array, a: BlockCoefficients) -> Array:
+        """Return the speed of the flux, see ``Transport.speeds``."""
+        result = self._both_sides(a)
+        result[self.layout.exits] = self._exit_measure * np.abs(self.exit_flow(v))
+        return result
+
+    def trace_density(self, b: Array) -> Array:
+        """Return g with (g, y) = int of b y over the facets, see ``Transport.trace_density``."""
+        kernels, out = self.kernels, self.scratch("field y", 1)
+        kernels.call("trace_density", kernels.numbers(b), kernels.numbers(out))
+        return kernels.unpack(out, np.empty((1, self.space.n_owned)))[0]
