@@ -31,9 +31,9 @@ from mfresnet.network.particles import Network
 from mfresnet.network.schemes import SCHEMES
 from mfresnet.parallel import total
 from mfresnet.trained.network import TrainedNetwork
-from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.steps.limiter import LIMITERS
-from mfresnet.transport.steps.make import make_step
+from mfresnet.transport.steps.make import make_march
 from mfresnet.transport.sweeps.plan import Plan
 from mfresnet.transport.sweeps.sweep import Sweep
 
@@ -236,9 +236,9 @@ def carry(
     """Return f(T) for controls that are constant in depth, by ``steps`` time steps."""
     initial = same_in_every_layer({n: np.asarray(p, float) for n, p in parameters.items()}, 1)
     controls = ControlSpace(initial, ("W", "b"), final_time)
-    transport = Transport(space)
-    step = make_step(transport, SCHEMES[order], final_time / steps, LIMITERS[limiter](space))
-    sweep = Sweep(transport, step, controls, steps, 1, Plan(1, 1, 0, 0, 0, 0))
+    transport = FusedTransport(space)
+    march = make_march(transport, SCHEMES[order], final_time / steps, LIMITERS[limiter](space))
+    sweep = Sweep(transport, march, controls, steps, 1, Plan(1, 1, 0, 0, 0, 0))
     network = Network(BLOCKS["square"], ACTIVATIONS[activation], initial, final_time)
     sweep.set_network(network)
     return sweep.forward(f0[None])[0].copy()

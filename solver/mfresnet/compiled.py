@@ -12,14 +12,16 @@ from mpi4py import MPI
 
 import functools
 import hashlib
-import importlib.util
 import os
 import platform
+import shlex
+import subprocess
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cffi
 
@@ -51,14 +53,26 @@ def vectors() -> tuple[int, list[str]]:
     return 2, []
 
 
+class Library(NamedTuple):
+    """Compiled functions.
+
+    Attributes:
+        lib: the functions.
+        ffi: what makes their arguments.
+    """
+
+    lib: Any
+    ffi: Any
+
+
 def library(
     comm: MPI.Intracomm,
     source: Path,
     declarations: str,
     header: str = "",
     flags: Sequence[str] = (),
-) -> Any:
-    """Return a C file as a module with ``lib`` and ``ffi``.
+) -> Library:
+    """Return the functions of a C file.
 
     Args:
         comm: who calls.
@@ -73,16 +87,23 @@ def library(
     Parallel: collective; rank 0 compiles, the others where they do not see its cache.
     """
     text = header + source.read_text()
-    parts = text, declarations, *FLAGS, *flags, cffi.__version__, platform.machine()
+    command = [*_compiler(), *FLAGS, *flags]
+    parts = text, *command, platform.machine(), sys.platform
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    module = f"mfresnet_{source.stem}_{digest}"
-    file = module + str(sysconfig.get_config_var("EXT_SUFFIX"))
-    path = cache_directory() / file
+    name = f"mfresnet_{source.stem}_{digest}"
+    path = cache_directory() / f"{name}.so"
     for turn in (comm.rank == 0, comm.rank > 0):
         with together(comm):
             if turn and not path.exists():
-                path = _compile(module, text, declarations, file, flags)
-    return _load(module, path)
+                path = _compile(name, text, command)
+    ffi = cffi.FFI()
+    ffi.cdef(declarations)
+    return Library(ffi.dlopen(str(path)), ffi)
+
+
+def _compiler() -> list[str]:
+    """Return the compiler that Python extensions are made with, or CC where it is set."""
+    return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
 
 
 def cache_directory() -> Path:
@@ -108,22 +129,9 @@ def cannot_compile(directory: Path, what: str, error: Exception) -> SolveError:
     )
 
 
-def _load(module: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(module, path)
-    assert spec is not None and spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-def _compile(
-    module: str, source: str, declarations: str, file: str, flags: Sequence[str]
-) -> Path:
+def _compile(name: str, source: str, command: list[str]) -> Path:
     """Compile in a place of its own and move the result, so that none is seen half written."""
-    builder = cffi.FFI()
-    builder.cdef(declarations)
-    builder.set_source(module, source, extra_compile_args=[*FLAGS, *flags])
-    directory = cache_directory()
+    directory, file = cache_directory(), f"{name}.so"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         place = tempfile.TemporaryDirectory(dir=directory)
@@ -133,12 +141,18 @@ def _compile(
             return directory / file
         place = tempfile.TemporaryDirectory(dir=directory)
     with place:
+        text, made = Path(place.name) / f"{name}.c", Path(place.name) / file
         try:
-            made = builder.compile(tmpdir=place.name)
+            text.write_text(source)
+            options = ["-shared", "-fPIC", str(text), "-o", str(made), "-lm"]
+            subprocess.run(command + options, check=True, capture_output=True, text=True)
             # on the disk before it has its name: the loader crashes on a library that is cut
             with open(made, "rb") as stream:
                 os.fsync(stream.fileno())
             os.replace(made, directory / file)
-        except (OSError, cffi.VerificationError) as error:
-            raise cannot_compile(directory, module, error) from error
+        except subprocess.CalledProcessError as error:
+            said = (error.stderr.strip() or str(error)).splitlines()[0]
+            raise cannot_compile(directory, name, RuntimeError(said)) from error
+        except OSError as error:
+            raise cannot_compile(directory, name, error) from error
     return directory / file

@@ -17,7 +17,7 @@ from mfresnet.arrays import Array
 from mfresnet.data.laws.density import Gaussian, UniformBox, project
 from mfresnet.mesh.boxes import box
 from mfresnet.mesh.space import Space
-from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.steps.cfl import steps_needed
 
 COMM = MPI.COMM_SELF
@@ -45,11 +45,11 @@ def solve(
     """Return f(T) with W, b constant in depth, at half of the largest stable time step."""
     f, _ = project(f0, space, "f0")
     scheme_limit = {3: (1.256, 0.409, 0.209, 0.130, 0.089), 4: (1.392, 0.464, 0.235, 0.145, 0.100)}
-    transport = Transport(space)
+    transport = FusedTransport(space)
     speed = np.abs(np.asarray(w)) @ np.abs(transport.points) + np.abs(np.asarray(b))[:, None]
     bound = float(speed.max()) if activation == "identity" else 1.0
     cfl = 0.5 * scheme_limit[order][space.degree]
-    steps = steps_needed(2.0 * transport.rates.bound(bound) / cfl, final_time)
+    steps = steps_needed(2.0 * transport.rate_bound(bound) / cfl, final_time)
     parameters = {"W": w, "b": b}
     return carry(space, f, activation, parameters, order=order, steps=steps, final_time=final_time)
 
@@ -294,7 +294,7 @@ def test_relu_jumps() -> None:
         space = on_box("interval", n, [-0.5], [2.0], 1)
         f0 = UniformBox(lower=[0.0], upper=[1.0])
         f, _ = project(f0, space, "f0")
-        steps = steps_needed(4.0 * Transport(space).rates.bound(0.5 * w + 1.0) / 0.409, 1.0)
+        steps = steps_needed(4.0 * FusedTransport(space).rate_bound(0.5 * w + 1.0) / 0.409, 1.0)
         parameters = {"W": [[w]], "b": [-0.5 * w]}
         f = carry(space, f, "relu", parameters, order=3, steps=steps)
         rule = space.cell_quadrature(8)

@@ -26,7 +26,7 @@ from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.file import NAMES, TENSOR, read
 from mfresnet.mesh.reader import FORMATS
 from mfresnet.mesh.space import Space
-from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport.fused.transport import FusedTransport
 
 COMM = MPI.COMM_WORLD
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def test_mesh_of_a_file_is_the_mesh(cell: str, kind: str, folder: Path) -> None:
     found = []
     for mesh in (read(COMM, path, cell), shaped_mesh(MPI.COMM_SELF, cell, n, "perturbed")):
         space = Space(mesh, 1)
-        transport = Transport(space)
+        transport = FusedTransport(space)
         a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
         f, mass = project(f0, space, "f0")
         change = transport.apply(f, a).copy()
@@ -172,13 +172,13 @@ def test_folded_cells_are_an_error(cell: str) -> None:
         given = (x, cells) if COMM.rank == 0 else (x[:0], cells[:0])
         mesh = compat.create_mesh(COMM, given[1].astype(np.int64), given[0], element)
         if moved == 0.1:
-            assert Transport(Space(mesh, 1)).space.cell == cell
+            assert FusedTransport(Space(mesh, 1)).space.cell == cell
             continue
         overlap = "facets whose cells overlap"
         with pytest.raises(
             InputError, match=rf"^mesh: (folded or flat {cell} cells|{overlap}); got \d+, one"
         ):
-            Transport(Space(mesh, 1))
+            FusedTransport(Space(mesh, 1))
 
 
 def test_file_that_is_no_mesh(folder: Path) -> None:

@@ -21,6 +21,7 @@ from mfresnet.mesh.space import Space
 from mfresnet.parallel import maximum
 from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.operator.fluxes import FLUXES
+from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.operator.transport import Transport
 from mfresnet.transport.operator.weakform import weak_form
 
@@ -51,7 +52,7 @@ def assembled(space: Space, f: Array, flux: str) -> Array:
 
 
 def compare(space: Space, flux: str) -> None:
-    transport, f = Transport(space, flux), random_field(space)
+    transport, f = FusedTransport(space, flux), random_field(space)
     ours = transport.apply(f, coefficients(transport)) * space.mass
     theirs = assembled(space, f, flux)
     error = maximum(COMM, np.abs(ours - theirs).max(initial=0.0))
@@ -76,7 +77,7 @@ def test_every_flux_is_the_ufl_form(cell: str, flux: str) -> None:
 def test_rank_without_boundary_facets(degree: int) -> None:
     mesh = shaped_mesh(COMM, "quadrilateral", 8, "rotated", inner_rank(8))
     space = Space(mesh, degree)
-    transport = Transport(space)
+    transport = FusedTransport(space)
     if COMM.size > 1 and COMM.rank == COMM.size - 1:
         assert transport.n_exit == 0
     compare(space, "smooth_upwind")
@@ -91,7 +92,7 @@ def test_more_ranks_than_cells(cell: str) -> None:
     if COMM.size == 3 and cell in ("interval", "triangle", "quadrilateral", "hexahedron"):
         assert min(COMM.allgather(space.n_owned_cells)) == 0
     compare(space, "smooth_upwind")
-    transport, f = Transport(space), random_field(space)
+    transport, f = FusedTransport(space), random_field(space)
     a, psi = coefficients(transport), np.cos(random_field(space))
     forward = inner(space, psi, transport.apply(f, a))
     assert forward == pytest.approx(inner(space, f, transport.apply_transpose(psi, a)), rel=1e-11)
@@ -104,7 +105,7 @@ def test_more_ranks_than_cells(cell: str) -> None:
 def test_transpose(cell: str, degree: int, flux: str) -> None:
     """(psi, A f) = (A* psi, f) in L2."""
     space = Space(shaped_mesh(COMM, cell, few(cell, 6, 2), "rotated"), degree)
-    transport = Transport(space, flux)
+    transport = FusedTransport(space, flux)
     a, f = coefficients(transport), random_field(space)
     psi = random_field(space)[::-1].copy()
     forward = inner(space, psi, transport.apply(f, a))
@@ -121,7 +122,7 @@ def test_transpose(cell: str, degree: int, flux: str) -> None:
 def test_constant_state_is_kept(cell: str, degree: int, shape: str) -> None:
     """With a constant velocity only the boundary cells see the zero inflow."""
     space = Space(shaped_mesh(COMM, cell, few(cell, 6), shape), degree)
-    transport = Transport(space)
+    transport = FusedTransport(space)
     v = np.tile(B[: space.dimension, None], transport.points.shape[1])
     a = transport.coefficients(v, transport.new_coefficients())
     one = space.integral / space.mass
@@ -142,7 +143,7 @@ def boundary_cells(space: Space) -> Array:
 def test_derivative_in_the_velocity(cell: str) -> None:
     """The sensitivities give the difference quotient of (psi, A f) in v."""
     space = Space(shaped_mesh(COMM, cell, few(cell, 5), "rotated"), 2)
-    transport = Transport(space)
+    transport = FusedTransport(space)
     d = space.dimension
     f, psi = random_field(space), np.cos(random_field(space))
     x = transport.points
@@ -163,4 +164,4 @@ def test_missing_ghost_cells_are_an_error() -> None:
         return
     mesh = dmesh.create_interval(COMM, 12, [0.0, 1.0], ghost_mode=dmesh.GhostMode.none)
     with pytest.raises(SolveError, match="GhostMode.shared_facet"):
-        Transport(Space(mesh, 1))
+        FusedTransport(Space(mesh, 1))

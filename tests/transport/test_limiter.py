@@ -33,6 +33,7 @@ from mfresnet.network.schemes import SCHEMES
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.optimise.result import Status
 from mfresnet.transport.operator.coefficients import Coefficients
+from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.operator.transport import Transport
 from mfresnet.transport.steps.cfl import steps_needed
 from mfresnet.transport.steps.limiter import LIMITERS, WIDTH, ZhangShu
@@ -89,7 +90,7 @@ def test_limiter_is_positive_and_keeps_means(cell: str, degree: int, kind: str) 
     # a scale of the field is no scale of the limiter
     np.testing.assert_allclose(limiter.limit(1e-200 * u), 1e-200 * y, rtol=1e-11, atol=1e-213)
     # what the operator sees at its points is not negative either
-    transport = Transport(space)
+    transport = FusedTransport(space)
     one = transport.new_coefficients()
     one.flat[:] = 1.0
     transport.apply(y, one)
@@ -106,7 +107,7 @@ def test_means_stay_positive_at_the_longest_step(cell: str, order: int, kind: st
         if degree not in SCHEMES[order].cfl:
             continue
         space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 4, 2), "rotated"), degree)
-        transport, limiter, scheme = Transport(space), limiter_of(kind, space), SCHEMES[order]
+        transport, limiter, scheme = FusedTransport(space), limiter_of(kind, space), SCHEMES[order]
         v = np.sin(2.0 * transport.points + 0.3) + 0.4
         a = transport.coefficients(v, transport.new_coefficients())
         dt = 1.0 / mean_rate(transport, v, a)
@@ -138,7 +139,7 @@ class OneStep:
     def __init__(self, cell: str, order: int, kind: str) -> None:
         degree = max(p for p in SCHEMES[order].cfl if p < 4)
         self.space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 4, 2), "rotated"), degree)
-        self.transport, self.limiter = Transport(self.space), limiter_of(kind, self.space)
+        self.transport, self.limiter = FusedTransport(self.space), limiter_of(kind, self.space)
         v = np.sin(2.0 * self.transport.points + 0.3)
         new = self.transport.new_coefficients
         self.a, self.da = (self.transport.coefficients(w, new()) for w in (v, np.cos(v)))
@@ -281,7 +282,7 @@ def longest_step(transport: Transport, limiter: ZhangShu, a: Coefficients) -> fl
 def test_longest_step_against_linear_programmes(cell: str, degree: int) -> None:
     """The quadrature allows no longer step than is positive, and not much shorter ones."""
     space = Space(shaped_mesh(MPI.COMM_SELF, cell, few(cell, 2, 1), "rotated"), degree)
-    transport, limiter = Transport(space), ZhangShu(space)
+    transport, limiter = FusedTransport(space), ZhangShu(space)
     v = np.sin(2.0 * transport.points + 0.3)
     a = transport.coefficients(v, transport.new_coefficients())
     exact = longest_step(transport, limiter, a)
@@ -311,8 +312,8 @@ def test_order_on_smooth_densities(cell: str, degree: int, sizes: tuple[int, ...
     for n in sizes:
         corners = np.full(d, -2.2), np.full(d, 2.6)
         space = Space(box(MPI.COMM_SELF, cell, [n] * d, *corners), degree)
-        transport = Transport(space)
-        rate = transport.rates.bound(2.6 * abs(w)) / SCHEMES[3].cfl[degree]
+        transport = FusedTransport(space)
+        rate = transport.rate_bound(2.6 * abs(w)) / SCHEMES[3].cfl[degree]
         rate = max(rate, mean_rate_bound(transport, 2.6 * abs(w)))
         f, _ = project(f0, space, "f0")
         limiter = ZhangShu(space)

@@ -15,9 +15,10 @@ from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
 from mfresnet.network.schemes import SCHEMES
 from mfresnet.transport.operator.coefficients import Coefficients
-from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.steps.limiter import LIMITERS
 from mfresnet.transport.steps.make import Split, make_step
+from mfresnet.transport.steps.march import March, OneByOne
 from mfresnet.transport.steps.positivity import mean_rate
 from mfresnet.transport.steps.step import Adjoint, Stages, Step
 from mfresnet.transport.steps.unlimited import Density, Limiter
@@ -93,8 +94,10 @@ def strang(space: Space, advection: Step) -> Split:
 class WithExchange(Problem):
     """Densities that are exchanged too."""
 
-    def time_step(self, dt: float) -> Step:
-        return strang(self.space, super().time_step(dt))
+    def march(self, dt: float) -> March:
+        scheme = SCHEMES[self.case.time.order]
+        advection = make_step(self.transport, scheme, dt, self.limiter)
+        return OneByOne(self.transport, strang(self.space, advection))
 
 
 @pytest.mark.parametrize("limiter", LIMITERS)
@@ -102,7 +105,7 @@ class WithExchange(Problem):
 def test_tangent_and_transpose_of_a_splitting(cell: str, limiter: str) -> None:
     """Both fit together to rounding, with two classes, sensitivities and the cost of outflow."""
     space = Space(shaped_mesh(MPI.COMM_SELF, cell, 4, "rotated"), 2)
-    transport, n = Transport(space), space.n_owned
+    transport, n = FusedTransport(space), space.n_owned
     v = np.sin(2.0 * transport.points + 0.3)
     a, da = (transport.coefficients(w, transport.new_coefficients()) for w in (v, np.cos(v)))
     dt = 0.3 / mean_rate(transport, v, a)
@@ -145,7 +148,7 @@ def test_sweeps_of_a_splitting(limiter: str) -> None:
     }
     case = make_case("interval", **sections)
     j = ReducedFunctional(WithExchange(case, MPI.COMM_SELF))
-    assert j.sweep.step.stages == 5
+    assert j.sweep.march.stages == 5
     alone = ReducedFunctional(case, MPI.COMM_SELF)
     assert j.plan.layer_bytes > 1.5 * alone.plan.layer_bytes
     theta = j.theta0 + 0.2 * np.sin(np.arange(j.theta0.size))

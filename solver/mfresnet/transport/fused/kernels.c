@@ -25,6 +25,7 @@
 typedef double vec __attribute__((vector_size(8 * W), aligned(8)));
 
 #define INLINE static inline __attribute__((always_inline))
+#define APART static __attribute__((noinline)) // of the second order: compiled once, not all over
 #define UNROLL _Pragma("GCC unroll 8")
 
 INLINE vec load(const double *p) { return *(const vec *)p; }
@@ -213,6 +214,15 @@ void stage(const struct operator_ *o, int64_t first, int64_t last, int classes,
     }
 }
 
+APART void points_apart(const vec *x, vec *v) { values(x, v); }
+APART void volume_apart(const struct operator_ *o, int64_t block, const double *flow, const vec *v,
+                        vec *r) {
+  add_volume(o, block, flow, v, r);
+}
+APART void facets_apart(const struct operator_ *o, int64_t block, const double *g, vec *r) {
+  subtract_facets(o, block, g, r);
+}
+
 // out = base + h (A dx + A' x): g holds the outflows c dx + dc x.
 void stage_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes,
                    struct coefficients a, struct coefficients da, struct field x, struct field dx,
@@ -221,12 +231,12 @@ void stage_tangent(const struct operator_ *o, int64_t first, int64_t last, int c
     for (int k = 0; k < classes; ++k) {
       vec f[ND], v[NQ], r[ND] = {{0}};
       load_all(ND, dx.of + k * dx.stride + block * ND * W, f);
-      values(f, v);
-      add_volume(o, block, a.flow, v, r);
+      points_apart(f, v);
+      volume_apart(o, block, a.flow, v, r);
       load_all(ND, x.of + k * x.stride + block * ND * W, f);
-      values(f, v);
-      add_volume(o, block, da.flow, v, r);
-      subtract_facets(o, block, g + k * o->sides, r);
+      points_apart(f, v);
+      volume_apart(o, block, da.flow, v, r);
+      facets_apart(o, block, g + k * o->sides, r);
       const double *from = base.of + k * base.stride + block * ND * W;
       double *to = out.of + k * out.stride + block * ND * W;
       for (int i = 0; i < ND; ++i)
@@ -316,6 +326,24 @@ void stage_transpose(const struct operator_ *o, int64_t first, int64_t last, int
     }
 }
 
+APART void traces_apart(const vec *x, vec *t) { traces(x, t); }
+APART void slopes_and_jumps_apart(const struct operator_ *o, int64_t block, const vec *psi,
+                                  const double *g, vec slope[D][NQ], vec *jump) {
+  slopes_and_jumps(o, block, psi, g, slope, jump);
+}
+APART void weigh_apart(const struct operator_ *o, int64_t block, struct coefficients a,
+                       vec slope[D][NQ], const vec *jump, vec *q, vec *t) {
+  weigh(o, block, a, slope, jump, q, t);
+}
+APART void collect_apart(const struct operator_ *o, int64_t block, struct coefficients s, double w,
+                         vec slope[D][NQ], const vec *jump, const vec *v, const vec *u) {
+  collect(o, block, s, w, slope, jump, v, u);
+}
+APART void finish_apart(const struct operator_ *o, int64_t block, int k, double h, const vec *q,
+                        const vec *t, struct field out, struct field psi, int end, double *next) {
+  finish(o, block, k, h, q, t, out, psi, end, next);
+}
+
 // As stage_transpose, and dmu <- h (A* dmu + A'* mu), ds += w_k ((B dmu)(C y) + (B mu)(C dy)).
 void stage_transpose_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes,
                              struct coefficients a, struct coefficients da, struct field mu,
@@ -329,23 +357,23 @@ void stage_transpose_tangent(const struct operator_ *o, int64_t first, int64_t l
       vec f[ND], slope[D][NQ], jump[NT], dslope[D][NQ], djump[NT];
       vec q[NQ] = {{0}}, t[NT] = {{0}}, dq[NQ] = {{0}}, dt[NT] = {{0}}, v[NQ], u[NT];
       load_all(ND, mu.of + k * mu.stride + block * ND * W, f);
-      slopes_and_jumps(o, block, f, g + k * o->sides, slope, jump);
+      slopes_and_jumps_apart(o, block, f, g + k * o->sides, slope, jump);
       load_all(ND, dmu.of + k * dmu.stride + block * ND * W, f);
-      slopes_and_jumps(o, block, f, dg + k * o->sides, dslope, djump);
-      weigh(o, block, a, slope, jump, q, t);
-      weigh(o, block, a, dslope, djump, dq, dt);
-      weigh(o, block, da, slope, jump, dq, dt);
-      finish(o, block, k, h, q, t, out, psi, end, next);
-      finish(o, block, k, h, dq, dt, dout, dpsi, end, dnext);
+      slopes_and_jumps_apart(o, block, f, dg + k * o->sides, dslope, djump);
+      weigh_apart(o, block, a, slope, jump, q, t);
+      weigh_apart(o, block, a, dslope, djump, dq, dt);
+      weigh_apart(o, block, da, slope, jump, dq, dt);
+      finish_apart(o, block, k, h, q, t, out, psi, end, next);
+      finish_apart(o, block, k, h, dq, dt, dout, dpsi, end, dnext);
       load_all(ND, y.of + k * y.stride + block * ND * W, f);
-      values(f, v);
-      traces(f, u);
-      collect(o, block, s, w * weights[k], slope, jump, v, u);
-      collect(o, block, ds, w * weights[k], dslope, djump, v, u);
+      points_apart(f, v);
+      traces_apart(f, u);
+      collect_apart(o, block, s, w * weights[k], slope, jump, v, u);
+      collect_apart(o, block, ds, w * weights[k], dslope, djump, v, u);
       load_all(ND, dy.of + k * dy.stride + block * ND * W, f);
-      values(f, v);
-      traces(f, u);
-      collect(o, block, ds, w * weights[k], slope, jump, v, u);
+      points_apart(f, v);
+      traces_apart(f, u);
+      collect_apart(o, block, ds, w * weights[k], slope, jump, v, u);
     }
 }
 

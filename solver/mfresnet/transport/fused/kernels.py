@@ -18,6 +18,8 @@ from mfresnet.mesh import Layout
 from mfresnet.transport.fused.tables import header, inverse_mass
 
 SOURCE, DECLARATIONS = (Path(__file__).with_name(f"kernels.{end}") for end in "ch")
+FLAGS = ["-fno-tree-slp-vectorize"]
+"""The loops say themselves what belongs into a register."""
 PREAMBLE = "#include <stdint.h>\n"
 
 
@@ -36,9 +38,8 @@ class Kernels:
         self.layout = layout
         _, flags = vectors()
         types = DECLARATIONS.read_text()
-        compiled = library(
-            layout.space.comm, SOURCE, types, PREAMBLE + header(layout) + types, flags
-        )
+        head = PREAMBLE + header(layout) + types
+        compiled = library(layout.space.comm, SOURCE, types, head, [*FLAGS, *flags])
         self._lib, self._ffi = compiled.lib, compiled.ffi
         self._exchange = Exchange(layout) if layout.neighbours else None
         self._describe()
