@@ -17,8 +17,8 @@ from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES, Setting
 from mfresnet.memory import available, in_units
 from mfresnet.mesh import MESHES, SIMPLICES, Space
-from mfresnet.network import ACTIVATIONS, SCHEMES, Controls, Network
-from mfresnet.transport import LIMITERS, OPERATORS, March, make_march
+from mfresnet.network import SCHEMES, Controls, Network
+from mfresnet.transport import LIMITERS, OPERATORS, March, make_march, vectorised
 
 CELL_BYTES, DOF_BYTES = 300, 500
 """Memory that a cell and a degree of freedom take at least."""
@@ -60,7 +60,7 @@ class Problem:
         self.population = populate(case, self.comm) if population is None else population
         self.case = case = resolve(case, self.population)
         network, mesh = case.network, create(case, self.population.extent, self.comm)
-        self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
+        self._block, self._activation = case.block(), vectorised(self.comm, network.activation)
         bound = self._block.bound(self._activation)
         self.space = space = Space(mesh, case.space.degree)
         reach = 0.5 * float(np.ptp(space.bounds(), axis=0).max()) / network.final_time

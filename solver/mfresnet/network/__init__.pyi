@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
 from .activations import ACTIVATIONS as ACTIVATIONS
+from .activations import Activation as Activation
 from .affine import affine_control as affine_control
 from .affine import gaussian_control as gaussian_control
 from .affine import polar_control as polar_control

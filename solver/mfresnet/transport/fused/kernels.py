@@ -57,7 +57,7 @@ class Kernels:
         self.adjugate = layout.of_points(scaled) * filled
         self.volume = np.where(layout.filled, space.cell_volume[layout.cells], 1.0)
         self.behind, self.exits = layout.behind, layout.exits.astype(np.int32)
-        self._place = layout.place.astype(np.int32)
+        self._places = self.integers(layout.place.astype(np.int32))
         self.operator = ffi.new("struct operator_ *")
         o = self.operator
         o.blocks, o.halo = layout.blocks, layout.halo
@@ -84,21 +84,24 @@ class Kernels:
         )
         return self._kept
 
+    def address(self, array: Array) -> Any:
+        """Return the address of an array with any strides."""
+        return self._ffi.cast("double *", array.__array_interface__["data"][0])
+
     def numbers(self, array: Array | None) -> Any:
-        """Return the address of an array, NULL for None."""
-        ffi = self._ffi
-        return ffi.NULL if array is None else ffi.cast("double *", array.ctypes.data)
+        """Return the numbers of a contiguous array, NULL for None."""
+        return self._ffi.NULL if array is None else self._ffi.from_buffer("double[]", array)
 
     def integers(self, array: NDArray[np.int32]) -> Any:
-        """Return the address of an array."""
-        return self._ffi.cast("int32_t *", array.ctypes.data)
+        """Return the integers of a contiguous array."""
+        return self._ffi.from_buffer("int32_t[]", array)
 
     def field(self, array: Array | None) -> Any:
         """Return fields of all classes, (classes, size), the classes at any distance."""
         if array is None:
             return self._ffi.new("struct field *")[0]
         assert array.strides[-1] == 8
-        return self._ffi.new("struct field *", [self.numbers(array), array.strides[0] // 8])[0]
+        return self._ffi.new("struct field *", [self.address(array), array.strides[0] // 8])[0]
 
     def new(self, kind: str, values: Any = None) -> Any:
         """Return a new C object."""
@@ -114,18 +117,14 @@ class Kernels:
 
     def pack(self, f: Array, x: Array) -> Array:
         """Put degrees of freedom (classes, n_owned) into fields (classes, size)."""
-        self._lib.pack(
-            f.shape[1], len(f), self.numbers(f), f.strides[0] // 8, self.integers(self._place),
-            self.numbers(x), x.strides[0] // 8,
-        )
+        sides = self.address(f), f.strides[0] // 8, self._places, self.address(x), x.strides[0] // 8
+        self._lib.pack(f.shape[1], len(f), *sides)
         return x
 
     def unpack(self, x: Array, f: Array) -> Array:
         """Take degrees of freedom (classes, n_owned) from fields (classes, size)."""
-        self._lib.unpack(
-            f.shape[1], len(f), self.numbers(x), x.strides[0] // 8, self.integers(self._place),
-            self.numbers(f), f.strides[0] // 8,
-        )
+        sides = self.address(x), x.strides[0] // 8, self._places, self.address(f), f.strides[0] // 8
+        self._lib.unpack(f.shape[1], len(f), *sides)
         return f
 
 

@@ -97,7 +97,7 @@ class FusedMarch:
         k, (y, left) = self.kernels, steps[1:]
         assert y.strides[1:] == tuple(8 * n for n in (self.stages * self.size, self.size, 1))
         numbers = [k.numbers(self._factors), k.numbers(self._shares), self.dt]
-        memory = [k.numbers(y), y.strides[0] // 8, k.numbers(left), left.strides[0] // 8]
+        memory = [k.address(y), y.strides[0] // 8, k.address(left), left.strides[0] // 8]
         return k.new("struct steps *", [len(y), self.stages, *numbers, *memory])
 
     def _sides(self, classes: int, *names: str) -> list[Any]:

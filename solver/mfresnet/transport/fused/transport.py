@@ -63,9 +63,8 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
         self._exit_measure = (exterior.weights / rule).ravel()
         self._exit_weights = exits
         self.exit_rule = exits / self._exit_measure
-        self._inside, self._outside = (
-            place.astype(np.int32) for place in (layout.inside, layout.outside)
-        )
+        inside, outside = (place.astype(np.int32) for place in (layout.inside, layout.outside))
+        self._sides = self.kernels.integers(inside), self.kernels.integers(outside)
         self.n_facet, self.n_exit = self._weights.size, exits.size
         self._flow, self._one, self._two = (np.empty(self.n_facet) for _ in range(3))
         self._scratch: dict[tuple[str, int], Array] = {}
@@ -75,6 +74,17 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
         width = exterior.weights.shape[1]
         self._exit_dofs = np.repeat(self.space.dofs[cells], width, axis=0)
         self._applied = np.zeros(self.space.n_owned)
+        # their addresses, which keep them alive
+        arrays = {
+            "normals": np.ascontiguousarray(interior.normals.reshape(-1, self.space.dimension).T),
+            "measure": self._measure,
+            "weights": self._weights,
+            "one": self._one,
+            "two": self._two,
+            "volume": self.kernels.volume,
+        }
+        self._c = {name: self.kernels.numbers(array) for name, array in arrays.items()}
+        self._found = self.kernels.new("double[2]")
         points = layout.cell_points()
         self.n_cell = points.shape[1]
         return points
@@ -83,8 +93,9 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
     def bytes(self) -> int:
         """Memory of the tables, the numbering, and what a sweep of two classes works on."""
         kernels = self.kernels
-        own = (kernels.behind, kernels.inverse, kernels.adjugate, self._inside, self._outside)
-        return sum(a.nbytes for a in own) + 16 * (2 * self.layout.sides + self.layout.size)
+        own = (kernels.behind, kernels.inverse, kernels.adjugate)
+        worked_on = 2 * (2 * self.layout.sides + self.layout.size)
+        return sum(a.nbytes for a in own) + 8 * (self.n_facet + worked_on)
 
     def scratch(self, name: str, classes: int) -> Array:
         """Return memory at facet points, or for a field where the name starts with "field"."""
@@ -107,36 +118,33 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
 
     def _at(self, v: Array, first: int) -> tuple[Any, int]:
         """Return the address of the velocity from a point on, and its distance between rows."""
-        part = v[:, first:]
-        assert part.strides[1] == 8
-        return self.kernels.numbers(part), v.strides[0] // 8
+        assert v.strides[1] == 8
+        return self.kernels.address(v) + first, v.strides[0] // 8
 
     def _normal_flow(self, v: Array, out: Array) -> Array:
         """Return v.n at the facet points, (n_facet,)."""
-        call, numbers = self.kernels.plain, self.kernels.numbers
-        call("normal_flow", self.n_facet, *self._at(v, self.n_cell), numbers(self._normals), numbers(out))
+        k, at = self.kernels, self._at(v, self.n_cell)
+        k.plain("normal_flow", self.n_facet, *at, self._c["normals"], k.numbers(out))
         return out
 
     def _push_facets(self, vn: Array, speed: Array, out: BlockCoefficients) -> None:
-        k = self.kernels
-        arrays = map(k.numbers, (vn, speed, self._measure))
-        places = k.integers(self._inside), k.integers(self._outside)
-        k.plain("push_facets", self.n_facet, *arrays, *places, k.numbers(out.out))
+        k, c = self.kernels, self._c
+        flow = k.numbers(vn), k.numbers(np.ascontiguousarray(speed))
+        k.plain("push_facets", self.n_facet, *flow, c["measure"], *self._sides, out.c.out)
 
     def coefficients(self, v: Array, out: BlockCoefficients) -> BlockCoefficients:
         """Fill ``out`` from the velocity, see ``Transport.coefficients``."""
         self.kernels.call("push_cells", *self._at(v, 0), out.c.flow)
         vn = self._normal_flow(v, self._flow)
-        self._push_facets(vn, np.ascontiguousarray(self.flux.speed(vn, self.scale)), out)
+        self._push_facets(vn, self.flux.speed(vn, self.scale), out)
         out.out[self.layout.exits] = self._exit_measure * np.maximum(self.exit_flow(v), 0.0)
         return out
 
     def _pull_facets(self, sensitivity: BlockCoefficients) -> tuple[Array, Array]:
         """Return the derivatives in v.n and in the speed of the flux, (n_facet,) each."""
-        k = self.kernels
-        places = k.integers(self._inside), k.integers(self._outside)
-        weights, found = k.numbers(self._weights), map(k.numbers, (self._one, self._two))
-        k.plain("pull_facets", self.n_facet, sensitivity.c.out, weights, *places, *found)
+        c, found = self._c, (self._c["one"], self._c["two"])
+        out = sensitivity.c.out
+        self.kernels.plain("pull_facets", self.n_facet, out, c["weights"], *self._sides, *found)
         return self._one, self._two
 
     def coefficients_vjp(self, v: Array, sensitivity: BlockCoefficients) -> Array:
@@ -194,10 +202,8 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
 
     def rates(self, a: BlockCoefficients) -> tuple[float, float]:
         """Return lambda and the compression, see ``Transport.rates``."""
-        kernels = self.kernels
-        found = kernels.new("double[2]")
-        volume = kernels.numbers(kernels.volume)
-        kernels.call("rates", a.c.out, volume, self.sums.excess, found, found + 1)
+        found = self._found
+        self.kernels.call("rates", a.c.out, self._c["volume"], self.sums.excess, found, found + 1)
         return found[0], found[1]
 
     # ------------------------------------------------------------------ operator
