@@ -25,7 +25,7 @@ from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
 from mfresnet.optimise.optimiser import minimise
-from mfresnet.transport.fused.transport import FusedTransport
+from mfresnet.transport.operator.petsc import PetscTransport
 from mfresnet.transport.sweeps.plan import Plan, choose, fewest_steps
 
 LAYERS = 9
@@ -215,7 +215,7 @@ def test_setting_up_takes_little_more_than_the_operator(cell: str, n: int, degre
     """The matrices are made a block at a time: their dense rows are never there at once."""
     space = Space(shaped_mesh(MPI.COMM_SELF, cell, n, "perturbed"), degree)
     tracemalloc.start()
-    transport = FusedTransport(space)
+    transport = PetscTransport(space)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert transport.bytes < most < 1.8 * transport.bytes

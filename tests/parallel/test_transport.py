@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ from mfresnet.mesh.space import Space
 from mfresnet.parallel import maximum
 from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.operator.fluxes import FLUXES
-from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.operator.transport import Transport
 from mfresnet.transport.operator.weakform import weak_form
+from mfresnet.transport.operators import OPERATORS
 
 COMM = MPI.COMM_WORLD
 W = np.array([[0.7, -0.4, 0.3], [0.9, 0.3, -0.5], [0.2, 0.6, 0.4]])
@@ -33,6 +34,9 @@ DEGREES = range(7)
 EXACT = {"table_atol": 1e-15, "table_rtol": 1e-15}
 """The form compiler rounds values of the basis near -1, 0 and 1 by up to 1e-9 unless told not to,
 which shows on tetrahedra of degree 5."""
+
+
+BOTH = pytest.mark.parametrize("operator", OPERATORS)
 
 
 def coefficients(transport: Transport) -> Coefficients:
@@ -52,11 +56,14 @@ def assembled(space: Space, f: Array, flux: str) -> Array:
 
 
 def compare(space: Space, flux: str) -> None:
-    transport, f = FusedTransport(space, flux), random_field(space)
-    ours = transport.apply(f, coefficients(transport)) * space.mass
-    theirs = assembled(space, f, flux)
-    error = maximum(COMM, np.abs(ours - theirs).max(initial=0.0))
-    assert error[0] <= 1e-13 * maximum(COMM, np.abs(theirs).max(initial=0.0))[0]
+    """Compare every operator with the form, and them with each other."""
+    f, found = random_field(space), [assembled(space, random_field(space), flux)]
+    for make in OPERATORS.values():
+        transport = make(space, flux, 1.0)
+        found.append(transport.apply(f, coefficients(transport)) * space.mass)
+    size = maximum(COMM, np.abs(found[0]).max(initial=0.0))[0]
+    for one, other in itertools.combinations(found, 2):
+        assert maximum(COMM, np.abs(one - other).max(initial=0.0))[0] <= 1e-13 * size
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -77,7 +84,7 @@ def test_every_flux_is_the_ufl_form(cell: str, flux: str) -> None:
 def test_rank_without_boundary_facets(degree: int) -> None:
     mesh = shaped_mesh(COMM, "quadrilateral", 8, "rotated", inner_rank(8))
     space = Space(mesh, degree)
-    transport = FusedTransport(space)
+    transport = OPERATORS["fused"](space, "smooth_upwind", 1.0)
     if COMM.size > 1 and COMM.rank == COMM.size - 1:
         assert transport.n_exit == 0
     compare(space, "smooth_upwind")
@@ -92,20 +99,24 @@ def test_more_ranks_than_cells(cell: str) -> None:
     if COMM.size == 3 and cell in ("interval", "triangle", "quadrilateral", "hexahedron"):
         assert min(COMM.allgather(space.n_owned_cells)) == 0
     compare(space, "smooth_upwind")
-    transport, f = FusedTransport(space), random_field(space)
-    a, psi = coefficients(transport), np.cos(random_field(space))
-    forward = inner(space, psi, transport.apply(f, a))
-    assert forward == pytest.approx(inner(space, f, transport.apply_transpose(psi, a)), rel=1e-11)
+    f, psi = random_field(space), np.cos(random_field(space))
+    for make in OPERATORS.values():
+        transport = make(space, "smooth_upwind", 1.0)
+        a = coefficients(transport)
+        forward = inner(space, psi, transport.apply(f, a))
+        back = inner(space, f, transport.apply_transpose(psi, a))
+        assert forward == pytest.approx(back, rel=1e-11)
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("flux", FLUXES)
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("cell", CELLS)
-def test_transpose(cell: str, degree: int, flux: str) -> None:
+@BOTH
+def test_transpose(operator: str, cell: str, degree: int, flux: str) -> None:
     """(psi, A f) = (A* psi, f) in L2."""
     space = Space(shaped_mesh(COMM, cell, few(cell, 6, 2), "rotated"), degree)
-    transport = FusedTransport(space, flux)
+    transport = OPERATORS[operator](space, flux, 1.0)
     a, f = coefficients(transport), random_field(space)
     psi = random_field(space)[::-1].copy()
     forward = inner(space, psi, transport.apply(f, a))
@@ -119,10 +130,11 @@ def test_transpose(cell: str, degree: int, flux: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("degree", DEGREES[1:])
 @pytest.mark.parametrize("cell", CELLS)
-def test_constant_state_is_kept(cell: str, degree: int, shape: str) -> None:
+@BOTH
+def test_constant_state_is_kept(operator: str, cell: str, degree: int, shape: str) -> None:
     """With a constant velocity only the boundary cells see the zero inflow."""
     space = Space(shaped_mesh(COMM, cell, few(cell, 6), shape), degree)
-    transport = FusedTransport(space)
+    transport = OPERATORS[operator](space, "smooth_upwind", 1.0)
     v = np.tile(B[: space.dimension, None], transport.points.shape[1])
     a = transport.coefficients(v, transport.new_coefficients())
     one = space.integral / space.mass
@@ -140,10 +152,11 @@ def boundary_cells(space: Space) -> Array:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_derivative_in_the_velocity(cell: str) -> None:
+@BOTH
+def test_derivative_in_the_velocity(operator: str, cell: str) -> None:
     """The sensitivities give the difference quotient of (psi, A f) in v."""
     space = Space(shaped_mesh(COMM, cell, few(cell, 5), "rotated"), 2)
-    transport = FusedTransport(space)
+    transport = OPERATORS[operator](space, "smooth_upwind", 1.0)
     d = space.dimension
     f, psi = random_field(space), np.cos(random_field(space))
     x = transport.points
@@ -164,4 +177,30 @@ def test_missing_ghost_cells_are_an_error() -> None:
         return
     mesh = dmesh.create_interval(COMM, 12, [0.0, 1.0], ghost_mode=dmesh.GhostMode.none)
     with pytest.raises(SolveError, match="GhostMode.shared_facet"):
-        FusedTransport(Space(mesh, 1))
+        OPERATORS["fused"](Space(mesh, 1), "smooth_upwind", 1.0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_operators_agree_in_all_that_is_made_of_them(cell: str) -> None:
+    """Rates, damping, pairing, second derivatives, and what stands on the facets alone."""
+    space = Space(shaped_mesh(COMM, cell, few(cell, 5), "rotated"), 2)
+    f, psi = random_field(space), np.cos(random_field(space))
+    numbers, fields = [], []
+    for make in OPERATORS.values():
+        t = make(space, "smooth_upwind", 1.0)
+        d, x = space.dimension, t.points
+        v, h = np.tanh(W[:d, :d] @ x + B[:d, None]), np.cos(3.0 * x)
+        a, s = t.coefficients(v, t.new_coefficients()), t.new_coefficients()
+        source = np.cos(7.0 * t.exit_points.sum(axis=0)) * t.exit_weights
+        fields.append([t.apply_transpose(psi, a, source, f, 0.7, s).copy()])
+        fields[-1].append(t.apply(f, t.coefficients_jvp(v, h, t.new_coefficients())).copy())
+        fields[-1] += [t.trace_density(b).copy() for b in (t.leaving(a), t.speeds(v, a))]
+        sums = [t.pairing(a, s), t.damping(f, a), np.sum(t.coefficients_vjp(v, s) * h)]
+        sums.append(np.sum(t.coefficients_vjp_tangent(v, h, s) * h))
+        t.apply(f, a)
+        sums.append(t.outflow(a, t.exit_traces).sum())
+        numbers.append([*COMM.allreduce(np.array(sums)), *maximum(COMM, t.rates(a))])
+    np.testing.assert_allclose(*numbers, rtol=1e-12)
+    for one, other in zip(*fields, strict=True):
+        size = maximum(COMM, np.abs(other).max(initial=0.0))[0]
+        assert maximum(COMM, np.abs(one - other).max(initial=0.0))[0] <= 1e-13 * size
