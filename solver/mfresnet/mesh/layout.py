@@ -20,12 +20,15 @@ from mfresnet.mesh.facets import Facets, facet_rule, reference_points
 from mfresnet.mesh.space import SIMPLICES, Space
 
 ALIGNMENT = 64
+BITS = 20
+"""Of the coordinates of the middles of cells, for their order."""
 
 
 def aligned(*shape: int) -> Array:
     """Return zeros at an address that suits vector registers."""
     count = int(np.prod(shape))
-    memory = np.zeros(8 * count + ALIGNMENT, dtype=np.uint8)
+    memory = np.empty(8 * count + ALIGNMENT, dtype=np.uint8)
+    memory[:] = 0
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + 8 * count].view(np.float64).reshape(shape)
 
@@ -70,7 +73,8 @@ class Layout:
         between = (interior.cells >= n).any(axis=0)
         mine = interior.cells[:, between]
         shared[mine[mine < n]] = True
-        order = np.concatenate([np.flatnonzero(shared), np.flatnonzero(~shared)])
+        near = _along_a_curve(self.space)
+        order = np.concatenate([near[shared[near]], near[~shared[near]]])
         self.blocks, self.halo = -(-n // lanes), -(-int(shared.sum()) // lanes)
         total = self.blocks * lanes
         self.filled = np.arange(total) < n
@@ -182,6 +186,22 @@ class Layout:
         lanes = values[..., self.cells, :].reshape(*rest, self.blocks, self.lanes, points)
         result = np.swapaxes(lanes, -1, -2)
         return np.ascontiguousarray(result).reshape(*rest, self.blocks * points * self.lanes)
+
+
+def _along_a_curve(space: Space) -> Array:
+    """Return the cells in an order in which those that are near each other have near numbers.
+
+    By interleaving the bits of the coordinates of their middles (Morton).
+    """
+    middles = space.cell_nodes().mean(axis=1)
+    low = middles.min(axis=0, initial=np.inf)
+    size = (middles.max(axis=0, initial=-np.inf) - low).max(initial=0.0) or 1.0
+    scaled = ((middles - low) * ((2**BITS - 1) / size)).astype(np.int64)
+    code = np.zeros(len(middles), dtype=np.int64)
+    for bit in range(BITS):
+        for i in range(space.dimension):
+            code |= ((scaled[:, i] >> bit) & 1) << (space.dimension * bit + i)
+    return np.argsort(code, kind="stable")
 
 
 def _by_direction(points: Array, facet: Array) -> Array:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
 from .bench import measure_speed as measure_speed
-from .bench import speed_table as speed_table
+from .bench_table import speed_table as speed_table
 from .crossval import cross_validate as cross_validate
 from .crossval import split_sentence as split_sentence
 from .crossval import split_table as split_table

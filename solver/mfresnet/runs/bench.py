@@ -16,34 +16,55 @@ from dolfinx import fem
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
-from mfresnet.columns import plain
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import CELLS, Space, create_form
-from mfresnet.parallel import maximum, total
-from mfresnet.transport import LIMITERS, weak_form
+from mfresnet.parallel import maximum
+from mfresnet.transport import (
+    LIMITERS,
+    OPERATORS,
+    Adjoint,
+    FusedTransport,
+    Layer,
+    Triad,
+    weak_form,
+)
 
-REPEATS, SWEEP_REPEATS = 20, 5
+REPEATS, SWEEP_REPEATS = 12, 5
 ROWS: tuple[tuple[str, int, int], ...] = (
     ("interval", 256, 2),
     ("quadrilateral", 32, 1),
     ("quadrilateral", 32, 2),
     ("quadrilateral", 32, 3),
-    ("triangle", 32, 2),
-    ("hexahedron", 16, 1),
-    ("hexahedron", 12, 2),
-    ("tetrahedron", 8, 2),
+    ("quadrilateral", 24, 4),
+    ("triangle", 24, 2),
+    ("hexahedron", 12, 1),
+    ("hexahedron", 9, 2),
+    ("hexahedron", 7, 3),
+    ("hexahedron", 5, 4),
+    ("tetrahedron", 6, 2),
 )
-"""Cell type, cells a direction, degree."""
+"""Cell type, cells a direction, degree: in cache."""
+LARGE = ("quadrilateral", 400, 2)
+"""The same, for a problem that is larger than the caches."""
 SHARED = ("hexahedron", 32, 1)
 """The same, for the comparison of all ranks with one."""
+SMALL = ("quadrilateral", 16, 2, 10)
+"""The same and a number of layers, for the evaluations per second of a small case."""
 LIMITED = [name for name in LIMITERS if name != "none"]
 """The limiters whose cost is measured, as the ratio of times of one step with and without them."""
-SHARED_TIMES = ("apply", "transpose", "value", "value_and_derivative")
-ROUNDS, NAP = 4, 0.01
+ROUNDS, NAP, STEPS = 4, 0.01, 3
 
 
-def bench_case(cell: str, n: int, degree: int, layers: int = 4, limiter: str = "none") -> Case:
-    """Return the case that is measured: two Gaussians, tanh, layers of depth 0.1."""
+def bench_case(
+    cell: str,
+    n: int,
+    degree: int,
+    layers: int = 4,
+    limiter: str = "none",
+    operator: str = "fused",
+    layer_time: float = 0.1,
+) -> Case:
+    """Return the case that is measured: two Gaussians, tanh, layers of one depth."""
     d = CELLS[cell]
     classes = [
         {
@@ -57,11 +78,10 @@ def bench_case(cell: str, n: int, degree: int, layers: int = 4, limiter: str = "
         for s in (-0.7, 0.7)
     ]
     mesh = {"cell": cell, "cells": [n] * d, "lower": [-3.0] * d, "upper": [3.0] * d}
-    network = {"layers": layers, "final_time": 0.1 * layers}
-    space, time = {"degree": degree}, {"limiter": limiter}
-    return parse(
-        {"mesh": mesh, "space": space, "time": time, "network": network, "classes": classes}
-    )
+    network = {"layers": layers, "final_time": layer_time * layers}
+    sections: dict[str, Any] = {"mesh": mesh, "network": network, "classes": classes}
+    sections |= {"space": {"degree": degree}, "time": {"limiter": limiter}}
+    return parse(sections | {"resources": {"operator": operator}})
 
 
 def _seconds(
@@ -102,13 +122,15 @@ def measure_speed(comm: MPI.Intracomm, cell: str | None = None) -> dict[str, Any
 
     Args:
         comm: the communicator.
-        cell: when given, the rows of this cell type only, and the speed-up for hexahedra only.
+        cell: when given, the rows of this cell type only, and what else is for this cell type.
 
     Parallel: collective.
     """
     result: dict[str, Any] = {
         "ranks": comm.size,
         "rows": [_measure_row(comm, *row) for row in ROWS if cell in (None, row[0])],
+        "large": _measure_stages(comm, *LARGE) if cell in (None, LARGE[0]) else None,
+        "small": _measure_small(comm) if cell in (None, SMALL[0]) else None,
         "parallel": None,
     }
     if comm.size > 1 and cell in (None, SHARED[0]):
@@ -130,114 +152,136 @@ def _sweeps(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
     }
 
 
-def _operator(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
-    transport, f = functional.problem.transport, functional.problem.f0[0]
-    a = transport.coefficients(np.tanh(transport.points), transport.new_coefficients())
+def _stages(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
+    """Return a few time steps of all classes, forward and, with sensitivities, back."""
+    transport, march = functional.problem.transport, functional.problem.march(1e-3)
+    f0 = functional.problem.f0
+    layer = Layer(transport, march, STEPS, len(f0))
+    transport.coefficients(np.tanh(transport.points), layer.coefficients)
+    steps, states = layer.steps(slice(0, STEPS)), np.array(march.limiter.states(f0))
+    left, after = np.zeros((len(f0), transport.n_exit)), march.limiter.density(states)
+    weights, sensitivity = functional.problem.class_weights, transport.new_coefficients()
+    adjoint = Adjoint(f0.copy(), np.zeros_like(left), weights, sensitivity)
     return {
-        "apply": lambda: transport.apply(f, a),
-        "transpose": lambda: transport.apply_transpose(f, a),
+        "stage": lambda: march.forward(steps, states, left),
+        "transpose": lambda: march.transpose(steps, adjoint, after),
     }
 
 
-def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[str, Any]:
-    functional = ReducedFunctional(bench_case(cell, n, degree), comm)
-    space = functional.problem.space
-    operator = _operator(functional)
-    operator["assemble"] = assembler(space, space.to_function(functional.problem.f0[0]))
-    times = _seconds(comm, operator, REPEATS, 20)
-    sweeps, more_steps = _sweeps(functional), {}
-    for kind in LIMITED:
-        limited = ReducedFunctional(bench_case(cell, n, degree, limiter=kind), comm)
-        sweeps |= {f"{kind}_{name}": action for name, action in _sweeps(limited).items()}
-        more_steps[kind] = limited.steps_per_layer / functional.steps_per_layer
-    times |= _seconds(comm, sweeps, SWEEP_REPEATS, 1)
+def _measure_stages(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[str, Any]:
+    """Return how fast a stage of two classes is, by both operators, and what the memory allows."""
+    made = {
+        name: ReducedFunctional(bench_case(cell, n, degree, 1, operator=name), comm)
+        for name in OPERATORS
+    }
+    fused = made["fused"].problem
+    space, transport = fused.space, fused.transport
+    assert isinstance(transport, FusedTransport)
+    triad, count = Triad(), len(fused.f0)
+    actions: dict[str, Callable[[], Any]] = {"triad": triad.run}
+    for name, functional in made.items():
+        actions |= {f"{name} {what}": run for what, run in _stages(functional).items()}
+    actions["assemble"] = assembler(space, space.to_function(fused.f0[0]))
+    times = _seconds(comm, actions, REPEATS, max(1, 20_000 // space.n_owned))
+    order, dofs = fused.march(1.0).stages, count * space.n_global
+    each = {name: seconds / (STEPS * order) for name, seconds in times.items() if " " in name}
+    moved = transport.bytes_moved(count)
+    speed = {name: dofs / seconds for name, seconds in each.items()}
+    bandwidth = comm.size * triad.bytes / times["triad"]
     return {
         "cell": cell,
         "cells": n,
         "degree": degree,
         "dofs": space.n_global,
-        "milliseconds": {name: 1e3 * seconds for name, seconds in times.items()},
-        "apply_dofs_per_second": space.n_global / times["apply"],
-        "transpose_dofs_per_second": space.n_global / times["transpose"],
-        "bytes_per_dof": float(total(comm, functional.problem.transport.bytes)[0]) / space.n_global,
-        "assemble_over_apply": times["assemble"] / times["apply"],
-        "derivative_over_value": times["value_and_derivative"] / times["value"],
-        "limited_over_free": {
-            kind: {"steps": steps}
-            | {
-                name: times[f"{kind}_{name}"] / times[name] / steps
-                for name in ("value", "value_and_derivative")
-            }
-            for kind, steps in more_steps.items()
+        "dofs_per_second": speed,
+        "fused_over_petsc": {
+            what: each[f"petsc {what}"] / each[f"fused {what}"] for what in ("stage", "transpose")
         },
+        "assemble_over_stage": count * times["assemble"] / each["fused stage"],
+        "bytes_per_dof": dict(zip(("stage", "transpose"), moved, strict=True)),
+        "bandwidth": bandwidth,
+        "share_of_bandwidth": {
+            what: bytes_per_dof * speed[f"fused {what}"] / bandwidth
+            for what, bytes_per_dof in zip(("stage", "transpose"), moved, strict=True)
+        },
+    }
+
+
+def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[str, Any]:
+    result = _measure_stages(comm, cell, n, degree)
+    functional = ReducedFunctional(bench_case(cell, n, degree), comm)
+    sweeps, more_steps = _sweeps(functional), {}
+    for kind in LIMITED:
+        limited = ReducedFunctional(bench_case(cell, n, degree, limiter=kind), comm)
+        sweeps |= {f"{kind}_{name}": action for name, action in _sweeps(limited).items()}
+        more_steps[kind] = limited.steps_per_layer / functional.steps_per_layer
+    times = _seconds(comm, sweeps, SWEEP_REPEATS, 1)
+    result["milliseconds"] = {name: 1e3 * seconds for name, seconds in times.items()}
+    result["derivative_over_value"] = times["value_and_derivative"] / times["value"]
+    result["limited_over_free"] = {
+        kind: {"steps": steps}
+        | {
+            name: times[f"{kind}_{name}"] / times[name] / steps
+            for name in ("value", "value_and_derivative")
+        }
+        for kind, steps in more_steps.items()
+    }
+    return result
+
+
+def _measure_small(comm: MPI.Intracomm) -> dict[str, Any]:
+    """Return evaluations of J and its derivative per second of a small case, by both operators."""
+    cell, n, degree, layers = SMALL
+    actions = {}
+    for name in OPERATORS:
+        case = bench_case(cell, n, degree, layers, operator=name)
+        actions[name] = _sweeps(ReducedFunctional(case, comm))["value_and_derivative"]
+    times = _seconds(comm, actions, 2 * REPEATS, 3)
+    return {
+        "cell": cell,
+        "cells": n,
+        "degree": degree,
+        "layers": layers,
+        "evaluations_per_second": {name: 1.0 / seconds for name, seconds in times.items()},
     }
 
 
 def _measure_parallel(comm: MPI.Intracomm) -> dict[str, Any]:
     """Return how much faster all ranks are than rank 0 alone, with the other ranks asleep.
 
-    Both take turns, so that a machine that is busy for a while does not favour one of them.
+    And how much slower rank 0 is when every rank works on a copy of the whole: what the ranks take
+    from each other without a message. All take turns, so that a machine that is busy for a while
+    favours none.
     """
     case = bench_case(*SHARED, layers=1)
-    everyone = ReducedFunctional(case, comm)
-    lone = ReducedFunctional(case, MPI.COMM_SELF) if comm.rank == 0 else None
-    alone, together = (dict.fromkeys(SHARED_TIMES, np.inf) for _ in range(2))
+    everyone, lone = (ReducedFunctional(case, c) for c in (comm, MPI.COMM_SELF))
+    best = {name: dict.fromkeys(_sweeps(lone), np.inf) for name in ("alone", "copies", "shared")}
 
-    def update(best: dict[str, float], functional: ReducedFunctional) -> None:
-        times = _seconds(functional.comm, _operator(functional), SWEEP_REPEATS, 10)
-        times |= _seconds(functional.comm, _sweeps(functional), SWEEP_REPEATS, 1)
-        best.update({name: min(best[name], seconds) for name, seconds in times.items()})
+    def update(name: str, functional: ReducedFunctional) -> None:
+        times = _seconds(functional.comm, _sweeps(functional), SWEEP_REPEATS, 1)
+        best[name] = {what: min(best[name][what], t) for what, t in times.items()}
 
     for _ in range(ROUNDS):
-        if lone is not None:
-            update(alone, lone)
+        if comm.rank == 0:
+            update("alone", lone)
         request = comm.Ibarrier()
         while not request.Test():
             time.sleep(NAP)
-        update(together, everyone)
-    alone = comm.bcast(alone, root=0)
+        update("copies", lone)
+        comm.Barrier()
+        update("shared", everyone)
+    best = comm.bcast(best, root=0)
     cell, n, degree = SHARED
+
+    def over(name: str) -> dict[str, float]:
+        return {what: t / best[name][what] for what, t in best["alone"].items()}
+
+    speedup = over("shared")
     return {
         "cell": cell,
         "cells": n,
         "degree": degree,
-        "speedup": {name: alone[name] / together[name] for name in SHARED_TIMES},
-        "efficiency": {name: alone[name] / together[name] / comm.size for name in SHARED_TIMES},
+        "speedup": speedup,
+        "efficiency": {what: up / comm.size for what, up in speedup.items()},
+        "copies": {what: 1.0 / up for what, up in over("copies").items()},
     }
-
-
-def speed_table(result: dict[str, Any]) -> str:
-    """Return the figures as a table."""
-    titles = ["cells", "degree", "dofs", "apply", "transpose", "UFL / apply", "bytes/dof"]
-    titles += ["J", "J and derivative", "ratio"]
-    for kind in LIMITED:
-        titles += [f"{kind}: steps", "J", "J and derivative"]
-    rows = []
-    for row in result["rows"]:
-        ms, d = row["milliseconds"], CELLS[row["cell"]]
-        limited = [r for costs in row["limited_over_free"].values() for r in costs.values()]
-        rows.append(
-            [
-                f"{row['cell']} {'x'.join([str(row['cells'])] * d)}",
-                str(row["degree"]),
-                str(row["dofs"]),
-                f"{row['apply_dofs_per_second'] / 1e6:.0f} Mdof/s",
-                f"{row['transpose_dofs_per_second'] / 1e6:.0f} Mdof/s",
-                f"{row['assemble_over_apply']:.1f}",
-                f"{row['bytes_per_dof']:.0f}",
-                f"{ms['value']:.1f} ms",
-                f"{ms['value_and_derivative']:.1f} ms",
-                f"{row['derivative_over_value']:.2f}",
-                *(f"{ratio:.2f}" for ratio in limited),
-            ]
-        )
-    table = plain(rows, "w" + "n" * (len(titles) - 1), titles)
-    lines = [f"{result['ranks']} rank(s)", table]
-    if (shared := result["parallel"]) is not None:
-        n, up = shared["cells"], shared["speedup"]
-        lines.append(
-            f"{shared['cell']} {n}x{n}x{n}, degree {shared['degree']}: {result['ranks']} ranks are "
-            f"{up['apply']:.2f} times as fast as one in apply, {up['value_and_derivative']:.2f} "
-            "times in J and derivative"
-        )
-    return "\n".join(lines)

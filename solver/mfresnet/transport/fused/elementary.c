@@ -86,3 +86,8 @@ OF_ARRAY(tanh_value)
 OF_ARRAY(tanh_slope)
 OF_ARRAY(sigmoid_value)
 OF_ARRAY(sigmoid_slope)
+
+// a = b + s c, the loop that the bandwidth of the memory is measured with.
+void triad(int64_t n, double *a, const double *b, const double *c, double s) {
+  for (int64_t i = 0; i < n; ++i) a[i] = b[i] + s * c[i];
+}

@@ -13,17 +13,20 @@ from mpi4py import MPI
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.compiled import library, vectors
+from mfresnet.compiled import Library, library, vectors
+from mfresnet.mesh import aligned
 from mfresnet.network import ACTIVATIONS, Activation
 
 NAMES = ("tanh", "sigmoid")
 SUFFIXES = ("value", "slope")
-DECLARATIONS = "\n".join(
+LONG = 8_000_000
+"""Numbers in an array that no cache holds."""
+DECLARATIONS = "void triad(int64_t n, double *a, const double *b, const double *c, double s);"
+DECLARATIONS += "".join(
     f"void {name}_{suffix}_of(int64_t n, const double *u, double *result);"
     for name in NAMES
     for suffix in SUFFIXES
@@ -40,18 +43,22 @@ def vectorised(comm: MPI.Intracomm, name: str) -> Activation:
     activation = ACTIVATIONS[name]
     if name not in NAMES or activation is not ROWS[name]:
         return activation
-    lanes, flags = vectors()
-    source, header = Path(__file__).with_name("elementary.c"), f"#define W {lanes}\n"
-    made = library(comm, source, DECLARATIONS, header, flags)
+    made = _library(comm)
     value, slope = (_of_array(made, f"{name}_{suffix}_of") for suffix in SUFFIXES)
     return replace(activation, value=value, derivative=slope)
+
+
+def _library(comm: MPI.Intracomm) -> Library:
+    lanes, flags = vectors()
+    source = Path(__file__).with_name("elementary.c")
+    return library(comm, source, DECLARATIONS, f"#define W {lanes}\n", flags)
 
 
 ROWS = {name: ACTIVATIONS[name] for name in NAMES}
 """The rows that the compiled functions are made for; one of the same name may take their place."""
 
 
-def _of_array(made: Any, name: str) -> Callable[[Array], Array]:
+def _of_array(made: Library, name: str) -> Callable[[Array], Array]:
     function, pointer = getattr(made.lib, name), made.ffi.from_buffer
 
     def of(u: Array) -> Array:
@@ -61,3 +68,22 @@ def _of_array(made: Any, name: str) -> Callable[[Array], Array]:
         return result
 
     return of
+
+
+class Triad:
+    """The loop a = b + s c over arrays that no cache holds: what the memory gives.
+
+    Attributes:
+        bytes: read and written in one run.
+    """
+
+    def __init__(self) -> None:
+        """Allocate the arrays of this rank."""
+        self._made = _library(MPI.COMM_SELF)
+        self._arrays = [aligned(LONG) for _ in range(3)]
+        self.bytes = 24 * LONG
+
+    def run(self) -> None:
+        """Run through the arrays once."""
+        pointers = (self._made.ffi.from_buffer("double[]", a) for a in self._arrays)
+        self._made.lib.triad(LONG, *pointers, 0.5)

@@ -97,6 +97,19 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
         worked_on = 2 * (2 * self.layout.sides + self.layout.size)
         return sum(a.nbytes for a in own) + 8 * (self.n_facet + worked_on)
 
+    def bytes_moved(self, classes: int) -> tuple[float, float]:
+        """Return the bytes a degree of freedom that a stage and its transpose read and write.
+
+        What a cache that holds the neighbours of a cell leaves for the memory, as the triad counts:
+        a number that is written counts once. The transpose adds to sensitivities.
+        """
+        layout, d = self.layout, self.space.dimension
+        dofs = len(layout.dofs)
+        points, sides = d * len(layout.points) / dofs, len(layout.facet_points) / dofs
+        shared = 8 * (points + sides) + 4 * sides + 8 * self.kernels.inverse.size / layout.size
+        stage = 8 * (3 + 2 * sides) + shared / classes
+        return stage, 8 * (5 + 2 * sides) + (shared + 16 * (points + sides)) / classes
+
     def scratch(self, name: str, classes: int) -> Array:
         """Return memory at facet points, or for a field where the name starts with "field"."""
         key = name, classes
