@@ -14,7 +14,11 @@ from mfresnet.arrays import Array
 from mfresnet.case.case import load
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.mesh.boxes import CELLS
-from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport.fused.march import FusedMarch
+from mfresnet.transport.operator.petsc import PetscTransport
+from mfresnet.transport.steps.march import Steps
+from mfresnet.transport.steps.step import Adjoint
+from mfresnet.transport.steps.unlimited import Density
 from mfresnet.verification.certificate import certify
 from mfresnet.verification.findings import Check, as_data, check_table, passed
 from mfresnet.verification.pathwise import pathwise_loss
@@ -69,16 +73,29 @@ def test_every_line_is_there() -> None:
     assert not failures(checks)
 
 
-def test_defects_of_the_adjoint_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Transport.apply_transpose
+ADJOINT = {"pairing drift", "Taylor remainder 1: rate", "Taylor remainder 2: rate"}
 
-    def wrong(self: Transport, *arguments: object, **keys: object) -> Array:
+
+def test_defects_of_the_adjoint_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = PetscTransport.apply_transpose
+
+    def wrong(self: PetscTransport, *arguments: object, **keys: object) -> Array:
         return 1.01 * original(self, *arguments, **keys)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Transport, "apply_transpose", wrong)
-    expected = {"transpose identity", "pairing drift"}
-    expected |= {f"Taylor remainder {k}: rate" for k in (1, 2)}
-    assert failures(certify(small())) == expected
+    monkeypatch.setattr(PetscTransport, "apply_transpose", wrong)
+    found = failures(certify(small(resources={"operator": "petsc"})))
+    assert found == ADJOINT | {"transpose identity"}
+
+
+def test_defects_of_the_compiled_adjoint_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = FusedMarch.transpose
+
+    def wrong(self: FusedMarch, at: Steps, adjoint: Adjoint, after: Density) -> Density:
+        adjoint.psi[:] *= 1.01
+        return original(self, at, adjoint, after)
+
+    monkeypatch.setattr(FusedMarch, "transpose", wrong)
+    assert failures(certify(small())) == ADJOINT
 
 
 def test_lost_mass_is_found() -> None:

@@ -44,7 +44,7 @@ ROWS: tuple[tuple[str, int, int], ...] = (
     ("tetrahedron", 6, 2),
 )
 """Cell type, cells a direction, degree: in cache."""
-LARGE = ("quadrilateral", 400, 2)
+LARGE = ("quadrilateral", 256, 2)
 """The same, for a problem that is larger than the caches."""
 SHARED = ("hexahedron", 32, 1)
 """The same, for the comparison of all ranks with one."""
@@ -182,7 +182,7 @@ def _measure_stages(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict
     for name, functional in made.items():
         actions |= {f"{name} {what}": run for what, run in _stages(functional).items()}
     actions["assemble"] = assembler(space, space.to_function(fused.f0[0]))
-    times = _seconds(comm, actions, REPEATS, max(1, 20_000 // space.n_owned))
+    times = _seconds(comm, actions, REPEATS, max(1, 20_000 // space.n_global))
     order, dofs = fused.march(1.0).stages, count * space.n_global
     each = {name: seconds / (STEPS * order) for name, seconds in times.items() if " " in name}
     moved = transport.bytes_moved(count)
