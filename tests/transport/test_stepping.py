@@ -13,7 +13,7 @@ from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.problem import Problem
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
-from mfresnet.network.schemes import SCHEMES
+from mfresnet.network.schemes import SCHEMES, Scheme
 from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.steps.limiter import LIMITERS
@@ -94,8 +94,7 @@ def strang(space: Space, advection: Step) -> Split:
 class WithExchange(Problem):
     """Densities that are exchanged too."""
 
-    def march(self, dt: float) -> March:
-        scheme = SCHEMES[self.case.time.order]
+    def march(self, dt: float, scheme: Scheme) -> March:
         advection = make_step(self.transport, scheme, dt, self.limiter)
         return OneByOne(self.transport, strang(self.space, advection))
 
@@ -143,7 +142,7 @@ def test_sweeps_of_a_splitting(limiter: str) -> None:
     sections = {
         "mesh": {"cells": [24], "lower": [-2.0], "upper": [1.6]},
         "network": {"layers": 5},
-        "time": {"limiter": limiter},
+        "time": {"limiter": limiter, "order": 3, "stages": 3},
         "loss": {"kind": "quadratic", "running": 0.4},
     }
     case = make_case("interval", **sections)

@@ -14,7 +14,7 @@ from mfresnet.case.fields import Fields
 from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES, DensitySection
 from mfresnet.mesh import MESHES
-from mfresnet.network import ACTIVATIONS, BLOCKS, cfl_constant
+from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES, cfl_constant, scheme_of
 from mfresnet.transport import FLUXES
 
 
@@ -116,9 +116,15 @@ def _mesh(case: Fields) -> list[str]:
             f"{case.network.activation}, expected one of {others}. Choose one of them."
         )
     try:
-        cfl_constant(case.time.order, case.space.degree)
+        cfl_constant(SCHEMES[case.time.order], case.space.degree)
+        scheme_of(case.time.order, case.space.degree, case.time.stages)
     except InputError as error:
         found.append(str(error))
+    if case.time.limiter != "none" and case.time.stages not in (None, case.time.order):
+        found.append(
+            f"time.stages: a limiter needs as many stages as the order; got {case.time.stages} "
+            f"with order {case.time.order}, expected {case.time.order}. Leave time.stages out."
+        )
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from mfresnet.data import Density
 from mfresnet.network import ACTIVATIONS, BLOCKS, INFERENCES, INITIALS, SCHEMES
@@ -43,11 +43,23 @@ class SpaceSection(Model):
 
 
 class TimeSection(Model):
-    """[time]: the time stepping inside a layer."""
+    """[time]: the time stepping inside a layer.
 
-    order: Annotated[int, Number(SCHEMES)] = 3
+    A limiter works on every stage, and with it order 3 takes the least time; else order 4 costs a
+    few per cent more than order 3 and its error is far below that of the mesh.
+    """
+
+    order: Annotated[int, Number(SCHEMES)] = 4
+    stages: Count | None = None
     steps_per_layer: Count | None = None
     limiter: Annotated[str, Name(LIMITERS)] = "none"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_order(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "order" not in data and data.get("limiter", "none") != "none":
+            return data | {"order": 3}
+        return data
 
 
 def _size(size: str) -> str:

@@ -11,7 +11,7 @@ from mfresnet.memory import available
 from mfresnet.network import Network
 from mfresnet.optimise import METHODS
 from mfresnet.parallel import total
-from mfresnet.transport import Layer, March, Plan, Transport, choose, largest, steps_needed
+from mfresnet.transport import Layer, March, Plan, Transport, choose, largest
 
 SHARE = 0.8
 """Share of the available memory that may be used where the case file does not say."""
@@ -19,8 +19,8 @@ MARGIN = 1.5
 """Factor on the rate of the initial controls where the velocity has no bound of its own."""
 
 
-def initial_steps(transport: Transport, march: March, network: Network) -> int:
-    """Return the steps per layer from the initial controls and the velocity bound, if there is one.
+def initial_rate(transport: Transport, march: March, network: Network) -> float:
+    """Return the least 1 / dt for the initial controls and the velocity bound, if there is one.
 
     The bound is for velocities that do not change their sign inside a cell; the initial ones may.
 
@@ -43,8 +43,7 @@ def initial_steps(transport: Transport, march: March, network: Network) -> int:
         rates[-1] = march.rate_bound(bound)
     else:
         rates *= MARGIN
-    rate = largest(transport.space.comm, rates)
-    return steps_needed(rate, network.final_time / network.layers)
+    return largest(transport.space.comm, rates)
 
 
 def make_plan(

@@ -15,12 +15,19 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, TrainingSection
 from mfresnet.errors import SolveError, StepsError
-from mfresnet.functional.budget import initial_steps, make_plan
+from mfresnet.functional.budget import initial_rate, make_plan
 from mfresnet.functional.hamiltonian import Hamiltonian
 from mfresnet.functional.problem import Problem
 from mfresnet.losses import LOSSES, DepthLoss, depth_weights
 from mfresnet.memory import in_units, peak, release, resident
-from mfresnet.network import Controls, ControlSpace, Network, Penalties
+from mfresnet.network import (
+    Controls,
+    ControlSpace,
+    Network,
+    Penalties,
+    fewest_stages,
+    scheme_of,
+)
 from mfresnet.parallel import total
 from mfresnet.transport import March, Sweep, Tangent, steps_needed
 
@@ -43,6 +50,7 @@ class ReducedFunctional:
         forward_sweeps: number of forward sweeps so far.
         adjoint_sweeps: number of backward sweeps so far.
         hessian_actions: number of Hessian actions so far, two sweeps each.
+        scheme: the scheme in depth.
         steps_per_layer: time steps in a layer.
         plan: what of a forward sweep is kept.
         predicted_memory: the largest resident memory of a training, over all ranks, in bytes.
@@ -91,12 +99,28 @@ class ReducedFunctional:
         self._penalties = Penalties(case.penalty, self.controls)
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
-        given, start = case.time.steps_per_layer, self.network(self.theta0)
-        self.set_steps(given or initial_steps(self.problem.transport, self._march(1), start))
+        self.scheme = scheme_of(case.time.order, case.space.degree, case.time.stages)
+        self.set_steps(case.time.steps_per_layer or self._choose_steps())
+
+    def _choose_steps(self) -> int:
+        """Choose the scheme, where the case leaves it open, and return the steps per layer."""
+        start, layer_time = self.network(self.theta0), self.controls.layer_time
+        rate = initial_rate(self.problem.transport, self._march(1), start)
+        order, degree = self.case.time.order, self.case.space.degree
+        # a limiter needs the convex combinations of Euler steps that Taylor's polynomials are
+        if self.case.time.stages is None and not self.problem.limiter.positive:
+            taylor, self.scheme = self.scheme, fewest_stages(order, degree, rate, layer_time)
+            rate *= taylor.cfl[degree] / self.scheme.cfl[degree]
+        return steps_needed(rate, layer_time)
+
+    @property
+    def particle_steps(self) -> int:
+        """Steps in a layer for which a Runge-Kutta method takes as many stages as the density."""
+        return math.ceil(self.steps_per_layer * self.scheme.stages / self.scheme.order)
 
     def _march(self, steps_per_layer: int) -> March:
         """Return the time steps of which a layer takes so many."""
-        return self.problem.march(self.controls.layer_time / steps_per_layer)
+        return self.problem.march(self.controls.layer_time / steps_per_layer, self.scheme)
 
     def set_steps(self, steps_per_layer: int) -> None:
         """Set the number of time steps in a layer; J changes by the error of the time stepping.

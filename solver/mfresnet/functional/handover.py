@@ -26,7 +26,7 @@ def trained_network(
         inference: how it is applied to samples, ``network.inference`` when not given.
     """
     case, population = functional.case, functional.population
-    controls, steps = functional.controls.from_vector(theta), functional.steps_per_layer
+    controls, steps = functional.controls.from_vector(theta), functional.particle_steps
     features, shift, matrix, back = _coordinates(functional)
     head, scored = controls.of_head(), LOSSES[case.loss.kind].scores or LINEAR
     if TASKS[case.task].still and len(shift) > len(features):

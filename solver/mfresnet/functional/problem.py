@@ -17,7 +17,7 @@ from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES, Setting
 from mfresnet.memory import available, in_units
 from mfresnet.mesh import MESHES, SIMPLICES, Space
-from mfresnet.network import SCHEMES, Controls, Network
+from mfresnet.network import Controls, Network, Scheme
 from mfresnet.transport import LIMITERS, OPERATORS, March, make_march, vectorised
 
 CELL_BYTES, DOF_BYTES = 300, 500
@@ -84,9 +84,9 @@ class Problem:
         """Return the residual network with the given controls."""
         return Network(self._block, self._activation, controls, self.case.network.final_time)
 
-    def march(self, dt: float) -> March:
-        """Return the time steps of length dt."""
-        return make_march(self.transport, SCHEMES[self.case.time.order], dt, self.limiter)
+    def march(self, dt: float, scheme: Scheme) -> March:
+        """Return the time steps of length dt by a scheme."""
+        return make_march(self.transport, scheme, dt, self.limiter)
 
 
 def create(case: Case, extent: Array, comm: MPI.Intracomm) -> dmesh.Mesh:

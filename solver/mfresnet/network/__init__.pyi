@@ -34,6 +34,8 @@ from .schemes import SCHEMES as SCHEMES
 from .schemes import Scheme as Scheme
 from .schemes import cfl_constant as cfl_constant
 from .schemes import excess as excess
+from .schemes import fewest_stages as fewest_stages
+from .schemes import scheme_of as scheme_of
 from .steering import as_initial as as_initial
 from .steering import mean_control as mean_control
 from .steering import mean_steering as mean_steering

@@ -20,9 +20,11 @@ fourth order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from mfresnet.errors import InputError
+from mfresnet.network.polynomials import POLYNOMIALS
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Scheme:
     """One Taylor (Runge-Kutta) scheme.
 
     Attributes:
-        order: order of accuracy, also the number of stages.
+        order: order of accuracy; of the particles and of a Taylor scheme also the number of stages.
         coefficients: the factors of dt from the innermost stage outwards, 1/s, ..., 1/2, 1.
         cfl: degree p -> largest stable dt * lambda for DG(p) with the upwind flux, where
             lambda = max over cells K of (1/|K|) int_{dK} [v.n]^+; a missing degree is unstable.
@@ -47,6 +49,11 @@ class Scheme:
     tally: tuple[float, ...]
     nodes: tuple[float, ...]
     weights: tuple[float, ...]
+
+    @property
+    def stages(self) -> int:
+        """Number of stages of the density."""
+        return len(self.coefficients)
 
 
 def _scheme(
@@ -79,6 +86,57 @@ SCHEMES: dict[int, Scheme] = {
 }
 
 
+def scheme_of(order: int, degree: int, stages: int | None = None) -> Scheme:
+    """Return the scheme of an order with so many stages.
+
+    With more stages than the order it is the polynomial of that order whose step is the longest
+    for DG(``degree``), see ``polynomials``: longer a stage than that of Taylor.
+
+    Args:
+        order: the order of accuracy.
+        degree: p.
+        stages: number of stages, that of the order when not given.
+
+    Raises:
+        InputError: there is no such scheme.
+    """
+    if stages is None or stages == order:
+        return SCHEMES[order]
+    if stages not in stage_counts(order, degree):
+        raise InputError(
+            f"time.stages: there is no scheme of order {order} for degree {degree}; got {stages}, "
+            f"expected one of {', '.join(map(str, stage_counts(order, degree)))}. Use one of them "
+            "or leave it out."
+        )
+    cfl, coefficients = POLYNOMIALS[order, stages][degree]
+    return replace(SCHEMES[order], coefficients=coefficients, cfl={degree: cfl})
+
+
+def stage_counts(order: int, degree: int) -> list[int]:
+    """Return the numbers of stages for which there is a scheme."""
+    more = [s for (q, s), rows in POLYNOMIALS.items() if q == order and degree in rows]
+    return [order, *sorted(more)]
+
+
+def fewest_stages(order: int, degree: int, rate: float, time: float) -> Scheme:
+    """Return the scheme of an order with the fewest stages from 0 to ``time``.
+
+    Args:
+        order: the order of accuracy.
+        degree: p.
+        rate: the least 1 / dt of the scheme with as many stages as the order.
+        time: a depth that is made of whole steps.
+    """
+    taylor = SCHEMES[order]
+
+    def cost(scheme: Scheme) -> tuple[int, int]:
+        longer = scheme.cfl[degree] / taylor.cfl[degree]
+        return scheme.stages * math.ceil(time * rate / longer), scheme.stages
+
+    schemes = [scheme_of(order, degree, s) for s in stage_counts(order, degree)]
+    return min(schemes, key=cost) if math.isfinite(rate) else taylor
+
+
 def excess(degree: int) -> float:
     """Return e: damping beyond that of the upwind flux costs 1 + e times its share of lambda.
 
@@ -88,17 +146,16 @@ def excess(degree: int) -> float:
     return 0.04 * degree
 
 
-def cfl_constant(order: int, degree: int) -> float:
-    """Return the largest stable dt * lambda of a scheme of ``order`` with DG(``degree``).
+def cfl_constant(scheme: Scheme, degree: int) -> float:
+    """Return the largest stable dt * lambda of a scheme with DG(``degree``).
 
     Raises:
         InputError: the pair is unstable for every time step.
     """
-    constants = SCHEMES[order].cfl
-    if degree not in constants:
+    if degree not in scheme.cfl:
         stable = [str(s) for s, scheme in SCHEMES.items() if degree in scheme.cfl]
         raise InputError(
-            f"time.order: unstable with degree {degree} at every time step; got {order}, "
+            f"time.order: unstable with degree {degree} at every time step; got {scheme.order}, "
             f"expected one of {', '.join(stable)}. Raise time.order or lower space.degree."
         )
-    return constants[degree]
+    return scheme.cfl[degree]

@@ -109,7 +109,7 @@ def drift(functional: ReducedFunctional, theta: Array) -> Array:
     """
     space, network = functional.problem.space, functional.network(theta)
     rule, dofs = space.quadrature, space.dofs[: space.n_owned_cells]
-    d, steps, f0 = space.dimension, 2 * functional.steps_per_layer, functional.problem.f0
+    d, steps, f0 = space.dimension, 2 * functional.particle_steps, functional.problem.f0
     moved = np.zeros((len(f0), d + 3))
     cells = max(1, CHUNK // len(rule.basis))
     for start in range(0, space.n_owned_cells, cells):

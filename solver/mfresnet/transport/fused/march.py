@@ -83,10 +83,10 @@ class FusedMarch:
     """Eq. (7), a ``March``."""
 
     def __init__(self, transport: FusedTransport, scheme: Scheme, dt: float) -> None:
-        """Keep the operator, the Taylor scheme with s stages and dt."""
+        """Keep the operator, the scheme with s stages and dt."""
         self.transport, self.scheme, self.dt = transport, scheme, dt
         self.kernels = transport.kernels
-        self.stages, self.size = scheme.order, transport.layout.size
+        self.stages, self.size = scheme.stages, transport.layout.size
         self.limiter = Blocks(transport.kernels)
         self._shares = np.array(scheme.coefficients)
         self._factors = dt * self._shares

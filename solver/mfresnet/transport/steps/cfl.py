@@ -8,8 +8,6 @@ from mpi4py import MPI
 
 import math
 
-import numpy as np
-
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError, StepsError
 from mfresnet.network import Scheme, cfl_constant
@@ -45,14 +43,13 @@ def stable_rate(transport: Transport, scheme: Scheme, a: Coefficients) -> float:
         scheme: the scheme.
         a: the coefficients of the velocity.
     """
-    cfl = cfl_constant(scheme.order, transport.space.degree)
-    return float(np.nan_to_num(transport.rates(a)[0] / cfl, nan=np.inf, posinf=np.inf))
+    rate = transport.rates(a)[0] / cfl_constant(scheme, transport.space.degree)
+    return rate if math.isfinite(rate) else math.inf
 
 
 def stable_rate_bound(transport: Transport, scheme: Scheme, velocity: float) -> float:
-    """Return ``stable_rate`` of the velocities with |v_i| <= ``velocity``, see ``Transport.rate_bound``."""
-    cfl = cfl_constant(scheme.order, transport.space.degree)
-    return transport.rate_bound(velocity) / cfl
+    """Return ``stable_rate`` of all |v_i| <= ``velocity``, see ``Transport.rate_bound``."""
+    return transport.rate_bound(velocity) / cfl_constant(scheme, transport.space.degree)
 
 
 def largest(comm: MPI.Intracomm, rates: Array) -> float:

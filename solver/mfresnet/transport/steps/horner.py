@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The time step of the continuity equation, its exact transpose, and the tangents of both.
 
-With y_0 = f, the coefficients c_1 = 1/s, ..., c_s = 1 and the stages
+With y_0 = f, the coefficients c_1, ..., c_s of the scheme (1/s, ..., 1/2, 1) and the stages
 
     y_j = f + dt c_j A y_{j-1} ,   j = 1, ..., s ,       the new f is y_s .                  (7)
 
@@ -28,7 +28,7 @@ class HornerStep:
     def __init__(self, transport: Transport, scheme: Scheme, dt: float, limiter: Limiter) -> None:
         """Keep the operator, the Taylor scheme with s stages, dt, and a limiter of no effect."""
         self.transport, self.scheme, self.dt, self.limiter = transport, scheme, dt, limiter
-        self.stages = scheme.order
+        self.stages = scheme.stages
         self._factors = [dt * c for c in scheme.coefficients]
 
     def forward(self, at: Stages, out: Array, left: Array) -> None:
