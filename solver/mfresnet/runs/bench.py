@@ -158,10 +158,10 @@ def _stages(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
     f0 = functional.problem.f0
     layer = Layer(transport, march, STEPS, len(f0))
     transport.coefficients(np.tanh(transport.points), layer.coefficients)
-    steps, states = layer.steps(slice(0, STEPS)), np.array(march.limiter.states(f0))
+    steps, states = layer.steps(slice(0, STEPS)), np.array(march.limiter.packed(f0))
     left, after = np.zeros((len(f0), transport.n_exit)), march.limiter.density(states)
     weights, sensitivity = functional.problem.class_weights, transport.new_coefficients()
-    adjoint = Adjoint(f0.copy(), np.zeros_like(left), weights, sensitivity)
+    adjoint = Adjoint(np.array(march.limiter.packed(f0)), np.zeros_like(left), weights, sensitivity)
     return {
         "stage": lambda: march.forward(steps, states, left),
         "transpose": lambda: march.transpose(steps, adjoint, after),

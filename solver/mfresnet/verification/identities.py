@@ -62,6 +62,7 @@ def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
     """Compare (f, psi) at the start of every layer with that at T, psi being carried back."""
     f, transport = Trajectory(functional, theta).densities(), functional.problem.transport
     march, steps = functional.sweep.march, functional.steps_per_layer
+    limiter = march.limiter
     exits = np.zeros((1, transport.n_exit))
     stages, left = aligned(steps, 1, march.stages, march.size), np.zeros((steps, *exits.shape))
     worst, unused = 0.0, transport.new_coefficients()
@@ -69,17 +70,18 @@ def pairing(functional: ReducedFunctional, theta: Array) -> list[Check]:
         psi = _field(functional, 2)
         size = math.sqrt(_inner(functional, psi, psi) * _inner(functional, f[-1, k], f[-1, k]))
         there, last = _inner(functional, f[-1, k], psi), f[-1, k]
-        adjoint = Adjoint(psi[None], np.zeros_like(exits), np.ones(1), unused)
+        carried = np.array(limiter.packed(psi[None]))
+        adjoint = Adjoint(carried, np.zeros_like(exits), np.ones(1), unused)
         for layer in reversed(range(functional.controls.layers)):
             # the adjoint steps are linearised where the density went
             made = Steps(_layer(functional, theta, layer), stages, left)
-            states = np.array(march.limiter.states(f[layer, k : k + 1]))
+            states = np.array(limiter.packed(f[layer, k : k + 1]))
             march.forward(made, states, exits)
-            at = march.limiter.density(states)
+            at = limiter.density(states)
             # a limiter may limit again what it has left: compare inside the layer
             there += _inner(functional, at.f[0], psi) - _inner(functional, last, psi)
             at = march.transpose(made, adjoint, at)
-            last = at.f[0].copy()
+            last, psi = at.f[0].copy(), limiter.unpacked(carried)[0]
             worst = max(worst, abs(_inner(functional, last, psi) - there) / size)
     defect = (
         "The backward steps are not those of the state: a defect of mfresnet, please report it."

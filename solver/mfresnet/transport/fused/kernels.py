@@ -85,8 +85,10 @@ class Kernels:
         return self._kept
 
     def address(self, array: Array) -> Any:
-        """Return the address of an array with any strides."""
-        return self._ffi.cast("double *", array.__array_interface__["data"][0])
+        """Return the address of an array that is contiguous in its last direction."""
+        while array.ndim > 1:
+            array = array[0]
+        return self._ffi.from_buffer("double[]", array)
 
     def numbers(self, array: Array | None) -> Any:
         """Return the numbers of a contiguous array, NULL for None."""

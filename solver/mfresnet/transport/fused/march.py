@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The steps (7) of a layer in one compiled call, their exact transpose, and the tangents of both.
 
-The states are the densities in the order of ``Layout``; the adjoints are put into it and back once
-a call. The loops, also over the messages between ranks, are in ``kernels.c``.
+States and adjoints are kept in the order of ``Layout``. The loops, also over the messages between ranks, are in ``kernels.c``.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.mesh import aligned
 from mfresnet.network import Scheme
 from mfresnet.transport.fused.kernels import Kernels
 from mfresnet.transport.fused.transport import BlockCoefficients, FusedTransport
@@ -31,13 +31,17 @@ class Blocks:
         """Keep the kernels."""
         self.kernels, self._n = kernels, kernels.layout.space.n_owned
 
-    def states(self, f: Array) -> Array:
-        """Return the densities (classes, n_owned) in blocks, (classes, size)."""
-        return self.kernels.pack(f, np.zeros((len(f), self.kernels.layout.size)))
+    def packed(self, f: Array) -> Array:
+        """Return fields (classes, n_owned) in blocks, (classes, size)."""
+        return self.kernels.pack(f, aligned(len(f), self.kernels.layout.size))
+
+    def unpacked(self, x: Array) -> Array:
+        """Return fields in blocks, (classes, n_owned)."""
+        return self.kernels.unpack(x, np.empty((len(x), self._n)))
 
     def densities(self, states: Array) -> Array:
         """Return the densities, (classes, n_owned)."""
-        return self.kernels.unpack(states, np.empty((len(states), self._n)))
+        return self.unpacked(states)
 
     def density(self, states: Array) -> BlockDensity:
         """Return the densities, made when they are asked for."""
@@ -132,15 +136,12 @@ class FusedMarch:
 
         See ``March.transpose``.
         """
-        k, classes = self.kernels, len(adjoint.psi)
-        psi, source = self.transport.scratch("field psi", classes), self._source(adjoint)
+        k, classes, source = self.kernels, len(adjoint.psi), self._source(adjoint)
         weights = np.ascontiguousarray(adjoint.weights)
-        k.pack(adjoint.psi, psi)
         numbers = k.numbers(source), k.numbers(weights)
         sides, s = self._sides(classes, "g", "next"), _sensitivity(adjoint)
-        fields = self._fields(classes, "psi", "mu")
+        fields = k.field(adjoint.psi), *self._fields(classes, "mu")
         k.call("layer_transpose", classes, _c(at), self._steps(at), *fields, *numbers, s, *sides)
-        k.unpack(psi, adjoint.psi)
         return self.limiter.density(at.y[0, :, 0])
 
     def transpose_tangent(
@@ -154,18 +155,15 @@ class FusedMarch:
     ) -> BlockDensity:
         """Carry dmu too, see ``March.transpose_tangent``."""
         k, classes = self.kernels, len(adjoint.psi)
-        psi, dpsi = (self.transport.scratch(f"field {n}", classes) for n in ("psi", "dpsi"))
         sources, weights = [self._source(a) for a in (adjoint, change)], adjoint.weights
         weights = np.ascontiguousarray(weights)
-        k.pack(adjoint.psi, psi)
-        k.pack(change.psi, dpsi)
         steps = self._steps(at), self._steps(along)
-        fields = self._fields(classes, "psi", "dpsi", "mu", "dmu")
+        fields = [k.field(adjoint.psi), k.field(change.psi), *self._fields(classes, "mu", "dmu")]
         numbers = [k.numbers(a) for a in (*sources, weights)]
-        s, sides = map(_sensitivity, (adjoint, change)), self._sides(classes, "g", "next", "dg", "dnext")
-        k.call("layer_transpose_tangent", classes, _c(at), _c(along), *steps, *fields, *numbers, *s, *sides)
-        k.unpack(psi, adjoint.psi)
-        k.unpack(dpsi, change.psi)
+        s = _sensitivity(adjoint), _sensitivity(change)
+        sides = self._sides(classes, "g", "next", "dg", "dnext")
+        layer = classes, _c(at), _c(along), *steps
+        k.call("layer_transpose_tangent", *layer, *fields, *numbers, *s, *sides)
         return self.limiter.density(at.y[0, :, 0])
 
     def squares(self, states: Array) -> Array:

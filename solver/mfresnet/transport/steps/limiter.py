@@ -246,9 +246,13 @@ class ZhangShu:
         count = self.run("limit", u, y, theta, slope)
         return Limited(self, u, y if count else u, theta, slope)
 
-    def states(self, f: Array) -> Array:
+    def packed(self, f: Array) -> Array:
         """Return f: what is limited already may be limited again, a little."""
         return f
+
+    def unpacked(self, x: Array) -> Array:
+        """Return x."""
+        return x
 
     def densities(self, states: Array) -> Array:
         """Return L of the states of all classes, (classes, n_owned)."""

@@ -80,6 +80,8 @@ class March(Protocol):
     def transpose(self, at: Steps, adjoint: Adjoint, after: Density) -> Density:
         """Replace psi after the steps by psi before them, see ``Step.transpose``.
 
+        Here psi is kept as the states are, (classes, size), see ``Limiter.packed``.
+
         Returns:
             The densities before the first of the steps.
         """

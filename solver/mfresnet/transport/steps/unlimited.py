@@ -49,8 +49,11 @@ class Limiter(Protocol):
     smooth: bool
     positive: bool
 
-    def states(self, f: Array) -> Array:
-        """Return states whose densities are f, (classes, n_owned), where ``start`` has made them."""
+    def packed(self, f: Array) -> Array:
+        """Return fields (classes, n_owned) as states keep them, (classes, size)."""
+
+    def unpacked(self, x: Array) -> Array:
+        """Return fields that are kept as states, (classes, n_owned)."""
 
     def densities(self, states: Array) -> Array:
         """Return L(g), (classes, n_owned); it may be the array that was given."""
@@ -98,9 +101,13 @@ class Unlimited:
     def __init__(self, space: Space) -> None:
         """Need nothing."""
 
-    def states(self, f: Array) -> Array:
+    def packed(self, f: Array) -> Array:
         """Return f."""
         return f
+
+    def unpacked(self, x: Array) -> Array:
+        """Return x."""
+        return x
 
     def densities(self, states: Array) -> Array:
         """Return the states."""

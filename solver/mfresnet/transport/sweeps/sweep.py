@@ -204,7 +204,7 @@ class Sweep:
         def carry(number: int, keep: bool) -> None:
             self._carry(number, keep, wanted, See(see, growth.add))
 
-        self._start = self.march.limiter.states(f0)
+        self._start = self.march.limiter.packed(f0)
         self.start()
         self.reversal.forward((self.states, self.left), carry)
         growth.add(self.march.squares(self.states)[None])
@@ -268,15 +268,17 @@ class Sweep:
         Parallel: collective.
         """
         controls, transport, s = self.network.controls, self.transport, self._sensitivity
-        psi, source = np.zeros_like(self.final), np.zeros_like(self.left)
+        psi, source = aligned(*self.last.shape), np.zeros_like(self.left)
         adjoint = Adjoint(psi, source, class_weights, s)
         derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head = {name: derivative[name] for name in controls.head}
-        after, wanted = self.march.limiter.density(self.last), loss.wanted
+        limiter, wanted = self.march.limiter, loss.wanted
+        after = limiter.density(self.last)
 
         def charge(n: int, left: Array) -> None:
-            at = Parts(after.f, left, controls.of_head())
-            loss.add_derivative(n, at, class_weights, psi, source, head)
+            at, gain = Parts(after.f, left, controls.of_head()), np.zeros_like(self.final)
+            loss.add_derivative(n, at, class_weights, gain, source, head)
+            psi[:] += limiter.packed(gain)
 
         def back(number: int) -> None:
             nonlocal after
@@ -290,7 +292,7 @@ class Sweep:
             # the memory of the layer may be that of the layer before
             after = after.kept()
             if record is not None:
-                record(number, psi)
+                record(number, limiter.unpacked(psi))
             if frozen is not None:
                 frozen[number] = s.flat
             g, theta = transport.coefficients_vjp(kept.velocity, s), controls.layer(number)
@@ -300,6 +302,6 @@ class Sweep:
 
         charge(self.steps, self.final_left)
         if record is not None:
-            record(self.space.layers, psi)
+            record(self.space.layers, limiter.unpacked(psi))
         self.reversal.backward((self.states, self.left), self.carry, back)
         return derivative

@@ -13,6 +13,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.losses import DepthLoss, Parts
+from mfresnet.mesh import aligned
 from mfresnet.network import Controls
 from mfresnet.transport.steps.layer import Layer
 from mfresnet.transport.steps.step import Adjoint
@@ -99,7 +100,7 @@ class Tangent:
         Parallel: collective.
         """
         sweep, controls, along = self.sweep, self.sweep.network.controls, self._along
-        psi, dpsi = np.zeros_like(sweep.final), np.zeros_like(sweep.final)
+        psi, dpsi = aligned(*sweep.last.shape), aligned(*sweep.last.shape)
         source, dsource = np.zeros_like(sweep.left), np.zeros_like(sweep.left)
         action = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head, dhead = ({n: np.zeros(action[n].shape) for n in controls.head} for _ in range(2))
@@ -107,14 +108,18 @@ class Tangent:
         adjoint = Adjoint(psi, source, class_weights, self._s)
         dadjoint = Adjoint(dpsi, dsource, class_weights, self._ds)
         # the densities after the step, and the change of the states there
-        after, dafter = sweep.march.limiter.density(sweep.last), self._final
+        limiter = sweep.march.limiter
+        after, dafter = limiter.density(sweep.last), self._final
         wanted = loss.wanted
 
         def charge(n: int, left: Array, dleft: Array) -> None:
             at = Parts(after.f, left, controls.of_head())
             change = Parts(after.tangent(dafter), dleft, along.of_head())
-            loss.add_derivative(n, at, class_weights, psi, source, head)
-            loss.add_hessian_action(n, at, change, class_weights, dpsi, dsource, dhead)
+            gain, dgain = np.zeros_like(sweep.final), np.zeros_like(sweep.final)
+            loss.add_derivative(n, at, class_weights, gain, source, head)
+            loss.add_hessian_action(n, at, change, class_weights, dgain, dsource, dhead)
+            psi[:] += limiter.packed(gain)
+            dpsi[:] += limiter.packed(dgain)
 
         def back(number: int) -> None:
             nonlocal after, dafter
