@@ -52,8 +52,8 @@ TOLERANCE, ACCURACY, MARGIN = 1e-10, 1e-4, 0.01
 DIGITS = 14
 """Decimals of the Horner coefficients that are not Taylor's."""
 MESHES = {
-    "interval": (8, (1, 2, 3)),
-    "quadrilateral": (3, (1, 2, 3)),
+    "interval": (40, (1, 2, 3)),
+    "quadrilateral": (4, (1, 2, 3)),
     "triangle": (3, (1, 2, 3)),
     "hexahedron": (2, (1, 2)),
     "tetrahedron": (2, (1, 2)),
@@ -63,6 +63,7 @@ TAYLOR = {
     order: {p: (cfl_constant(order, p), SCHEMES[order].coefficients) for p in DEGREES}
     for order in STAGES
 }
+"""Taylor's schemes as rows of the table."""
 HEADER = '''# Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
 """Stability polynomials with the largest time step for DG(p): (order, stages) -> degree -> row.
@@ -315,13 +316,13 @@ def velocities(d: int) -> dict[str, tuple[bool, Callable[[Array], Array]]]:
     return fields
 
 
-def dense(space: Space, v: Callable[[Array], Array]) -> tuple[Array, float]:
-    """Return the matrix of A / lambda between coordinates of the L2 norm, and lambda."""
+def dense(space: Space, v: Callable[[Array], Array]) -> Array:
+    """Return the matrix of A / lambda between coordinates whose length is the L2 norm."""
     transport = OPERATORS["fused"](space, "smooth_upwind", 1.0)
     a = transport.coefficients(v(transport.points), transport.new_coefficients())
     columns = [transport.apply(unit, a).copy() for unit in np.eye(space.n_owned)]
-    root, rate = np.sqrt(space.mass), transport.rates(a)[0]
-    return root[:, None] * np.stack(columns, axis=1) / root / rate, rate
+    root = np.sqrt(space.mass)
+    return root[:, None] * np.stack(columns, axis=1) / root / transport.rates(a)[0]
 
 
 def growth(matrix: Array, values: Array, cfl: float, c: Array) -> tuple[float, float]:
@@ -345,26 +346,25 @@ def check() -> int:
     """Print how powers of the real operator grow; return 1 if a spectral radius is above 1."""
     sys.path.append(str(ROOT / "tests"))
     from helpers import shaped_mesh
-
     from mfresnet.network.polynomials import POLYNOMIALS
 
-    print(f"{'':<40} {'all rows':>28}   {'Taylor, orders 3 and 4':>28}")
+    tables = POLYNOMIALS.values(), TAYLOR.values()
+    print("largest of all rows: spectral radius - 1, norm of powers; the same of Taylor's schemes")
     worst = 0.0
     for cell, (n, degrees) in MESHES.items():
-        for shape in ("perturbed", "rotated"):
-            for degree in degrees:
-                space = Space(shaped_mesh(MPI.COMM_SELF, cell, n, shape), degree)
-                for name, (free, v) in velocities(space.dimension).items():
-                    matrix, _ = dense(space, v)
-                    values = np.linalg.eigvals(matrix)
-                    found = []
-                    for rows in (POLYNOMIALS.values(), TAYLOR.values()):
-                        each = [growth(matrix, values, *row[degree]) for row in rows]
-                        found.append(np.max(each, axis=0))
-                    if free:
-                        worst = max(worst, found[0][0])
-                    text = "   ".join(f"{r - 1.0:>+16.3e} {norm:>11.6f}" for r, norm in found)
-                    print(f"{cell:<14}{shape:<10} p = {degree} {name:<9} {text}", flush=True)
+        for degree in degrees:
+            space = Space(shaped_mesh(MPI.COMM_SELF, cell, n, "rotated"), degree)
+            for name, (free, v) in velocities(space.dimension).items():
+                matrix = dense(space, v)
+                values = np.linalg.eigvals(matrix)
+                found = [
+                    np.max([growth(matrix, values, *row[degree]) for row in rows], axis=0)
+                    for rows in tables
+                ]
+                if free:
+                    worst = max(worst, found[0][0])
+                text = "   ".join(f"{r - 1.0:>+10.3e} {norm:>9.6f}" for r, norm in found)
+                print(f"{cell:<14}p = {degree}  {name:<9}{text}", flush=True)
     print(f"largest spectral radius - 1 without divergence: {worst - 1.0:.3e}")
     return int(worst > 1.0 + TOLERANCE)
 
