@@ -21,6 +21,8 @@ from dolfinx import mesh as dmesh
 
 from mfresnet.arrays import Array
 from mfresnet.case.case import Case, parse
+from mfresnet.functional.sweeps.plan import Plan
+from mfresnet.functional.sweeps.sweep import Sweep
 from mfresnet.mesh import compat
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.space import Space
@@ -34,8 +36,6 @@ from mfresnet.trained.network import TrainedNetwork
 from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.steps.limiter import LIMITERS
 from mfresnet.transport.steps.make import make_march
-from mfresnet.transport.sweeps.plan import Plan
-from mfresnet.transport.sweeps.sweep import Sweep
 
 MATRIX = np.array([[1.1, 0.3, 0.1], [-0.2, 0.8, 0.15], [0.05, -0.1, 0.9]])
 

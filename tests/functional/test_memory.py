@@ -22,11 +22,11 @@ from mfresnet import memory
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.sweeps.plan import Plan, choose, fewest_steps
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.transport.operator.petsc import PetscTransport
-from mfresnet.transport.sweeps.plan import Plan, choose, fewest_steps
 
 LAYERS = 9
 PLANE = Path(__file__).parents[2] / "cases/two_classes_2d.toml"

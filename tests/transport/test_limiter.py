@@ -32,8 +32,8 @@ from mfresnet.mesh.space import Space
 from mfresnet.network.schemes import SCHEMES
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.optimise.result import Status
-from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.fused.transport import FusedTransport
+from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.operator.transport import Transport
 from mfresnet.transport.steps.cfl import steps_needed
 from mfresnet.transport.steps.limiter import LIMITERS, WIDTH, ZhangShu

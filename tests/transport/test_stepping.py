@@ -14,8 +14,8 @@ from mfresnet.functional.problem import Problem
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
 from mfresnet.network.schemes import SCHEMES, Scheme
-from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.fused.transport import FusedTransport
+from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.steps.limiter import LIMITERS
 from mfresnet.transport.steps.make import Split, make_step
 from mfresnet.transport.steps.march import March, OneByOne

@@ -16,8 +16,8 @@ from mfresnet.losses.loss import Parts
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.space import Space
 from mfresnet.network.schemes import SCHEMES
-from mfresnet.transport.operator.fluxes import FLUXES
 from mfresnet.transport.fused.transport import FusedTransport
+from mfresnet.transport.operator.fluxes import FLUXES
 from mfresnet.transport.steps.limiter import LIMITERS
 from mfresnet.transport.steps.make import make_step
 from mfresnet.transport.steps.step import Adjoint, Stages

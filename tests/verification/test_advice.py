@@ -12,12 +12,12 @@ import pytest
 from helpers import gaussian, make_case, make_data_case, observed_orders
 from mfresnet.errors import SolveError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.sweeps.balance import Balance
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.output.report import Exit, run_report
 from mfresnet.transport.steps import cfl
-from mfresnet.transport.sweeps.balance import Balance
 from mfresnet.verification.accuracy import LossError, Way
 from mfresnet.verification.advice import APART, COARSE, FELT, damping, notes, undershoots, warnings
 

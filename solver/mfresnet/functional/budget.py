@@ -7,11 +7,13 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.case import Case
+from mfresnet.functional.problem import Problem
+from mfresnet.functional.sweeps.plan import Plan, choose
 from mfresnet.memory import available
-from mfresnet.network import Network
+from mfresnet.network import Network, Scheme, fewest_stages
 from mfresnet.optimise import METHODS
 from mfresnet.parallel import total
-from mfresnet.transport import Layer, March, Plan, Transport, choose, largest
+from mfresnet.transport import Layer, March, Transport, largest, steps_needed
 
 SHARE = 0.8
 """Share of the available memory that may be used where the case file does not say."""
@@ -44,6 +46,26 @@ def initial_rate(transport: Transport, march: March, network: Network) -> float:
     else:
         rates *= MARGIN
     return largest(transport.space.comm, rates)
+
+
+def choose_steps(problem: Problem, scheme: Scheme, network: Network) -> tuple[Scheme, int]:
+    """Return the scheme, where the case leaves it open, and the number of time steps in a layer.
+
+    Args:
+        problem: the problem.
+        scheme: the scheme that the case names, or that of its order.
+        network: that of the initial controls.
+
+    Parallel: collective.
+    """
+    case, layer_time = problem.case, network.final_time / network.layers
+    rate = initial_rate(problem.transport, problem.march(layer_time, scheme), network)
+    degree = case.space.degree
+    # a limiter needs the convex combinations of Euler steps that Taylor's polynomials are
+    if case.time.stages is None and not problem.limiter.positive:
+        longer = fewest_stages(case.time.order, degree, rate, layer_time)
+        scheme, rate = longer, rate * scheme.cfl[degree] / longer.cfl[degree]
+    return scheme, steps_needed(rate, layer_time)
 
 
 def make_plan(

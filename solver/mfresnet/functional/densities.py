@@ -15,9 +15,11 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, TrainingSection
 from mfresnet.errors import SolveError, StepsError
-from mfresnet.functional.budget import initial_rate, make_plan
+from mfresnet.functional.budget import choose_steps, make_plan
 from mfresnet.functional.hamiltonian import Hamiltonian
 from mfresnet.functional.problem import Problem
+from mfresnet.functional.sweeps.sweep import Sweep
+from mfresnet.functional.sweeps.tangent import Tangent
 from mfresnet.losses import LOSSES, DepthLoss, depth_weights
 from mfresnet.memory import in_units, peak, release, resident
 from mfresnet.network import (
@@ -25,11 +27,10 @@ from mfresnet.network import (
     ControlSpace,
     Network,
     Penalties,
-    fewest_stages,
     scheme_of,
 )
 from mfresnet.parallel import total
-from mfresnet.transport import March, Sweep, Tangent, steps_needed
+from mfresnet.transport import March, steps_needed
 
 LOG = logging.getLogger("mfresnet")
 ROOM = 1.25
@@ -100,18 +101,10 @@ class ReducedFunctional:
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
         self.scheme = scheme_of(case.time.order, case.space.degree, case.time.stages)
-        self.set_steps(case.time.steps_per_layer or self._choose_steps())
-
-    def _choose_steps(self) -> int:
-        """Choose the scheme, where the case leaves it open, and return the steps per layer."""
-        start, layer_time = self.network(self.theta0), self.controls.layer_time
-        rate = initial_rate(self.problem.transport, self._march(1), start)
-        order, degree = self.case.time.order, self.case.space.degree
-        # a limiter needs the convex combinations of Euler steps that Taylor's polynomials are
-        if self.case.time.stages is None and not self.problem.limiter.positive:
-            taylor, self.scheme = self.scheme, fewest_stages(order, degree, rate, layer_time)
-            rate *= taylor.cfl[degree] / self.scheme.cfl[degree]
-        return steps_needed(rate, layer_time)
+        start, steps = self.network(self.theta0), case.time.steps_per_layer
+        if steps is None:
+            self.scheme, steps = choose_steps(self.problem, self.scheme, start)
+        self.set_steps(steps)
 
     @property
     def particle_steps(self) -> int:

@@ -20,10 +20,10 @@ from scipy.optimize import minimize
 
 from mfresnet.arrays import Array
 from mfresnet.functional.problem import Problem
+from mfresnet.functional.sweeps.sweep import Sweep
 from mfresnet.losses import DepthLoss
 from mfresnet.network import ControlSpace, Network
 from mfresnet.parallel import total
-from mfresnet.transport import Sweep
 
 ITERATIONS = 100
 """Limit on the inner iterations; the damping forgives an inexact minimiser."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.sweeps.balance import Balance, balance
 from mfresnet.losses import Visit
-from mfresnet.transport import Balance, balance
 
 
 class Trajectory:

@@ -17,3 +17,5 @@ from .locate import Locator as Locator
 from .space import SIMPLICES as SIMPLICES
 from .space import CellQuadrature as CellQuadrature
 from .space import Space as Space
+from .tables import header as header
+from .tables import inverse_mass as inverse_mass

@@ -16,7 +16,7 @@ from mpi4py import MPI
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.mesh.facets import Facets, facet_rule, reference_points
+from mfresnet.mesh.facets import Facets, reference_points
 from mfresnet.mesh.space import SIMPLICES, Space
 
 ALIGNMENT = 64

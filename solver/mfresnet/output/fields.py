@@ -18,11 +18,10 @@ from dolfinx import fem
 
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
-from mfresnet.functional import ReducedFunctional, Trajectory
+from mfresnet.functional import ReducedFunctional, States, Trajectory
 from mfresnet.output.paraview import FORMATS, Format, Pair
 from mfresnet.output.vtu import quadrilaterals
 from mfresnet.parallel import collect, together
-from mfresnet.transport import States
 
 END = b"</VTKFile>"
 LONGEST = 40

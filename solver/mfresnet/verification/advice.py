@@ -7,10 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.functional import Problem, ReducedFunctional, Trajectory
+from mfresnet.functional import Balance, Problem, ReducedFunctional, Trajectory
 from mfresnet.network import SCHEMES, flow
 from mfresnet.parallel import total
-from mfresnet.transport import Balance
 from mfresnet.verification.accuracy import LossError
 
 FELT = 1e-4

@@ -19,6 +19,7 @@
 // behind the blocks come those of cells of other ranks, then the boundary points of the mesh.
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -388,7 +389,7 @@ void stage_transpose_tangent(const struct operator_ *o, int64_t first, int64_t l
       call;                                                                                        \
       o->receive(g, classes);                                                                      \
     }                                                                                              \
-  } while (0)
+  } while (false)
 
 // What stands behind the boundary points: `value`, (classes, exits), or nothing.
 static void set_behind(const struct operator_ *o, int classes, const double *value, double *g) {

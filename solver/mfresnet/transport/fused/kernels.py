@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from mfresnet.arrays import Array
 from mfresnet.compiled import library, vectors
-from mfresnet.mesh import Layout
-from mfresnet.transport.fused.tables import header, inverse_mass
+from mfresnet.mesh import Layout, header, inverse_mass
 
 SOURCE, DECLARATIONS = (Path(__file__).with_name(f"kernels.{end}") for end in "ch")
 FLAGS = ["-fno-tree-slp-vectorize"]

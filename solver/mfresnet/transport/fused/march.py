@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The steps (7) of a layer in one compiled call, their exact transpose, and the tangents of both.
 
-States and adjoints are kept in the order of ``Layout``. The loops, also over the messages between ranks, are in ``kernels.c``.
+States and adjoints are kept in the order of ``Layout``. The loops, with the messages between ranks,
+are in ``kernels.c``.
 """
 
 from __future__ import annotations

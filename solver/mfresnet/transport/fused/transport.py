@@ -18,28 +18,9 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.compiled import vectors
 from mfresnet.mesh import Facets, Layout, aligned, facet_rule
+from mfresnet.transport.fused.coefficients import BlockCoefficients
 from mfresnet.transport.fused.kernels import Kernels
 from mfresnet.transport.operator.transport import Transport
-
-
-class BlockCoefficients:
-    """``Coefficients`` in blocks; as a derivative, over the weights of the reference rules.
-
-    Attributes:
-        flat: all of them.
-        flow: |det J| J^-1 v at cell points, (d, n_cell).
-        out: c at facet points, (sides,).
-        c: both for C.
-    """
-
-    def __init__(self, kernels: Kernels) -> None:
-        """Allocate zeros."""
-        d, layout = kernels.layout.space.dimension, kernels.layout
-        n = layout.blocks * len(layout.points) * layout.lanes
-        self.flat = aligned(d * n + layout.sides)
-        self.flow, self.out = self.flat[: d * n].reshape(d, n), self.flat[d * n :]
-        fields = [kernels.numbers(self.flow), kernels.numbers(self.out)]
-        self.c: Any = kernels.new("struct coefficients *", fields)[0]
 
 
 class FusedTransport(Transport[BlockCoefficients, Array]):
@@ -70,7 +51,9 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
         self._scratch: dict[tuple[str, int], Array] = {}
         # the basis at the boundary points, and the degrees of freedom there
         cells, local, order = exterior.cells[0], exterior.local[0], exterior.order[0]
-        self._exit_basis = exterior.tables[local[:, None], order].reshape(self.n_exit, self.space.basis.dim)
+        self._exit_basis = exterior.tables[local[:, None], order].reshape(
+            self.n_exit, self.space.basis.dim
+        )
         width = exterior.weights.shape[1]
         self._exit_dofs = np.repeat(self.space.dofs[cells], width, axis=0)
         self._applied = np.zeros(self.space.n_owned)
@@ -246,10 +229,21 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
         if y is not None and sensitivity is not None:
             along = kernels.pack(np.ascontiguousarray(y)[None], self.scratch("field z", 1))
         s = (sensitivity or a).c
-        weights, fields = kernels.new("double[1]", [weight]), (kernels.field(out), kernels.field(along))
+        weights, fields = (
+            kernels.new("double[1]", [weight]),
+            (kernels.field(out), kernels.field(along)),
+        )
         g = kernels.numbers(self.scratch("g", 1))
         kernels.call(
-            "apply_transpose", 1, a.c, kernels.field(x), kernels.numbers(value), *fields, weights, s, g
+            "apply_transpose",
+            1,
+            a.c,
+            kernels.field(x),
+            kernels.numbers(value),
+            *fields,
+            weights,
+            s,
+            g,
         )
         return kernels.unpack(out, np.empty((1, self.space.n_owned)))[0]
 

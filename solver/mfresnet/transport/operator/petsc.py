@@ -122,7 +122,9 @@ class PetscTransport(Transport[PointCoefficients, tuple[Array, Array, Array]]):
         out.exit[:] = np.heaviside(self.exit_flow(v), 0.5) * self.exit_flow(dv)
         return out
 
-    def coefficients_vjp_tangent(self, v: Array, dv: Array, sensitivity: PointCoefficients) -> Array:
+    def coefficients_vjp_tangent(
+        self, v: Array, dv: Array, sensitivity: PointCoefficients
+    ) -> Array:
         """Return the change of ``coefficients_vjp`` for a change dv of v, shape (d, n).
 
         The kink of [v.n]^+ on the boundary counts as none.

@@ -56,7 +56,8 @@ class FacetSums:
     def bound(self, velocity: float) -> float:
         """Return lambda of a velocity with |v_i| <= ``velocity`` that is constant in each cell.
 
-        A velocity that changes sign inside a cell may have up to twice of it; ``Transport.rates`` tells.
+        A velocity that changes sign inside a cell may have up to twice of it, see
+        ``Transport.rates``.
         """
         speed, still = self._speed(velocity * self._reach), self._speed(0.0 * self._reach)
         half = 0.5 * (speed + self.excess * still)

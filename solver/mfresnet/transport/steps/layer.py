@@ -39,9 +39,7 @@ class Layer:
         """Return the coefficients with the memory of some steps, all that of one where not kept."""
         stages, left = self.stages[part], self.left[part]
         if not keep:
-            stages, left = (
-                as_strided(a, strides=(0, *a.strides[1:])) for a in (stages, left)
-            )
+            stages, left = (as_strided(a, strides=(0, *a.strides[1:])) for a in (stages, left))
         return Steps(self.coefficients, stages, left)
 
     @staticmethod

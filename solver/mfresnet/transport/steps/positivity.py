@@ -55,8 +55,8 @@ def mean_rate(transport: Transport, v: Array, a: Coefficients) -> float:
 def mean_rate_bound(transport: Transport, velocity: float) -> float:
     """Return ``mean_rate`` of the constant velocities with |v_i| <= ``velocity``.
 
-    The largest of those with |v_i| = ``velocity``. As with ``Transport.rate_bound``, a velocity that changes
-    inside a cell may have more; ``mean_rate`` tells.
+    The largest of those with |v_i| = ``velocity``. A velocity that changes inside a cell may have
+    more, as with ``Transport.rate_bound``; ``mean_rate`` tells.
     """
     a, v = transport.new_coefficients(), np.empty_like(transport.points)
     rate = 0.0

@@ -12,13 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.functional.sweeps.reversal import Reversal
+from mfresnet.functional.sweeps.sweep import Sweep
 from mfresnet.losses import DepthLoss, Parts
 from mfresnet.mesh import aligned
 from mfresnet.network import Controls
-from mfresnet.transport.steps.layer import Layer
-from mfresnet.transport.steps.step import Adjoint
-from mfresnet.transport.sweeps.reversal import Reversal
-from mfresnet.transport.sweeps.sweep import Sweep
+from mfresnet.transport import Adjoint, Layer
 
 
 class Tangent:

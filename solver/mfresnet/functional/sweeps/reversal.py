@@ -16,8 +16,8 @@ from checkpoint_schedules import Copy, EndForward, Forward, Move, Reverse, Stora
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.functional.sweeps.plan import Plan
 from mfresnet.parallel import together
-from mfresnet.transport.sweeps.plan import Plan
 
 Carry = Callable[[int, bool], None]
 """(layer, keep) -> None: carry the state through a layer; keep what the way back needs."""

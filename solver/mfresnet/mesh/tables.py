@@ -11,7 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
-from mfresnet.mesh import SIMPLICES, Layout, Space, facet_rule, reference_points
+from mfresnet.mesh.facets import facet_rule, reference_points
+from mfresnet.mesh.layout import Layout
+from mfresnet.mesh.space import SIMPLICES, Space
 
 SPREAD = 1e-12
 """Relative change of |det J| inside a cell that counts as none."""
@@ -83,10 +85,12 @@ def _line(space: Space) -> dict[str, Array]:
 def _lagrange(nodes: Array, points: Array) -> Array:
     """Return the Lagrange basis of nodes at points, (points, nodes)."""
     gaps = points[:, None] - nodes
-    return np.array([
-        [np.prod(np.delete(gap, i) / np.delete(nodes[i] - nodes, i)) for i in range(len(nodes))]
-        for gap in gaps
-    ])
+    return np.array(
+        [
+            [np.prod(np.delete(gap, i) / np.delete(nodes[i] - nodes, i)) for i in range(len(nodes))]
+            for gap in gaps
+        ]
+    )
 
 
 def _slopes(nodes: Array) -> Array:

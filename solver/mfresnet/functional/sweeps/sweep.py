@@ -10,34 +10,17 @@ bit for bit. The second-order sweeps are in ``tangent``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.functional.sweeps.growth import Growth, See
+from mfresnet.functional.sweeps.plan import Plan
+from mfresnet.functional.sweeps.reversal import Reversal
 from mfresnet.losses import DepthLoss, Parts, Visit
 from mfresnet.mesh import aligned
 from mfresnet.network import ControlSpace, Network
-from mfresnet.transport.operator.transport import Transport
-from mfresnet.transport.steps.cfl import check_steps, largest
-from mfresnet.transport.steps.layer import Layer
-from mfresnet.transport.steps.march import March
-from mfresnet.transport.steps.step import Adjoint
-from mfresnet.transport.sweeps.growth import Growth
-from mfresnet.transport.sweeps.plan import Plan
-from mfresnet.transport.sweeps.reversal import Reversal
-
-
-class See(NamedTuple):
-    """Who looks at a forward sweep.
-
-    Attributes:
-        states: called with the number of steps made, where the states are wanted.
-        norms: called with the squares of the norms before further steps, (steps, classes).
-    """
-
-    states: Callable[[int], None]
-    norms: Callable[[Array], None]
+from mfresnet.transport import Adjoint, Layer, March, Transport, check_steps, largest
 
 
 class Sweep:
@@ -237,9 +220,7 @@ class Sweep:
             self.reversal.forget()
             self.start()
             last = int(np.flatnonzero(wanted[:-1])[-1]) // self.steps_per_layer
-            see = See(
-                lambda n: visit(n, densities(self.states), self.left), lambda squares: None
-            )
+            see = See(lambda n: visit(n, densities(self.states), self.left), lambda squares: None)
             for number in range(last + 1):
                 self._carry(number, False, wanted, see)
         if wanted[-1]:

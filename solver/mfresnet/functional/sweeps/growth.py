@@ -13,17 +13,29 @@ not in that mean, and polynomials of degree p follow it up to a factor (p + 1)^d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
 from mfresnet.parallel import maximum, total
-from mfresnet.transport.operator.transport import Transport
+from mfresnet.transport import Transport
 
 ROOM = 2.0
 """Factor on the bound."""
+
+
+class See(NamedTuple):
+    """Who looks at a forward sweep.
+
+    Attributes:
+        states: called with the number of steps made, where the states are wanted.
+        norms: called with the squares of the norms before further steps, (steps, classes).
+    """
+
+    states: Callable[[int], None]
+    norms: Callable[[Array], None]
 
 
 class Sized(Protocol):

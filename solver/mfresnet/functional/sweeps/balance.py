@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.functional.sweeps.sweep import Sweep
 from mfresnet.mesh import Space
 from mfresnet.parallel import maximum, total
-from mfresnet.transport.sweeps.sweep import Sweep
 
 
 @dataclass(frozen=True)
