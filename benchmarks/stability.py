@@ -21,7 +21,7 @@ from mpi4py import MPI
 import argparse
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import factorial, floor
 from pathlib import Path
 
@@ -60,7 +60,7 @@ MESHES = {
 }
 """Cell -> cells a direction and degrees of the check."""
 TAYLOR = {
-    order: {p: (cfl_constant(order, p), SCHEMES[order].coefficients) for p in DEGREES}
+    order: {p: (cfl_constant(SCHEMES[order], p), SCHEMES[order].coefficients) for p in DEGREES}
     for order in STAGES
 }
 """Taylor's schemes as rows of the table."""
@@ -263,8 +263,8 @@ def find(order: int, degree: int) -> Iterator[tuple[int, float, Array]]:
     """Yield stages, cfl and the Horner coefficients that are not Taylor's, and print how good."""
     z = boundary(eigenvalues(degree))
     fine = boundary(eigenvalues(degree, tuple(np.linspace(0.0, 1.0, 17))))
-    today = cfl_constant(order, degree) / order
-    h = 0.98 * cfl_constant(order, degree)
+    today = cfl_constant(SCHEMES[order], degree) / order
+    h = 0.98 * cfl_constant(SCHEMES[order], degree)
     for stages in STAGES[order]:
         h, a = largest_step(order, stages, z, h)
         cfl = floor(1e4 * (1.0 - MARGIN) * h) / 1e4
@@ -325,7 +325,9 @@ def dense(space: Space, v: Callable[[Array], Array]) -> Array:
     return root[:, None] * np.stack(columns, axis=1) / root / transport.rates(a)[0]
 
 
-def growth(matrix: Array, values: Array, cfl: float, c: Array) -> tuple[float, float]:
+def growth(
+    matrix: Array, values: Array, cfl: float, c: Sequence[float] | Array
+) -> tuple[float, float]:
     """Return the spectral radius of P(dt A), and the largest norm of some of its powers.
 
     The powers are 2^k and 3 2^k up to 192: the norms of the others are products of theirs at most.
@@ -337,9 +339,9 @@ def growth(matrix: Array, values: Array, cfl: float, c: Array) -> tuple[float, f
     norms = []
     for power in (p, p @ p @ p):
         for _ in range(7):
-            norms.append(np.linalg.norm(power, 2))
+            norms.append(float(np.linalg.norm(power, 2)))
             power = power @ power
-    return float(np.abs(steps(c, cfl * values)[-1]).max()), float(max(norms))
+    return float(np.abs(steps(c, cfl * values)[-1]).max()), max(norms)
 
 
 def check() -> int:

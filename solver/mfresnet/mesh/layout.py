@@ -108,7 +108,7 @@ class Layout:
         references = reference_points(space)
         every = np.concatenate(references)
         if space.cell in SIMPLICES:
-            self.facet_points = np.arange(len(every))
+            self.facet_points: Array = np.arange(len(every))
         else:
             which = np.repeat(np.arange(len(references)), len(references[0]))
             self.facet_points = _by_direction(every, which)

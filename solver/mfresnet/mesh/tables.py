@@ -71,8 +71,8 @@ def _simplex(space: Space, weights: Array, on_facets: Array) -> dict[str, Array]
 
 def _line(space: Space) -> dict[str, Array]:
     """Return the tables on a line of points, from which those of a product are made."""
-    nodes, weights = np.polynomial.legendre.leggauss(space.degree + 1)
-    nodes, weights = 0.5 * (nodes + 1.0), 0.5 * weights
+    points, masses = np.polynomial.legendre.leggauss(space.degree + 1)
+    nodes, weights = 0.5 * (np.asarray(points) + 1.0), 0.5 * np.asarray(masses)
     value, slope = _lagrange(nodes, np.array([0.0, 1.0])), _slopes(nodes)
     return {
         "END": value,
@@ -105,9 +105,9 @@ def _slopes(nodes: Array) -> Array:
 
 
 def _table(name: str, table: Array) -> str:
-    table = np.where(np.abs(table) < ROUNDING * np.abs(table).max(), 0.0, table)
+    kept: Array = np.where(np.abs(table) < ROUNDING * np.abs(table).max(), 0.0, table)
     shape = "".join(f"[{n}]" for n in table.shape)
-    return f"static const double {name}{shape} = {_nested(table)};"
+    return f"static const double {name}{shape} = {_nested(kept)};"
 
 
 def _nested(table: Array) -> str:

@@ -154,7 +154,8 @@ def _sweeps(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
 
 def _stages(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
     """Return a few time steps of all classes, forward and, with sensitivities, back."""
-    transport, march = functional.problem.transport, functional.problem.march(1e-3)
+    transport = functional.problem.transport
+    march = functional.problem.march(1e-3, functional.scheme)
     f0 = functional.problem.f0
     layer = Layer(transport, march, STEPS, len(f0))
     transport.coefficients(np.tanh(transport.points), layer.coefficients)
@@ -183,8 +184,8 @@ def _measure_stages(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict
         actions |= {f"{name} {what}": run for what, run in _stages(functional).items()}
     actions["assemble"] = assembler(space, space.to_function(fused.f0[0]))
     times = _seconds(comm, actions, REPEATS, max(1, 20_000 // space.n_global))
-    order, dofs = fused.march(1.0).stages, count * space.n_global
-    each = {name: seconds / (STEPS * order) for name, seconds in times.items() if " " in name}
+    stages, dofs = made["fused"].scheme.stages, count * space.n_global
+    each = {name: seconds / (STEPS * stages) for name, seconds in times.items() if " " in name}
     moved = transport.bytes_moved(count)
     speed = {name: dofs / seconds for name, seconds in each.items()}
     bandwidth = comm.size * triad.bytes / times["triad"]

@@ -9,14 +9,13 @@ matrices of PETSc, which is the reference and lets other types of matrices in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from mfresnet.mesh import Space
 from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.operator.petsc import PetscTransport
 from mfresnet.transport.operator.transport import Transport
 
-OPERATORS: dict[str, Callable[[Space, str, float], Transport[Any, Any]]] = {
+OPERATORS: dict[str, Callable[[Space, str, float], Transport]] = {
     "fused": FusedTransport,
     "petsc": PetscTransport,
 }

@@ -9,6 +9,7 @@ bit for bit. The second-order sweeps are in ``tangent``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -148,7 +149,8 @@ class Sweep:
         start = number * self.steps_per_layer
         inside = np.flatnonzero(wanted[start + 1 : start + self.steps_per_layer]) + 1
         ends = [0, *inside.tolist(), self.steps_per_layer]
-        yield from map(slice, ends[:-1], ends[1:])
+        for first, last in itertools.pairwise(ends):
+            yield slice(first, last)
 
     def _carry(self, number: int, keep: bool, wanted: Array, see: See) -> None:
         """Make the steps of a layer; show the states where they are wanted, and all norms."""
@@ -259,17 +261,17 @@ class Sweep:
         def charge(n: int, left: Array) -> None:
             at, gain = Parts(after.f, left, controls.of_head()), np.zeros_like(self.final)
             loss.add_derivative(n, at, class_weights, gain, source, head)
-            psi[:] += limiter.packed(gain)
+            np.add(psi, limiter.packed(gain), out=psi)
 
         def back(number: int) -> None:
             nonlocal after
             kept = self.layer(number)
             s.flat[:] = 0.0
-            for part in reversed(list(self.runs(number, wanted))):
-                after = self.march.transpose(kept.steps(part), adjoint, after)
-                n = number * self.steps_per_layer + part.start
+            for steps in reversed(list(self.runs(number, wanted))):
+                after = self.march.transpose(kept.steps(steps), adjoint, after)
+                n = number * self.steps_per_layer + steps.start
                 if wanted[n]:
-                    charge(n, kept.left[part.start])
+                    charge(n, kept.left[steps.start])
             # the memory of the layer may be that of the layer before
             after = after.kept()
             if record is not None:

@@ -117,23 +117,23 @@ class Tangent:
             gain, dgain = np.zeros_like(sweep.final), np.zeros_like(sweep.final)
             loss.add_derivative(n, at, class_weights, gain, source, head)
             loss.add_hessian_action(n, at, change, class_weights, dgain, dsource, dhead)
-            psi[:] += limiter.packed(gain)
-            dpsi[:] += limiter.packed(dgain)
+            np.add(psi, limiter.packed(gain), out=psi)
+            np.add(dpsi, limiter.packed(dgain), out=dpsi)
 
         def back(number: int) -> None:
             nonlocal after, dafter
             kept, change = sweep.layer(number), self._layer(number)
             self._s.flat[:] = 0.0
             self._ds.flat[:] = 0.0
-            for part in reversed(list(sweep.runs(number, wanted))):
-                at, along_steps = kept.steps(part), change.steps(part)
+            for steps in reversed(list(sweep.runs(number, wanted))):
+                at, along_steps = kept.steps(steps), change.steps(steps)
                 after = sweep.march.transpose_tangent(
                     at, along_steps, adjoint, dadjoint, after, dafter
                 )
                 dafter = along_steps.y[0, :, 0]
-                n = number * sweep.steps_per_layer + part.start
+                n = number * sweep.steps_per_layer + steps.start
                 if wanted[n]:
-                    charge(n, kept.left[part.start], change.left[part.start])
+                    charge(n, kept.left[steps.start], change.left[steps.start])
             # the memory of the layer may be that of the layer before
             after, dafter = after.kept(), dafter.copy()
             for name, part in self._parameters(number, kept, change).items():

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mfresnet.arrays import Array
 from mfresnet.mesh import aligned
 from mfresnet.transport.fused.kernels import Kernels
 
@@ -24,7 +25,7 @@ class BlockCoefficients:
         """Allocate zeros."""
         d, layout = kernels.layout.space.dimension, kernels.layout
         n = layout.blocks * len(layout.points) * layout.lanes
-        self.flat = aligned(d * n + layout.sides)
+        self.flat: Array = aligned(d * n + layout.sides)
         self.flow, self.out = self.flat[: d * n].reshape(d, n), self.flat[d * n :]
         fields = [kernels.numbers(self.flow), kernels.numbers(self.out)]
         self.c: Any = kernels.new("struct coefficients *", fields)[0]

@@ -142,8 +142,8 @@ class Exchange:
 
     def _prepare(self, classes: int) -> tuple[list[Array], list[Array], Any]:
         layout = self._layout
-        out = [np.empty((classes, places.size)) for _, places in layout.neighbours]
-        got = [np.empty((classes, part.stop - part.start)) for part in layout.received]
+        out: list[Array] = [np.empty((classes, p.size)) for _, p in layout.neighbours]
+        got: list[Array] = [np.empty((classes, part.stop - part.start)) for part in layout.received]
         requests = []
         for (rank, _), leaving, coming in zip(layout.neighbours, out, got, strict=True):
             requests.append(self._comm.Recv_init(coming, rank))

@@ -15,8 +15,10 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.mesh import aligned
 from mfresnet.network import Scheme
+from mfresnet.transport.fused.coefficients import BlockCoefficients
 from mfresnet.transport.fused.kernels import Kernels
-from mfresnet.transport.fused.transport import BlockCoefficients, FusedTransport
+from mfresnet.transport.fused.transport import FusedTransport
+from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.steps.cfl import stable_rate, stable_rate_bound
 from mfresnet.transport.steps.march import Steps
 from mfresnet.transport.steps.step import Adjoint
@@ -174,7 +176,7 @@ class FusedMarch:
         k.call("squares", len(states), k.field(states), k.numbers(found))
         return found
 
-    def rate(self, velocity: Array, a: BlockCoefficients) -> float:
+    def rate(self, velocity: Array, a: Coefficients) -> float:
         """Return lambda / c, see ``Step.rate``."""
         return stable_rate(self.transport, self.scheme, a)
 

@@ -23,7 +23,7 @@ from mfresnet.transport.fused.kernels import Kernels
 from mfresnet.transport.operator.transport import Transport
 
 
-class FusedTransport(Transport[BlockCoefficients, Array]):
+class FusedTransport(Transport):
     """The operator by ``kernels.c``, a ``Transport``.
 
     Attributes:
@@ -182,11 +182,11 @@ class FusedTransport(Transport[BlockCoefficients, Array]):
         layout, d = self.layout, self.space.dimension
         shape = d, layout.blocks, len(layout.points), layout.lanes
         weights, on_facets = self._reference_weights()
-        parts = (a.flow.reshape(shape), sensitivity.flow.reshape(shape))
-        inside = np.einsum("ibql,ibql,q->", *parts, weights)
+        flows = (c.flow.reshape(shape) for c in (a, sensitivity))
+        inside = np.einsum("ibql,ibql,q->", *flows, weights)
         shape = layout.blocks, len(layout.facet_points), layout.lanes
-        parts = (a.out[: layout.own].reshape(shape), sensitivity.out[: layout.own].reshape(shape))
-        return float(inside + np.einsum("btl,btl,t->", *parts, on_facets))
+        outs = (c.out[: layout.own].reshape(shape) for c in (a, sensitivity))
+        return float(inside + np.einsum("btl,btl,t->", *outs, on_facets))
 
     def _reference_weights(self) -> tuple[Array, Array]:
         """Return the weights of the points of the reference cell and of its facets."""

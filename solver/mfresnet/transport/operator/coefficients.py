@@ -34,7 +34,7 @@ class PointCoefficients:
 
     def __init__(self, d: int, n_cell: int, n_facet: int, n_exit: int) -> None:
         """Allocate zeros."""
-        self.flat = np.zeros(d * n_cell + 2 * n_facet + n_exit)
+        self.flat: Array = np.zeros(d * n_cell + 2 * n_facet + n_exit)
         cuts = np.cumsum([d * n_cell, n_facet, n_facet])
         cell, self.plus, self.minus, self.exit = np.split(self.flat, cuts)
         self.cell = cell.reshape(d, n_cell)

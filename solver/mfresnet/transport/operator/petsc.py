@@ -16,7 +16,7 @@ from mfresnet.transport.operator.matrices import Matrix
 from mfresnet.transport.operator.transport import Transport
 
 
-class PetscTransport(Transport[PointCoefficients, tuple[Array, Array, Array]]):
+class PetscTransport(Transport):
     """The operator with B and C as matrices, a ``Transport``."""
 
     def _prepare(self, interior: Facets, exterior: Facets) -> Array:

@@ -20,7 +20,7 @@ is the adjoint of A in L2. ``weakform`` has it in UFL; ``petsc`` has B and C as 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -30,16 +30,12 @@ from mfresnet.transport.operator.coefficients import Coefficients
 from mfresnet.transport.operator.fluxes import FLUXES, Flux
 from mfresnet.transport.operator.rates import FacetSums
 
-A = TypeVar("A", bound=Coefficients)
-"""The coefficients."""
-B = TypeVar("B")
-"""Numbers at the facet points as each side sees them."""
 
-
-class Transport(ABC, Generic[A, B]):
+class Transport(ABC):
     """The operator A(theta) on one space, its adjoint and its derivative in the velocity.
 
-    Fields are arrays (n_owned,) of the degrees of freedom that this rank owns.
+    Fields are arrays (n_owned,) of the degrees of freedom that this rank owns. Coefficients, and
+    what stands on the facets, are of a class of the operator's own.
 
     Attributes:
         space: the space.
@@ -97,11 +93,11 @@ class Transport(ABC, Generic[A, B]):
         """Length of the coefficients on this rank."""
 
     @abstractmethod
-    def new_coefficients(self) -> A:
+    def new_coefficients(self) -> Coefficients:
         """Return coefficients with zeros."""
 
     @abstractmethod
-    def coefficients(self, v: Array, out: A) -> A:
+    def coefficients(self, v: Array, out: Any) -> Coefficients:
         """Fill ``out`` from the velocity.
 
         Args:
@@ -110,29 +106,29 @@ class Transport(ABC, Generic[A, B]):
         """
 
     @abstractmethod
-    def coefficients_vjp(self, v: Array, sensitivity: A) -> Array:
+    def coefficients_vjp(self, v: Array, sensitivity: Any) -> Array:
         """Return g with sum g dv = sum sensitivity d(coefficients), shape (d, n).
 
         Over all ranks: a facet between two of them may be counted by one, or in part by each.
         """
 
     @abstractmethod
-    def coefficients_jvp(self, v: Array, dv: Array, out: A) -> A:
+    def coefficients_jvp(self, v: Array, dv: Array, out: Any) -> Coefficients:
         """Fill ``out`` with the change of the coefficients for a change dv of the velocity."""
 
     @abstractmethod
-    def coefficients_vjp_tangent(self, v: Array, dv: Array, sensitivity: A) -> Array:
+    def coefficients_vjp_tangent(self, v: Array, dv: Array, sensitivity: Any) -> Array:
         """Return the change of ``coefficients_vjp`` for a change dv of v, shape (d, n).
 
         The kink of [v.n]^+ on the boundary counts as none.
         """
 
     @abstractmethod
-    def pairing(self, a: A, sensitivity: A) -> float:
+    def pairing(self, a: Any, sensitivity: Any) -> float:
         """Return sum a * sensitivity over the points that this rank counts."""
 
     @abstractmethod
-    def rates(self, a: A) -> tuple[float, float]:
+    def rates(self, a: Any) -> tuple[float, float]:
         """Return two of the largest (1/|K|) int_dK g over the cells K of this rank.
 
         The first, lambda, has g = a+ + e/2 (speed - |v.n|): the damping beyond that of the upwind
@@ -153,18 +149,18 @@ class Transport(ABC, Generic[A, B]):
 
     # ------------------------------------------------------------------ operator
     @abstractmethod
-    def apply(self, f: Array, a: A) -> Array:
+    def apply(self, f: Array, a: Any) -> Array:
         """Return A f; the array is overwritten by the next call. Parallel: collective."""
 
     @abstractmethod
     def apply_transpose(
         self,
         psi: Array,
-        a: A,
+        a: Any,
         source: Array | None = None,
         y: Array | None = None,
         weight: float = 1.0,
-        sensitivity: A | None = None,
+        sensitivity: Any = None,
     ) -> Array:
         """Return A* psi, the adjoint in L2; overwritten by the next call. Parallel: collective.
 
@@ -184,11 +180,11 @@ class Transport(ABC, Generic[A, B]):
         """Values of f at the boundary points in the last ``apply``, (n_exit,); overwritten."""
 
     @abstractmethod
-    def outflow(self, a: A, traces: Array) -> Array:
+    def outflow(self, a: Any, traces: Array) -> Array:
         """Return [v.n]^+ f ds at the boundary points from f there, (n_exit,)."""
 
     @abstractmethod
-    def damping(self, f: Array, a: A) -> float:
+    def damping(self, f: Array, a: Any) -> float:
         """Return int_facets speed [f]^2: what the flux takes from the square of the L2 norm.
 
         In a unit of time, the part of the facets that this rank counts.
@@ -198,15 +194,15 @@ class Transport(ABC, Generic[A, B]):
 
     # ------------------------------------------------------------------ on facets
     @abstractmethod
-    def leaving(self, a: A) -> B:
+    def leaving(self, a: Any) -> Any:
         """Return a+ on the facets of each cell as seen from inside."""
 
     @abstractmethod
-    def speeds(self, v: Array, a: A) -> B:
+    def speeds(self, v: Array, a: Any) -> Any:
         """Return the speed of the flux on the facets, |v.n| on the boundary."""
 
     @abstractmethod
-    def trace_density(self, b: B) -> Array:
+    def trace_density(self, b: Any) -> Array:
         """Return g with (g, y) = int of b y over the facets; overwritten by the next call.
 
         Args:
