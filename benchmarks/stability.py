@@ -341,7 +341,7 @@ def growth(
         for _ in range(7):
             norms.append(float(np.linalg.norm(power, 2)))
             power = power @ power
-    return float(np.abs(steps(c, cfl * values)[-1]).max()), max(norms)
+    return float(np.abs(steps(np.asarray(c), cfl * values)[-1]).max()), max(norms)
 
 
 def check() -> int:

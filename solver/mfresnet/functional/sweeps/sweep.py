@@ -148,7 +148,7 @@ class Sweep:
         """Yield the steps of a layer in parts that start where something is wanted."""
         start = number * self.steps_per_layer
         inside = np.flatnonzero(wanted[start + 1 : start + self.steps_per_layer]) + 1
-        ends = [0, *inside.tolist(), self.steps_per_layer]
+        ends = [0, *map(int, inside), self.steps_per_layer]
         for first, last in itertools.pairwise(ends):
             yield slice(first, last)
 

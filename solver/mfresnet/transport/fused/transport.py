@@ -184,8 +184,8 @@ class FusedTransport(Transport):
         weights, on_facets = self._reference_weights()
         flows = (c.flow.reshape(shape) for c in (a, sensitivity))
         inside = np.einsum("ibql,ibql,q->", *flows, weights)
-        shape = layout.blocks, len(layout.facet_points), layout.lanes
-        outs = (c.out[: layout.own].reshape(shape) for c in (a, sensitivity))
+        sides = layout.blocks, len(layout.facet_points), layout.lanes
+        outs = (c.out[: layout.own].reshape(sides) for c in (a, sensitivity))
         return float(inside + np.einsum("btl,btl,t->", *outs, on_facets))
 
     def _reference_weights(self) -> tuple[Array, Array]:
