@@ -23,8 +23,9 @@ class FileError(ValueError):
     """A file that cannot be used; the text is the reason, for the sentence of who reads it."""
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content of a regular file.
+@contextmanager
+def _regular(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a regular file: of others a reader may wait for ever, or see no end.
 
     Raises:
         FileError: there is none, or it cannot be read.
@@ -32,13 +33,41 @@ def read_bytes(path: Path) -> bytes:
     try:
         # a named pipe would be waited for
         with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as stream:
-            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return stream.read()
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "No regular file")
+            yield stream
     except OSError as error:
         raise FileError(error.strerror or str(error)) from None
-    except ValueError:
-        raise FileError("no name of a file") from None
-    raise FileError("Not a regular file")
+    except ValueError:  # a zero byte, or half a character
+        raise FileError("No path of this system") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        FileError: there is none, or it cannot be read.
+    """
+    with _regular(path) as stream:
+        return stream.read()
+
+
+def unreadable(path: str | Path, largest: int | None = None) -> str | None:
+    """Return why a file must not or cannot be read, None where it can.
+
+    The answer of one rank need not be that of another.
+
+    Args:
+        path: the file, which must be a regular one.
+        largest: bytes that are read at most.
+    """
+    try:
+        with _regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+    except FileError as error:
+        return str(error)
+    many = largest is not None and size > largest
+    return f"{size} bytes, more than {largest}" if many else None
 
 
 def read_text(path: Path) -> str:
@@ -117,30 +146,3 @@ def alone(path: Path, busy: str = "") -> Iterator[bool]:
                 raise
             held = False
         yield held
-
-
-def unreadable(path: str | Path, largest: int | None = None) -> str | None:
-    """Return why a file must not or cannot be read, None where it can.
-
-    Only regular files are opened: a named pipe or a device can keep a reader waiting for ever, or
-    never end. The answer of one rank need not be that of another.
-
-    Args:
-        path: the file.
-        largest: bytes that are read at most.
-    """
-    try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            return "Is a directory"
-        if not stat.S_ISREG(status.st_mode):
-            return "No regular file"
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        return error.strerror or str(error)
-    except ValueError:  # a zero byte, or half a character
-        return "No path of this system"
-    if largest is not None and status.st_size > largest:
-        return f"{status.st_size} bytes, more than {largest}"
-    return None
