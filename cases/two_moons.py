@@ -182,7 +182,7 @@ def study(
     return rows
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def as_text(rows: Sequence[dict[str, Any]]) -> str:
     """Return the rows as lines of text; times in seconds, those of sweeps in milliseconds."""
     lines = [
         f"{'rows':>10} {'read s':>8} {'deposit s':>10} {'sweep ms':>9} {'ratio':>6} {'train s':>8} "
@@ -200,4 +200,4 @@ if __name__ == "__main__":
     counts = [int(float(n)) for n in sys.argv[1:]] or [1_000_000]
     found = study(counts, Path("results"), tomllib.loads(CASE), MPI.COMM_WORLD)
     if MPI.COMM_WORLD.rank == 0:
-        print(table(found))
+        print(as_text(found))

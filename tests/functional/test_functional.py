@@ -29,7 +29,7 @@ def check_rates(functional: ReducedFunctional, theta: Array) -> None:
     """Along a random direction that agrees in sign with the gradient, so that R0 has order 1."""
     direction = np.abs(noise(functional)) * np.sign(functional.derivative(theta))
     test = taylor_test(functional.value, functional.derivative, theta, direction, STEPS)
-    assert np.abs(test.rates() - [[1.0], [2.0]]).max() < 0.1, test.table()
+    assert np.abs(test.rates() - [[1.0], [2.0]]).max() < 0.1, test.as_text()
 
 
 def safe(activation: str) -> dict[str, object]:

@@ -93,7 +93,7 @@ def test_taylor(choice: Choice) -> None:
         for h in np.abs(rng.standard_normal((2, n))) / np.sqrt(n) * uphill
     ]
     test = TaylorTest(parts[0].steps, np.sqrt(np.sum([t.remainders**2 for t in parts], axis=0)))
-    assert np.abs(test.rates() - [[1.0], [2.0], [3.0]]).max() < 0.1, test.table()
+    assert np.abs(test.rates() - [[1.0], [2.0], [3.0]]).max() < 0.1, test.as_text()
     h, k = rng.standard_normal((2, n))
     one, two = functional.hessian_action(theta, h), functional.hessian_action(theta, k)
     assert abs(one @ k - two @ h) <= 1e-11 * np.linalg.norm(one) * np.linalg.norm(k)

@@ -112,9 +112,9 @@ def check(choice: Choice) -> None:
     # over several directions: in a single one the third derivative may happen to be small
     test = TaylorTest(parts[0].steps, np.sqrt(np.sum([t.remainders**2 for t in parts], axis=0)))
     rates, seen = test.rates(), test.remainders[2] > ROUNDING * functional.value(theta)
-    assert np.abs(rates[:2, -3:] - [[1.0], [2.0]]).max() < 0.1, test.table()
+    assert np.abs(rates[:2, -3:] - [[1.0], [2.0]]).max() < 0.1, test.as_text()
     if seen[0]:  # else J is quadratic
-        assert np.abs(rates[2, np.flatnonzero(seen)[-1] - 1] - 3.0) < 0.1, test.table()
+        assert np.abs(rates[2, np.flatnonzero(seen)[-1] - 1] - 3.0) < 0.1, test.as_text()
     h, k = rng.standard_normal((2, n))
     one, two = functional.hessian_action(theta, h), functional.hessian_action(theta, k)
     size = np.linalg.norm(one) * np.linalg.norm(k)

@@ -213,7 +213,7 @@ def test_block(row: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         2.0 ** -np.arange(3.0, 8.0),
         functional.hessian_action,
     )
-    assert np.abs(test.rates()[1:, -1] - [2.0, 3.0]).max() < 0.1, test.table()
+    assert np.abs(test.rates()[1:, -1] - [2.0, 3.0]).max() < 0.1, test.as_text()
 
 
 @pytest.mark.parametrize("row", [SCALED, UNKNOWN], ids=["scaled", "unknown"])
@@ -450,7 +450,7 @@ def test_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 2.0 ** -np.arange(3.0, 8.0)
     f: Callable[..., Any] = functional.derivative
     test = taylor_test(functional.value, f, result.theta, h, steps, functional.hessian_action)
-    assert np.abs(test.rates()[1:, -1] - [2.0, 3.0]).max() < 0.1, test.table()
+    assert np.abs(test.rates()[1:, -1] - [2.0, 3.0]).max() < 0.1, test.as_text()
 
 
 def test_no_bound_for_a_head_that_is_not_linear(

@@ -55,6 +55,6 @@ def test_table_of_two_sizes(case: Any, tmp_path: Path) -> None:
         report = tmp_path / f"results/two_moons_{row['rows']}/run.json"
         assert report.exists()
     assert rows[0]["ratio"] == 1.0
-    lines = case.table(rows).splitlines()
+    lines = case.as_text(rows).splitlines()
     assert [line.split()[0] for line in lines] == ["rows", "1000", "4000"]
     assert lines[2].split()[4] == f"{rows[1]['ratio']:.3f}"

@@ -436,7 +436,7 @@ def test_taylor_where_the_active_set_does_not_change(cell: str, loss: str) -> No
         functional.value, functional.derivative, theta, h, steps, functional.hessian_action
     )
     rates = test.rates()
-    assert np.abs(rates[:2] - [[1.0], [2.0]]).max() < 0.1, test.table()
+    assert np.abs(rates[:2] - [[1.0], [2.0]]).max() < 0.1, test.as_text()
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ def test_taylor_of_the_smooth_limiter(cell: str, loss: str) -> None:
     test = taylor_test(
         functional.value, functional.derivative, theta, h, steps, functional.hessian_action
     )
-    assert np.abs(test.rates() - [[1.0], [2.0], [3.0]]).max() < 0.15, test.table()
+    assert np.abs(test.rates() - [[1.0], [2.0], [3.0]]).max() < 0.15, test.as_text()
 
 
 def test_second_differences_are_bounded_along_lines() -> None:

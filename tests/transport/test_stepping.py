@@ -157,7 +157,7 @@ def test_sweeps_of_a_splitting(limiter: str) -> None:
     steps = [4e-3 / 2**k for k in range(3)]
     test = taylor_test(j.value, j.derivative, theta, direction, steps, j.hessian_action)
     for order, rates in enumerate(test.rates()):
-        np.testing.assert_allclose(rates, order + 1.0, atol=0.1, err_msg=test.table())
+        np.testing.assert_allclose(rates, order + 1.0, atol=0.1, err_msg=test.as_text())
     assert all(check.passed for check in pairing(j, theta))
     size = 2.2 * j.plan.layer_bytes + j.plan.state_bytes
     little = {"resources": {"memory": f"{2 * size / 1e3} kB"}, "training": {"method": "nls"}}

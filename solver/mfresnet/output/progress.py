@@ -49,7 +49,7 @@ class Progress:
         if self._active:
             print(sentence, flush=True)
 
-    def table(self, rows: Sequence[tuple[str, str]]) -> None:
+    def in_two_columns(self, rows: Sequence[tuple[str, str]]) -> None:
         """Write names and values of what was found in two columns."""
         self.result(plain([("", *row) for row in rows], "wws"))
 
@@ -58,14 +58,14 @@ class Progress:
         if not self._active:
             return
         if self._live is not None:
-            self._live.update(self._table(row))
+            self._live.update(self._row_in_columns(row))
             return
         if not self._started:
             self._started = True
             print("  ".join(f"{name:>16}" for name in COLUMNS), file=sys.stderr)
         print("  ".join(f"{cell:>16}" for cell in _cells(row)), file=sys.stderr, flush=True)
 
-    def _table(self, row: Iteration) -> Table:
+    def _row_in_columns(self, row: Iteration) -> Table:
         table = in_columns([_cells(row)], "n" * len(COLUMNS), COLUMNS)
         for column in table.columns:
             column.min_width = 14  # the columns stay where they are

@@ -149,7 +149,7 @@ def _train(
 
     report = report.with_(warnings=report.warnings + _attempt(comm, REPORT, directory, write))
     progress.result(f"Numbers: {directory / REPORT}")
-    progress.table(summary(report))
+    progress.in_two_columns(summary(report))
     for kind, sentences in (("Warning", report.warnings), ("Note", report.notes)):
         for sentence in sentences:
             progress.result(f"{kind}: {sentence}")

@@ -30,7 +30,7 @@ class TaylorTest:
         """Return the observed orders of each remainder between neighbouring steps."""
         return np.diff(np.log(self.remainders), axis=1) / np.diff(np.log(self.steps))
 
-    def table(self) -> str:
+    def as_text(self) -> str:
         """Return the remainders and rates as lines of text."""
         orders = range(len(self.remainders))
         titles = ["step", *(f"R{k}" for k in orders), *(f"rate R{k}" for k in orders)]
