@@ -42,7 +42,7 @@ from mfresnet.mesh.boxes import box
 from mfresnet.mesh.kinds import MESHES, MeshKind, MeshSection
 from mfresnet.network.activations import ACTIVATIONS, Activation
 from mfresnet.network.blocks import BLOCKS, Block, Parameters
-from mfresnet.network.heads import HEADS, Head
+from mfresnet.network.heads import HEADS, LINEAR, Head
 from mfresnet.network.penalties import PENALTIES, Penalty
 from mfresnet.network.schemes import SCHEMES, Scheme
 from mfresnet.optimise.methods import METHODS
@@ -451,6 +451,49 @@ def test_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     f: Callable[..., Any] = functional.derivative
     test = taylor_test(functional.value, f, result.theta, h, steps, functional.hessian_action)
     assert np.abs(test.rates()[1:, -1] - [2.0, 3.0]).max() < 0.1, test.as_text()
+
+
+def relettered(values: Any) -> dict[str, Array]:
+    """Return parameters of the linear head by other names, or the other way round."""
+    names = {"H": "A", "h": "a", "A": "H", "a": "h"}
+    return {names[name]: v for name, v in values.items() if name in names}
+
+
+KNOWN_HEAD = HEADS[LINEAR]
+OTHER_NAMES = Head(
+    shapes=lambda d, n_classes: relettered(KNOWN_HEAD.shapes(d, n_classes)),
+    scores=lambda x, p: KNOWN_HEAD.scores(x, relettered(p)),
+    vjp=lambda x, p, g: relettered(KNOWN_HEAD.vjp(x, relettered(p), g)),
+    jvp=lambda x, p, h: KNOWN_HEAD.jvp(x, relettered(p), relettered(h)),
+    push=lambda x, p, dx: KNOWN_HEAD.push(x, relettered(p), dx),
+    pull=lambda x, p, g: KNOWN_HEAD.pull(x, relettered(p), g),
+    second=lambda x, p, g, dx, h: (lambda pulled, parts: (pulled, relettered(parts)))(
+        *KNOWN_HEAD.second(x, relettered(p), g, dx, relettered(h))
+    ),
+    scaled=lambda p, size, middle: relettered(KNOWN_HEAD.scaled(relettered(p), size, middle)),
+    torch="x @ A.T + a",
+    slope="A",
+)
+
+
+@pytest.mark.parametrize("slope", [None, 1.0, -1.0])
+def test_a_bound_asks_the_head_for_its_slope(
+    slope: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trained, or kept with one of its signs, of which one is better."""
+    found = []
+    for head, name, offset in ((KNOWN_HEAD, "H", "h"), (OTHER_NAMES, "A", "a")):
+        monkeypatch.setitem(HEADS, LINEAR, head)
+        network: dict[str, Any] = {}
+        initial: dict[str, Any] = {}
+        if slope is not None:
+            network = {"trainable": ["W", "b"]}
+            initial = {"kind": "values", "W": 0.7, "b": 0.1}
+            initial |= {name: [[-slope], [slope]], offset: [0.0, 0.0]}
+        case = case_of(tmp_path, loss={"kind": "cross_entropy"}, network=network, initial=initial)
+        found.append(bounds_of(ReducedFunctional(case, MPI.COMM_SELF))["monotone"])
+    assert found[0] == found[1]
+    assert (found[0] > 0.6) == (slope == -1.0), found
 
 
 def test_no_bound_for_a_head_that_is_not_linear(

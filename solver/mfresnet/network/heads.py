@@ -38,6 +38,8 @@ class Head:
         scaled: (parameters, size, middle) -> those with the scores size * z + middle.
         torch: z as a PyTorch expression of points x as rows, (n, d), and the parameters by their
             names, for the export.
+        slope: name of the parameter that is dz/dx, (classes, d), where z is affine in x;
+            empty for other heads.
     """
 
     shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
@@ -49,6 +51,7 @@ class Head:
     second: Callable[[Array, Parameters, Array, Array, Parameters], tuple[Array, dict[str, Array]]]
     scaled: Callable[[Parameters, float, float], dict[str, Array]]
     torch: str
+    slope: str = ""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the parameters."""
@@ -77,6 +80,7 @@ HEADS: dict[str, Head] = {
             "h": size * head["h"] + middle,
         },
         torch="x @ H.T + h",
+        slope="H",
     ),
 }
 """Name -> head."""

@@ -133,11 +133,10 @@ def monotone_quadratic(start: Start) -> float:
 
 
 def monotone_squared_error(start: Start) -> float:
-    """The same for the prediction H X + h, which increases or decreases with the sign of H."""
+    """The same for the prediction, which increases or decreases in X, see ``Start.slopes``."""
     found = []
-    possible = start.slopes(float(start.initial.values["H"].ravel()[0]))
-    for increasing in (True, False):
-        if possible[not increasing]:
+    for increasing, possible in zip((True, False), start.slopes(), strict=True):
+        if possible:
             fitted, rows = _isotonic(start, start.nodes.x[-1], increasing)
             found.append(0.5 * rows[:, 2] * (rows[:, 1] - fitted) ** 2)
     return _least(start, found)
@@ -153,9 +152,8 @@ def monotone_cross_entropy(start: Start) -> float:
         return 0.0
     share = start.nodes.mass[1] / np.where(start.together > 0.0, start.together, 1.0)
     found = []
-    possible = start.slopes(float(np.diff(start.initial.values["H"][:, 0])[0]))
-    for increasing in (True, False):
-        if possible[not increasing]:
+    for increasing, possible in zip((True, False), start.slopes(), strict=True):
+        if possible:
             p, rows = _isotonic(start, share, increasing)
             second, weights = rows[:, 1], rows[:, 2]
             found.append(-weights * (xlogy(second, p) + xlogy(1.0 - second, 1.0 - p)))
@@ -195,12 +193,12 @@ def affine_quadratic(start: Start) -> float:
 def affine_squared_error(start: Start) -> float:
     """The prediction is affine in x: the residual of linear regression.
 
-    On the line with a slope of the sign of H, and constant when the best slope has the other one.
+    On the line with a slope of a sign that it can have, see ``Start.slopes``, and constant when the
+    best slope has another one.
     """
     x, y = start.nodes.x[:-1], start.nodes.x[-1:]
     xx, yx, yy, mass = _moments(start, x, y)
     best = np.linalg.solve(xx, yx.T).T
     if len(x) == 1:
-        possible = start.slopes(float(start.initial.values["H"].ravel()[0]))
-        best = best if possible[int(best[0, 0] < 0.0)] else 0.0 * best
+        best = best if start.slopes()[int(best[0, 0] < 0.0)] else 0.0 * best
     return 0.5 * mass * max(float(np.trace(yy) - np.sum(best * yx)), 0.0)

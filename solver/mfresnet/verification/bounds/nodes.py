@@ -17,8 +17,9 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.data import SMOOTH_DEGREE, SUBDIVISIONS
 from mfresnet.functional import Problem
+from mfresnet.losses import LOSSES
 from mfresnet.mesh import CellQuadrature, Space
-from mfresnet.network import Controls
+from mfresnet.network import HEADS, LINEAR, Controls
 from mfresnet.parallel import total
 
 MOST = 2_000_000
@@ -154,17 +155,21 @@ class Start:
             return np.full(largest.shape, np.inf)
         return np.full(largest.shape, max(abs(training.lower), abs(training.upper)))
 
-    def slopes(self, initial: float) -> tuple[bool, bool]:
-        """Return whether the slope of a head on the line can increase a score, and decrease it.
+    def slopes(self) -> tuple[bool, bool]:
+        """Return whether what a head tells on the line can increase with x, and can decrease.
 
-        Args:
-            initial: the slope that it keeps when H is not trained.
+        That is its one score, or the probability of the second of two classes, which increases
+        with the difference of the scores. The row of the head names its slope.
         """
-        if "H" not in self.case.trainable():
-            return initial >= 0.0, initial <= 0.0
-        lower, upper = self.case.training.lower, self.case.training.upper
-        if self.case.loss.kind == "cross_entropy":  # the difference of two rows of H
+        row, training = LOSSES[self.case.loss.kind], self.case.training
+        name = HEADS[row.scores or LINEAR].slope
+        if name not in self.case.trainable():
+            first, last = self.initial.values[name][[0, -1], 0]
+            slope = last - first if row.probabilistic else first
+            return bool(slope >= 0.0), bool(slope <= 0.0)
+        if row.probabilistic:  # bounds of two slopes leave both signs to their difference
             return True, True
+        lower, upper = training.lower, training.upper
         return upper is None or upper > 0.0, lower is None or lower < 0.0
 
     @staticmethod

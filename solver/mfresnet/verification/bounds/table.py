@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mfresnet.case import Case
 from mfresnet.functional import Problem
 from mfresnet.losses import LOSSES, TASKS
-from mfresnet.network import ACTIVATIONS, LINEAR, Controls
+from mfresnet.network import ACTIVATIONS, HEADS, LINEAR, Controls
 from mfresnet.verification.bounds.arguments import (
     affine_quadratic,
     affine_squared_error,
@@ -58,8 +58,8 @@ class Argument:
 
 
 def _linear(case: Case) -> bool:
-    """Return whether the head, where there is one, is affine in the points."""
-    return LOSSES[case.loss.kind].scores in (None, LINEAR)
+    """Return whether the scores that decide are affine in the points."""
+    return HEADS[LOSSES[case.loss.kind].scores or LINEAR].slope != ""
 
 
 LOWER_BOUNDS: dict[str, Argument] = {
