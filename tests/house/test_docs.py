@@ -16,7 +16,7 @@ from mfresnet.data.laws.density import KINDS
 from mfresnet.data.laws.formula import FUNCTIONS
 from mfresnet.data.section import DataSection
 from mfresnet.data.tables.formats import FORMATS
-from mfresnet.losses.table import LOSSES, TASKS
+from mfresnet.losses.table import LOSSES
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.kinds import MESHES
 from mfresnet.network.activations import ACTIVATIONS
@@ -24,6 +24,7 @@ from mfresnet.network.blocks import BLOCKS
 from mfresnet.network.controls import INITIALS
 from mfresnet.network.penalties import PENALTIES
 from mfresnet.optimise.methods import METHODS
+from mfresnet.tasks import TASKS
 from mfresnet.trained.writers import WRITERS
 from mfresnet.transport.operator.fluxes import FLUXES
 from mfresnet.transport.steps.limiter import LIMITERS

@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import tomli_w
 import torch
@@ -36,7 +37,7 @@ from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.draw import drawn, midpoints
 from mfresnet.functional.samples import ParticleFunctional
 from mfresnet.losses.loss import LossSection
-from mfresnet.losses.point import CrossEntropy, PointLoss, Quadratic
+from mfresnet.losses.point import CrossEntropy, PointLoss, Quadratic, SquaredError
 from mfresnet.losses.table import LOSSES, Row, scored
 from mfresnet.mesh.boxes import box
 from mfresnet.mesh.kinds import MESHES, MeshKind, MeshSection
@@ -47,11 +48,14 @@ from mfresnet.network.penalties import PENALTIES, Penalty
 from mfresnet.network.schemes import SCHEMES, Scheme
 from mfresnet.optimise.methods import METHODS
 from mfresnet.optimise.search import Method, OptimiseResult, Search, Status
+from mfresnet.runs.crossval import cross_validate, split_sentence, split_table
 from mfresnet.runs.runner import RunResult, run
 from mfresnet.schema import Vector
+from mfresnet.tasks import TASKS
 from mfresnet.trained.exporters import EXPORTERS, export
 from mfresnet.trained.loading import load_network
 from mfresnet.trained.network import TrainedNetwork
+from mfresnet.trained.prediction import predict
 from mfresnet.trained.writers import WRITERS
 from mfresnet.verification.bounds.table import lower_bounds
 from mfresnet.verification.certificate import certify
@@ -623,3 +627,63 @@ def test_exporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = json.loads((tmp_path / "a.txt").read_text())
     for name, values in load_network(tmp_path / "run").parameters.items():
         np.testing.assert_array_equal(given[name], values)
+
+
+# ---------------------------------------------------------------------- a task
+PLANE = {"cell": "quadrilateral", "cells": [12, 12], "lower": [-5.0] * 2, "upper": [5.0] * 2}
+TASKS_OF_NOW: dict[str, tuple[str, dict[str, Any]]] = {
+    "classification": ("cross_entropy", {"data": {"label": "kind"}}),
+    "regression": ("bounded_error", {"data": {"label": "y"}, "mesh": PLANE}),
+    "density": ("kullback_leibler", {}),
+}
+"""Task -> a loss that it has not by default, and the keys of a case."""
+
+
+@pytest.mark.parametrize("like", TASKS)
+def test_task(like: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another loss by default; what a run leaves is what the task that it is like leaves."""
+    table, (loss, keys) = tmp_path / "a.csv", TASKS_OF_NOW[like]
+    rng, data = np.random.default_rng(3), pd.DataFrame(samples(60))
+    data.assign(y=np.tanh(data.x) + 0.1 * rng.normal(size=60)).to_csv(table, index=False)
+    sections: dict[str, Any] = {
+        "classes": [],
+        "mesh": {"lower": [-5.0], "upper": [5.0], "outflow_tolerance": 1e-2} | keys.get("mesh", {}),
+        "data": {"file": str(table), "features": ["x"]} | keys.get("data", {}),
+        "output": {"fields": True, "pictures": True},
+    }
+    known = scored(SquaredError, LINEAR, tasks=("regression",))
+    monkeypatch.setitem(LOSSES, "bounded_error", known)
+    with pytest.raises(InputError, match=r"^task: unknown name; got 'novel'"):
+        case_of(tmp_path, task="novel", **sections)
+    monkeypatch.setitem(TASKS, "novel", replace(TASKS[like], loss=loss, like=like))
+    with pytest.raises(InputError, match=r"^loss\.kind: not for task novel; got unfit, .*" + loss):
+        monkeypatch.setitem(LOSSES, "unfit", replace(known, tasks=()))
+        case_of(tmp_path, task="novel", loss={"kind": "unfit"}, **sections)
+    found = []
+    for task, given in (("novel", {}), (like, {"loss": {"kind": loss}})):
+        case = case_of(tmp_path, task=task, **given, **sections)
+        directory = tmp_path / task
+        theta = trained(case, directory, exports=()).theta
+        network = load_network(directory / "run")
+        assert case.loss.kind == loss and network.task == task
+        for to in KNOWN:
+            export(network, to, directory / f"network.{to}")
+        module, session = directory / "network.py", directory / "network.onnx"
+        (given_names,) = onnxruntime.InferenceSession(session).get_inputs()
+        predict(network, table, directory / "b.csv", MPI.COMM_SELF)
+        checks = certify(ReducedFunctional(case, MPI.COMM_SELF), theta)
+        left = json.loads((directory / "run/run.json").read_text())
+        validated = cross_validate(case, seeds=1, comm=MPI.COMM_SELF)
+        found.append(
+            {
+                "files": sorted(p.name for p in (directory / "run").rglob("*")),
+                "numbers": [left[n] for n in ("status", "objective", "metrics")],
+                "certificate": [(c.name, c.passed) for c in checks],
+                "prediction": (directory / "b.csv").read_text(),
+                "PyTorch": module.read_text(),
+                "ONNX": given_names.name,
+                "cross-validation": [validated["mean"], split_table(validated)],
+                "splits": [split_sentence(task, row) for row in validated["splits"]],
+            }
+        )
+    assert found[0] == found[1]

@@ -15,6 +15,7 @@ from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES, DensitySection
 from mfresnet.mesh import MESHES
 from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES, cfl_constant, scheme_of
+from mfresnet.tasks import of_task
 from mfresnet.transport import FLUXES
 
 
@@ -26,13 +27,13 @@ def contradictions(case: Fields) -> list[str]:
 
 def _task(case: Fields) -> list[str]:
     task, found = case.task, []
-    if task not in LOSSES[case.loss.kind].tasks:
-        fitting = ", ".join(sorted(name for name, row in LOSSES.items() if task in row.tasks))
+    if not LOSSES[case.loss.kind].serves(task):
+        fitting = ", ".join(sorted(name for name, row in LOSSES.items() if row.serves(task)))
         found.append(
             f"loss.kind: not for task {task}; got {case.loss.kind}, expected one of {fitting}. "
             "Choose one of them or set task."
         )
-    return found + [sentence for part in TASK_CHECKS[task] for sentence in part(case)]
+    return found + [sentence for part in of_task(TASK_CHECKS, task) for sentence in part(case)]
 
 
 def _labelled(case: Fields) -> list[str]:

@@ -21,10 +21,11 @@ from mfresnet.case.sections import (
     TrainingSection,
 )
 from mfresnet.data import DataSection, Density, boxed
-from mfresnet.losses import LOSSES, TASKS, loss_section
+from mfresnet.losses import LOSSES, loss_section
 from mfresnet.mesh import CELLS, MeshSection, mesh_section
 from mfresnet.network import ACTIVATIONS, BLOCKS, Block, beside_label, penalty_section
 from mfresnet.schema import Chosen, Model, Name
+from mfresnet.tasks import TASKS
 
 DEFAULT_CELLS = 32
 

@@ -26,8 +26,8 @@ from mfresnet.data import (
     project,
 )
 from mfresnet.errors import InputError, unknown
-from mfresnet.losses import TASKS
 from mfresnet.mesh import HeatEquation, Space
+from mfresnet.tasks import TASKS, of_task
 
 RADIUS = 1.5
 """Distance of the default targets from the mean of the samples."""
@@ -148,7 +148,7 @@ def from_samples(case: Case, dataset: Dataset) -> Population:
         dataset=dataset,
         bandwidths=widths,
     )
-    return POPULATIONS[case.task](case, given, dataset)
+    return of_task(POPULATIONS, case.task)(case, given, dataset)
 
 
 # ---------------------------------------------------------------------- tasks

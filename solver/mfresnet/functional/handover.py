@@ -10,8 +10,9 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.functional.densities import ReducedFunctional
-from mfresnet.losses import LOSSES, TASKS
+from mfresnet.losses import LOSSES
 from mfresnet.network import HEADS, LINEAR, head_of_targets
+from mfresnet.tasks import TASKS
 from mfresnet.trained import SteeredDensity, TrainedNetwork, steered_by
 
 

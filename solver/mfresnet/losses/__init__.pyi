@@ -9,5 +9,4 @@ from .loss import Parts as Parts
 from .loss import Setting as Setting
 from .point import PointLoss as PointLoss
 from .table import LOSSES as LOSSES
-from .table import TASKS as TASKS
 from .table import loss_section as loss_section

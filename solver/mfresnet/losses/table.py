@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Losses, name -> how to make it, its keys in the case file, its head; tasks, name -> its label.
+"""Losses, name -> how to make it, its keys in the case file, its head.
 
 ``point`` are linear in the densities, ``density`` compare densities or moments,
 ``dual`` does so in a weak norm. A new loss is one row.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from mfresnet.arrays import Array
 from mfresnet.losses.density import (
@@ -27,6 +27,7 @@ from mfresnet.losses.loss import CostSetting, Loss, LossSection, Setting, Shapes
 from mfresnet.losses.point import CrossEntropy, PointCost, PointLoss, Quadratic, SquaredError
 from mfresnet.network import HEADS, LINEAR, Head
 from mfresnet.schema import Model, Name
+from mfresnet.tasks import TASKS, alike
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Row:
             T, or predicts its label; without one the class is that of the nearest target.
         probabilistic: whether the softmax of the scores is the probability of a class.
         least: no density that is positive has a lower loss.
-        tasks: names in ``TASKS`` that it serves.
+        tasks: names in ``TASKS`` that it serves, and those that are like them, see ``serves``.
     """
 
     make: Callable[[Setting], Loss]
@@ -53,6 +54,10 @@ class Row:
     probabilistic: bool = False
     least: float = 0.0
     tasks: tuple[str, ...] = ("classification",)
+
+    def serves(self, task: str) -> bool:
+        """Return whether a task can have the loss."""
+        return not set(self.tasks).isdisjoint(alike(task))
 
     def aims(self, targets: Array) -> Array:
         """Return those of the targets of the classes, (classes, d), that the loss knows."""
@@ -93,39 +98,6 @@ LOSSES: dict[str, Row] = {
     ),
     "moments": Row(MomentsLoss, MomentsSection),
 }
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a network is for; what else a task means stands in a table of the room that it is for.
-
-    Attributes:
-        loss: the loss that it has when none is given.
-        label: what the label of a sample is: ``class``, each with a density of its own;
-            ``number``, the last coordinate of the mesh, along which nothing moves; None: there is
-            no label.
-    """
-
-    loss: str
-    label: Literal["class", "number"] | None
-
-    @property
-    def classes(self) -> bool:
-        """Whether every label is a class."""
-        return self.label == "class"
-
-    @property
-    def still(self) -> bool:
-        """Whether the label is a coordinate of the mesh that the network does not move."""
-        return self.label == "number"
-
-
-TASKS: dict[str, Task] = {
-    "classification": Task("quadratic", "class"),
-    "regression": Task("squared_error", "number"),
-    "density": Task("density_l2", None),
-}
-"""Name -> what a network is for."""
 
 
 class UnknownSection(Model, extra="allow"):

@@ -18,6 +18,7 @@ from mfresnet.columns import plain
 from mfresnet.data import DataSection
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, train
+from mfresnet.tasks import of_task
 from mfresnet.verification import measure
 
 PARTS = ("train", "test")
@@ -113,7 +114,7 @@ def cross_validate(
             "data: nothing to validate with; got no held-out samples, expected [data] with a "
             "positive test_fraction. Choose another case."
         )
-    comparison, rows = COMPARISONS[case.task], []
+    comparison, rows = of_task(COMPARISONS, case.task), []
     for name, split, fold in _splits(case, case.data, seeds, folds):
         functional = ReducedFunctional(split, comm, populate(split, comm, fold))
         result, _ = train(functional)
@@ -146,7 +147,7 @@ def _splits(
 
 def split_sentence(task: str, row: Mapping[str, Any]) -> str:
     """Return one line for the user about a split."""
-    name = COMPARISONS[task].quantities[0]
+    name = of_task(COMPARISONS, task).quantities[0]
     ended = "converged" if row["status"] == "converged" else "not converged"
     return (
         f"{row['split']}: {ended} after {row['iterations']} iterations, test "
@@ -156,7 +157,7 @@ def split_sentence(task: str, row: Mapping[str, Any]) -> str:
 
 def split_table(result: Mapping[str, Any]) -> str:
     """Return the result as lines of text."""
-    columns = COMPARISONS[result["task"]].columns()
+    columns = of_task(COMPARISONS, result["task"]).columns()
     titles = [(owner or name).replace("_", " ") for _, name, owner, part in columns]
     heads = [
         f"{title if i % 2 else ''}\n{part}"  # once above the two parts

@@ -19,7 +19,6 @@ from mfresnet.errors import Exit, InputError, SolveError
 from mfresnet.files import write_text
 from mfresnet.functional import ReducedFunctional, Stage, train, trained_network
 from mfresnet.interrupt import keeping
-from mfresnet.losses import TASKS
 from mfresnet.mesh import MESHES
 from mfresnet.optimise import EvaluationLog, OptimiseResult
 from mfresnet.output import (
@@ -34,6 +33,7 @@ from mfresnet.output import (
     write_history,
 )
 from mfresnet.parallel import meet, pause, together
+from mfresnet.tasks import TASKS
 from mfresnet.trained import NETWORK, save_network
 from mfresnet.verification import lower_bound, undershoots
 

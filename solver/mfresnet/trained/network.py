@@ -47,6 +47,7 @@ from mfresnet.network import (
     probabilities,
     through,
 )
+from mfresnet.tasks import TASKS, of_task
 from mfresnet.trained.readings import READINGS
 
 FIELDS: dict[str, tuple[type, int]] = {
@@ -95,7 +96,7 @@ class TrainedNetwork:
             apart, as in the steering of one density to another.
         probabilistic: whether the softmax of the scores is the probability of a class.
         label: name of the column with the true classes, empty where there is none.
-        task: a name in ``READINGS``; in a regression the head has one row, and its score is the
+        task: a name in ``TASKS``; in a regression the head has one row, and its score is the
             predicted label in its own units.
         start: for task density the start density of the points at 0, a model of ``density`` as
             JSON; samples are at T, see ``sampling``.
@@ -132,7 +133,7 @@ class TrainedNetwork:
 
     def read(self, x: Array) -> Array:
         """Return what the head makes of points at T, (d, n) -> (n,)."""
-        return READINGS[self.task].read(self.scores(x))
+        return of_task(READINGS, self.task).read(self.scores(x))
 
     def scores(self, x: Array) -> Array:
         """Return the scores of points at T, (d, n) -> (classes, n)."""
@@ -229,7 +230,7 @@ class TrainedNetwork:
             found[name] = tuple(found[name]) if kind is str and axes else found[name]
         if found["scored"] not in HEADS:
             raise FileError("its scored: no kind of head")
-        if found["task"] not in READINGS:
+        if found["task"] not in TASKS:
             raise FileError("its task: none that is known")
         rest = {n: v for n, v in arrays.items() if n not in FIELDS}
         head = {n: rest.pop(n) for n in HEADS[found["scored"]].names() if n in rest}
@@ -252,7 +253,7 @@ def _rules(network: TrainedNetwork) -> Iterator[tuple[str, bool]]:
     yield "steps_per_layer", network.steps_per_layer > 0
     yield "final_time", 0.0 < network.final_time < np.inf
     yield from (("layers", fits) for fits in _layers(network, d))
-    reading = READINGS[network.task]
+    reading = of_task(READINGS, network.task)
     rows = 1 if reading.number else len(network.labels)
     shapes = HEADS[network.scored].shapes(d, rows)
     yield "head", not head or {n: v.shape for n, v in head.items()} == shapes
@@ -275,7 +276,7 @@ def _layers(network: TrainedNetwork, d: int) -> Iterator[bool]:
 def _starts(network: TrainedNetwork, d: int) -> bool:
     """Return whether the start density is there where one is steered, and one on R^d."""
     if not network.start:
-        return not READINGS[network.task].steered
+        return not of_task(READINGS, network.task).steered
     try:
         return set(network.start_density().dimensions().values()) == {d}
     except ValueError:

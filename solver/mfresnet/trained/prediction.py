@@ -19,6 +19,7 @@ from mfresnet.data import Table, open_together, to_numbers
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically
 from mfresnet.parallel import ordered, together
+from mfresnet.tasks import of_task
 from mfresnet.trained.answers import ANSWERS, ERROR, MISSING, RIGHT, ROWS, Labels
 from mfresnet.trained.network import TrainedNetwork
 from mfresnet.trained.readings import READINGS
@@ -53,7 +54,9 @@ class Prediction:
     def of(task: str, counts: Array) -> Prediction:
         """Return it from the sums over all rows."""
         rows, missing, labelled, unknown = (int(n) for n in counts[:RIGHT])
-        return Prediction(rows, missing, labelled, unknown, **ANSWERS[task].measures(counts))
+        return Prediction(
+            rows, missing, labelled, unknown, **of_task(ANSWERS, task).measures(counts)
+        )
 
     def sentence(self) -> str:
         """Return one line for the user."""
@@ -161,9 +164,9 @@ def _predictions(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield number and columns of the blocks of this rank, and count, see ``ROWS``."""
     features, drop = list(network.features), network.missing == "drop"
-    answer, label = ANSWERS[network.task], network.label
+    answer, label = of_task(ANSWERS, network.task), network.label
     compare = answer.compare if network.head and label in table.names else None
-    as_number = READINGS[network.task].number
+    as_number = of_task(READINGS, network.task).number
     numbers = [*features, label] if compare and as_number else features
     texts = [label] if compare and not as_number else []
     for number, block in table.blocks(numbers, texts, comm.rank, comm.size):

@@ -21,6 +21,7 @@ from scipy.special import expit
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.network import SCHEMES, advance
+from mfresnet.tasks import of_task
 from mfresnet.trained.network import TrainedNetwork
 from mfresnet.trained.sampling import steered_by
 
@@ -179,7 +180,7 @@ def onnx_model(network: TrainedNetwork) -> Any:
     from mfresnet import __version__
 
     graph, rows = Graph(), "samples"
-    form = FORMS[network.task]
+    form = of_task(FORMS, network.task)
     name, columns = form.given, form.columns(network)
     found = form.outputs(network, Symbol(graph, name), graph)
     for output, (result, _, _) in found.items():

@@ -12,6 +12,7 @@ import numpy as np
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically, write_text
 from mfresnet.network import HEADS, torch_or_refuse
+from mfresnet.tasks import of_task
 from mfresnet.trained.network import TrainedNetwork
 from mfresnet.trained.sampling import steered_by
 from mfresnet.trained.torch_source import (
@@ -49,7 +50,7 @@ def write_torch(network: TrainedNetwork, path: Path) -> list[Path]:
             f"FILE: the module would replace {module}, which is not of mfresnet export. Choose "
             "another name."
         )
-    part, network, buffers, head = PARTS[network.task](network)
+    part, network, buffers, head = of_task(PARTS, network.task)(network)
     arrays = buffers | dict(network.parameters) | head
     state = {n: torch.from_numpy(np.array(v, dtype=np.float64)) for n, v in arrays.items()}
     text = module_source(part, network, buffers, head, path.name)

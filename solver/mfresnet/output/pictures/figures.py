@@ -23,6 +23,7 @@ from mfresnet.output.pictures.raster import Raster, view
 from mfresnet.output.pictures.space import draw_space
 from mfresnet.output.pictures.table import PICTURES
 from mfresnet.parallel import together
+from mfresnet.tasks import of_task
 
 PIXELS, ARROWS, ROWS = 400, 17, 200
 SPREAD = 1e-2
@@ -42,7 +43,7 @@ def draw(
             figures["controls"] = controls_figure(functional, theta)
             figures["history"] = history_figure(history)
             if functional.population.dataset is not None:
-                figures |= PICTURES[functional.case.task].samples(functional, theta)
+                figures |= of_task(PICTURES, functional.case.task).samples(functional, theta)
     if functional.problem.space.dimension < 3:
         figures |= _flat_figures(functional, theta, directory)
     else:
@@ -79,7 +80,9 @@ def _flat_figures(
             figures["density"] = density_figure(functional, raster, fields)
             figures["velocity"] = velocity_figure(functional, theta, raster)
             if functional.population.dataset is not None:
-                figures |= PICTURES[functional.case.task].flat(functional, theta, raster, goal)
+                figures |= of_task(PICTURES, functional.case.task).flat(
+                    functional, theta, raster, goal
+                )
     return figures
 
 

@@ -23,8 +23,8 @@ from mfresnet.case import Case, from_samples, parse
 from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, train, trained_network
-from mfresnet.losses import TASKS
 from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES
+from mfresnet.tasks import TASKS
 from mfresnet.trained import TrainedNetwork
 
 GRIDS = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}

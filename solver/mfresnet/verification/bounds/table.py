@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from mfresnet.case import Case
 from mfresnet.functional import Problem
-from mfresnet.losses import LOSSES, TASKS
+from mfresnet.losses import LOSSES
 from mfresnet.network import ACTIVATIONS, HEADS, LINEAR, Controls
+from mfresnet.tasks import TASKS
 from mfresnet.verification.bounds.arguments import (
     affine_quadratic,
     affine_squared_error,

@@ -9,6 +9,7 @@ from typing import Any
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional, Trajectory
+from mfresnet.tasks import of_task
 from mfresnet.verification.measures.classification import class_measures
 from mfresnet.verification.measures.density import density_measures
 from mfresnet.verification.measures.regression import regression_measures
@@ -33,4 +34,4 @@ def measure(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
     }
     if functional.population.dataset is None:
         return told
-    return told | MEASURES[functional.case.task](functional, theta)
+    return told | of_task(MEASURES, functional.case.task)(functional, theta)
