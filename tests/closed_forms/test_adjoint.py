@@ -61,7 +61,7 @@ def gradient_error(space: Space, f: Array, exact: Callable[[Array], Array]) -> f
     return float(np.sqrt(total(space.comm, np.sum(rule.weights * difference**2))[0]))
 
 
-SIZES = {1: [12, 18, 27], 2: [8, 12, 18], 3: [4, 6, 8]}
+SIZES = {1: [18, 27, 40], 2: [8, 12, 18], 3: [4, 6, 8]}
 ON_CELLS = [(cell, p) for cell, d in CELLS.items() for p in ((1, 2, 3) if d == 1 else (2,))]
 
 

@@ -166,7 +166,8 @@ def test_value_that_is_not_finite_is_an_error_on_all_ranks() -> None:
 
 
 def test_place_where_a_value_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
-    sections = {"time": {"steps_per_layer": 5}, "resources": {"operator": "petsc"}}
+    time = {"steps_per_layer": 5, "order": 3}
+    sections = {"time": time, "resources": {"operator": "petsc"}}
     functional = ReducedFunctional(make_case("interval", **sections), COMM)
     transport, calls = functional.problem.transport, []
     apply = transport.apply

@@ -23,7 +23,7 @@ from mfresnet.case import Case, from_samples, parse
 from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, train, trained_network
-from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES
+from mfresnet.network import ACTIVATIONS, BLOCKS
 from mfresnet.tasks import TASKS
 from mfresnet.trained import TrainedNetwork
 
@@ -170,7 +170,6 @@ class MeanFieldEstimator(BaseEstimator):
                     "upper": upper.tolist(),
                 },
                 "space": {"degree": self.degree},
-                "time": {"order": min(self.degree + 1, max(SCHEMES))},
                 "network": {name: value for name, value in network.items() if value is not None},
                 "data": {name: value for name, value in data.items() if value is not None},
                 "loss": {"kind": keys["loss"]},
