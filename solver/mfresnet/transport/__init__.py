@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The continuity equation: the operator, its time steps, the sweeps over depth."""
+"""The continuity equation: the operator, its kernels, its time steps."""
 
 import lazy_loader
 
