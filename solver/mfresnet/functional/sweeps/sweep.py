@@ -147,7 +147,7 @@ class Sweep:
     def runs(self, number: int, wanted: Array) -> Iterator[slice]:
         """Yield the steps of a layer in parts that start where something is wanted."""
         start = number * self.steps_per_layer
-        inside = np.flatnonzero(wanted[start + 1 : start + self.steps_per_layer]) + 1
+        inside = 1 + wanted[start + 1 : start + self.steps_per_layer].nonzero()[0]
         ends = [0, *map(int, inside), self.steps_per_layer]
         for first, last in itertools.pairwise(ends):
             yield slice(first, last)

@@ -626,13 +626,36 @@ void push_facets(int64_t n, const double *vn, const double *speed, const double 
   }
 }
 
-// one, two = derivative in vn and in the speed of what has the derivative s in out.
+// g = derivative in v of what has the derivative s in out, with that of the speed in vn; with the
+// derivative in the speed alone where `curved`.
 void pull_facets(int64_t n, const double *s, const double *weights, const int32_t *inside,
-                 const int32_t *outside, double *one, double *two) {
+                 const int32_t *outside, const double *slope, int curved, const double *normals,
+                 double *g, int64_t stride) {
   for (int64_t f = 0; f < n; ++f) {
     double in = 0.5 * weights[f] * s[inside[f]], beyond = 0.5 * weights[f] * s[outside[f]];
-    one[f] = in - beyond;
-    two[f] = in + beyond;
+    double both = (curved ? 0.0 : in - beyond) + slope[f] * (in + beyond);
+    for (int i = 0; i < D; ++i) g[i * stride + f] = normals[i * n + f] * both;
+  }
+}
+
+// What leaves at the boundary, measure [v.n]^+.
+void push_exits(int64_t n, const double *v, int64_t stride, const double *normals,
+                const double *measure, const int32_t *exits, double *out) {
+  for (int64_t e = 0; e < n; ++e) {
+    double sum = 0.0;
+    for (int i = 0; i < D; ++i) sum += v[i * stride + e] * normals[i * n + e];
+    out[exits[e]] = measure[e] * fmax(sum, 0.0);
+  }
+}
+
+// g = derivative in v of what has the derivative s there; half of it at v.n = 0.
+void pull_exits(int64_t n, const double *v, int64_t stride, const double *normals,
+                const double *weights, const int32_t *exits, const double *s, double *g) {
+  for (int64_t e = 0; e < n; ++e) {
+    double sum = 0.0;
+    for (int i = 0; i < D; ++i) sum += v[i * stride + e] * normals[i * n + e];
+    double kept = (sum > 0.0 ? 1.0 : sum < 0.0 ? 0.0 : 0.5) * weights[e] * s[exits[e]];
+    for (int i = 0; i < D; ++i) g[i * stride + e] = normals[i * n + e] * kept;
   }
 }
 

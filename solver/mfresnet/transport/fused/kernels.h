@@ -60,7 +60,9 @@ void push_cells(const struct operator_ *o, const double *v, int64_t stride, doub
 void pull_cells(const struct operator_ *o, const double *s, double *g, int64_t stride);
 void normal_flow(int64_t n, const double *v, int64_t stride, const double *normals, double *vn);
 void push_facets(int64_t n, const double *vn, const double *speed, const double *measure, const int32_t *inside, const int32_t *outside, double *out);
-void pull_facets(int64_t n, const double *s, const double *weights, const int32_t *inside, const int32_t *outside, double *one, double *two);
+void pull_facets(int64_t n, const double *s, const double *weights, const int32_t *inside, const int32_t *outside, const double *slope, int curved, const double *normals, double *g, int64_t stride);
+void push_exits(int64_t n, const double *v, int64_t stride, const double *normals, const double *measure, const int32_t *exits, double *out);
+void pull_exits(int64_t n, const double *v, int64_t stride, const double *normals, const double *weights, const int32_t *exits, const double *s, double *g);
 void rates(const struct operator_ *o, const double *out, const double *volume, double excess, double *rate, double *compression);
 void trace_density(const struct operator_ *o, const double *b, double *result);
 void pack(int64_t n, int classes, const double *f, int64_t f_stride, const int32_t *place, double *x, int64_t x_stride);

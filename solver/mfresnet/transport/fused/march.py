@@ -97,18 +97,19 @@ class FusedMarch:
         self.limiter = Blocks(transport.kernels)
         self._shares = np.array(scheme.coefficients)
         self._factors = dt * self._shares
+        self._numbers = self.kernels.numbers(self._factors), self.kernels.numbers(self._shares)
 
     # ------------------------------------------------------------------ arguments for C
     def _steps(self, steps: Steps) -> Any:
         """Return ``struct steps``."""
         k, (y, left) = self.kernels, steps[1:]
         assert y.strides[1:] == tuple(8 * n for n in (self.stages * self.size, self.size, 1))
-        numbers = [k.numbers(self._factors), k.numbers(self._shares), self.dt]
+        numbers = [*self._numbers, self.dt]
         memory = [k.address(y), y.strides[0] // 8, k.address(left), left.strides[0] // 8]
         return k.new("struct steps *", [len(y), self.stages, *numbers, *memory])
 
     def _sides(self, classes: int, *names: str) -> list[Any]:
-        return [self.kernels.numbers(self.transport.scratch(name, classes)) for name in names]
+        return [self.transport.address(name, classes) for name in names]
 
     def _fields(self, classes: int, *names: str) -> list[Any]:
         scratch = self.transport.scratch
@@ -121,7 +122,8 @@ class FusedMarch:
     def forward(self, at: Steps, states: Array, left: Array) -> Array:
         """Make the steps, see ``March.forward``."""
         k, classes, norms = self.kernels, len(states), np.empty((len(at.y), len(states)))
-        memory = map(k.numbers, (states, left, self.transport.exit_rule, norms))
+        rule = self.transport.constants["exit rule"]
+        memory = k.numbers(states), k.numbers(left), rule, k.numbers(norms)
         sides = self._sides(classes, "g", "next")
         k.call("layer_forward", classes, _c(at), self._steps(at), *memory, *sides)
         return norms
@@ -129,7 +131,7 @@ class FusedMarch:
     def tangent(self, at: Steps, along: Steps, states: Array, left: Array) -> None:
         """Make the tangents, see ``March.tangent``."""
         k, classes = self.kernels, len(states)
-        memory = map(k.numbers, (states, left, self.transport.exit_rule))
+        memory = k.numbers(states), k.numbers(left), self.transport.constants["exit rule"]
         steps = self._steps(at), self._steps(along)
         sides = self._sides(classes, "g")
         k.call("layer_tangent", classes, _c(at), _c(along), *steps, *memory, *sides)

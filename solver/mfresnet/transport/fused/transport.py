@@ -30,43 +30,43 @@ class FusedTransport(Transport):
         layout: the blocks of cells.
         kernels: the compiled functions.
         exit_rule: weights of the boundary points on the reference facet, (n_exit,).
+        constants: addresses of arrays that do not change, by name.
     """
 
     def _prepare(self, interior: Facets, exterior: Facets) -> Array:
         """Number everything in blocks and compile."""
-        lanes, _ = vectors()
+        (lanes, _), d = vectors(), self.space.dimension
         self.layout = layout = Layout(self.space, interior, exterior, lanes)
         self.kernels = Kernels(layout)
         _, rule = facet_rule(self.space)
-        self._weights, exits = interior.weights.ravel(), exterior.weights.ravel()
+        weights, exits = interior.weights.ravel(), exterior.weights.ravel()
         # measure of the facets over that of the reference facet
-        self._measure = (interior.weights / rule).ravel()
         self._exit_measure = (exterior.weights / rule).ravel()
-        self._exit_weights = exits
         self.exit_rule = exits / self._exit_measure
-        inside, outside = (place.astype(np.int32) for place in (layout.inside, layout.outside))
-        self._sides = self.kernels.integers(inside), self.kernels.integers(outside)
-        self.n_facet, self.n_exit = self._weights.size, exits.size
-        self._flow, self._one, self._two = (np.empty(self.n_facet) for _ in range(3))
-        self._scratch: dict[tuple[str, int], Array] = {}
+        sides = (place.astype(np.int32) for place in (layout.inside, layout.outside))
+        self._sides = tuple(map(self.kernels.integers, sides))
+        self.n_facet, self.n_exit = weights.size, exits.size
+        self._flow, self._change = np.empty(self.n_facet), np.empty(self.n_facet)
+        self._scratch: dict[tuple[str, int], tuple[Array, Any]] = {}
         # the basis at the boundary points, and the degrees of freedom there
         cells, local, order = exterior.cells[0], exterior.local[0], exterior.order[0]
         self._exit_basis = exterior.tables[local[:, None], order].reshape(
             self.n_exit, self.space.basis.dim
         )
-        width = exterior.weights.shape[1]
-        self._exit_dofs = np.repeat(self.space.dofs[cells], width, axis=0)
+        self._exit_dofs = np.repeat(self.space.dofs[cells], exterior.weights.shape[1], axis=0)
         self._applied = np.zeros(self.space.n_owned)
         # their addresses, which keep them alive
         arrays = {
-            "normals": np.ascontiguousarray(interior.normals.reshape(-1, self.space.dimension).T),
-            "measure": self._measure,
-            "weights": self._weights,
-            "one": self._one,
-            "two": self._two,
+            "normals": np.ascontiguousarray(interior.normals.reshape(-1, d).T),
+            "measure": (interior.weights / rule).ravel(),
+            "weights": weights,
             "volume": self.kernels.volume,
+            "exit normals": np.ascontiguousarray(exterior.normals.reshape(-1, d).T),
+            "exit measure": self._exit_measure,
+            "exit weights": exits,
+            "exit rule": self.exit_rule,
         }
-        self._c = {name: self.kernels.numbers(array) for name, array in arrays.items()}
+        self.constants = {name: self.kernels.numbers(array) for name, array in arrays.items()}
         self._found = self.kernels.new("double[2]")
         points = layout.cell_points()
         self.n_cell = points.shape[1]
@@ -83,8 +83,8 @@ class FusedTransport(Transport):
     def bytes_moved(self, classes: int) -> tuple[float, float]:
         """Return the bytes a degree of freedom that a stage and its transpose read and write.
 
-        What a cache that holds the neighbours of a cell leaves for the memory, as the triad counts:
-        a number that is written counts once. The transpose adds to sensitivities.
+        Where a cache holds the neighbours of a cell; a number that is written counts once, as in
+        the triad. The transpose adds to sensitivities.
         """
         layout, d = self.layout, self.space.dimension
         dofs = len(layout.dofs)
@@ -95,11 +95,18 @@ class FusedTransport(Transport):
 
     def scratch(self, name: str, classes: int) -> Array:
         """Return memory at facet points, or for a field where the name starts with "field"."""
+        return self._memory(name, classes)[0]
+
+    def address(self, name: str, classes: int) -> Any:
+        """Return the address of ``scratch``."""
+        return self._memory(name, classes)[1]
+
+    def _memory(self, name: str, classes: int) -> tuple[Array, Any]:
         key = name, classes
         if key not in self._scratch:
             field = name.startswith("field")
-            size = self.layout.size if field else self.layout.sides
-            self._scratch[key] = aligned(classes, size)
+            made = aligned(classes, self.layout.size if field else self.layout.sides)
+            self._scratch[key] = made, self.kernels.numbers(made)
         return self._scratch[key]
 
     # ------------------------------------------------------------------ coefficients
@@ -120,11 +127,11 @@ class FusedTransport(Transport):
     def _normal_flow(self, v: Array, out: Array) -> Array:
         """Return v.n at the facet points, (n_facet,)."""
         k, at = self.kernels, self._at(v, self.n_cell)
-        k.plain("normal_flow", self.n_facet, *at, self._c["normals"], k.numbers(out))
+        k.plain("normal_flow", self.n_facet, *at, self.constants["normals"], k.numbers(out))
         return out
 
     def _push_facets(self, vn: Array, speed: Array, out: BlockCoefficients) -> None:
-        k, c = self.kernels, self._c
+        k, c = self.kernels, self.constants
         flow = k.numbers(vn), k.numbers(np.ascontiguousarray(speed))
         k.plain("push_facets", self.n_facet, *flow, c["measure"], *self._sides, out.c.out)
 
@@ -133,34 +140,32 @@ class FusedTransport(Transport):
         self.kernels.call("push_cells", *self._at(v, 0), out.c.flow)
         vn = self._normal_flow(v, self._flow)
         self._push_facets(vn, self.flux.speed(vn, self.scale), out)
-        out.out[self.layout.exits] = self._exit_measure * np.maximum(self.exit_flow(v), 0.0)
+        c, at = self.constants, self._at(v, self._facets.stop)
+        exits = c["exit normals"], c["exit measure"], self.kernels.operator.exit
+        self.kernels.plain("push_exits", self.n_exit, *at, *exits, out.c.out)
         return out
 
-    def _pull_facets(self, sensitivity: BlockCoefficients) -> tuple[Array, Array]:
-        """Return the derivatives in v.n and in the speed of the flux, (n_facet,) each."""
-        c, found = self._c, (self._c["one"], self._c["two"])
-        out = sensitivity.c.out
-        self.kernels.plain("pull_facets", self.n_facet, out, c["weights"], *self._sides, *found)
-        return self._one, self._two
+    def _pull_facets(self, s: BlockCoefficients, slope: Array, g: Array, curved: bool) -> None:
+        k, c = self.kernels, self.constants
+        given = s.c.out, c["weights"], *self._sides, k.numbers(np.ascontiguousarray(slope))
+        at = self._at(g, self.n_cell)
+        k.plain("pull_facets", self.n_facet, *given, int(curved), c["normals"], *at)
 
     def coefficients_vjp(self, v: Array, sensitivity: BlockCoefficients) -> Array:
         """Return the pull-back to the velocity, see ``Transport.coefficients_vjp``."""
-        g = np.empty_like(v)
-        self.kernels.call("pull_cells", sensitivity.c.flow, *self._at(g, 0))
-        vn = self._normal_flow(v, self._flow)
-        one, two = self._pull_facets(sensitivity)
-        two *= self.flux.slope(vn, self.scale)
-        two += one
-        np.multiply(self._normals, two, out=g[:, self._facets])
-        kept = np.heaviside(self.exit_flow(v), 0.5) * self._exit_weights
-        kept *= sensitivity.out[self.layout.exits]
-        np.multiply(self._exit_normals, kept, out=g[:, self._facets.stop :])
+        g, k, c = np.empty_like(v), self.kernels, self.constants
+        k.call("pull_cells", sensitivity.c.flow, *self._at(g, 0))
+        slope = self.flux.slope(self._normal_flow(v, self._flow), self.scale)
+        self._pull_facets(sensitivity, slope, g, False)
+        first = self._facets.stop
+        exits = c["exit normals"], c["exit weights"], k.operator.exit, sensitivity.c.out
+        k.plain("pull_exits", self.n_exit, *self._at(v, first), *exits, self._at(g, first)[0])
         return g
 
     def coefficients_jvp(self, v: Array, dv: Array, out: BlockCoefficients) -> BlockCoefficients:
         """Fill ``out`` with the change along dv, see ``Transport.coefficients_jvp``."""
         self.kernels.call("push_cells", *self._at(dv, 0), out.c.flow)
-        vn, dvn = self._normal_flow(v, self._flow), self._normal_flow(dv, self._one)
+        vn, dvn = self._normal_flow(v, self._flow), self._normal_flow(dv, self._change)
         self._push_facets(dvn, self.flux.slope(vn, self.scale) * dvn, out)
         kept = np.heaviside(self.exit_flow(v), 0.5) * self.exit_flow(dv)
         out.out[self.layout.exits] = self._exit_measure * kept
@@ -171,10 +176,8 @@ class FusedTransport(Transport):
     ) -> Array:
         """Return the change of the pull-back, see ``Transport.coefficients_vjp_tangent``."""
         g = np.zeros_like(v)
-        _, two = self._pull_facets(sensitivity)
-        two = two * self.flux.curvature(self._normal_flow(v, self._flow), self.scale)
-        two *= self._normal_flow(dv, self._one)
-        g[:, self._facets] = self._normals * two
+        bend = self.flux.curvature(self._normal_flow(v, self._flow), self.scale)
+        self._pull_facets(sensitivity, bend * self._normal_flow(dv, self._change), g, True)
         return g
 
     def pairing(self, a: BlockCoefficients, sensitivity: BlockCoefficients) -> float:
@@ -199,7 +202,9 @@ class FusedTransport(Transport):
     def rates(self, a: BlockCoefficients) -> tuple[float, float]:
         """Return lambda and the compression, see ``Transport.rates``."""
         found = self._found
-        self.kernels.call("rates", a.c.out, self._c["volume"], self.sums.excess, found, found + 1)
+        self.kernels.call(
+            "rates", a.c.out, self.constants["volume"], self.sums.excess, found, found + 1
+        )
         return found[0], found[1]
 
     # ------------------------------------------------------------------ operator
@@ -208,7 +213,7 @@ class FusedTransport(Transport):
         kernels, x, y = self.kernels, self.scratch("field x", 1), self.scratch("field y", 1)
         self._applied[:] = f
         kernels.pack(self._applied[None], x)
-        g = kernels.numbers(self.scratch("g", 1))
+        g = self.address("g", 1)
         kernels.call("apply", 1, a.c, kernels.field(x), kernels.field(y), g)
         return kernels.unpack(y, np.empty((1, self.space.n_owned)))[0]
 
@@ -224,7 +229,7 @@ class FusedTransport(Transport):
         """Return A* psi, see ``Transport.apply_transpose``."""
         kernels, x, out = self.kernels, self.scratch("field x", 1), self.scratch("field y", 1)
         kernels.pack(np.ascontiguousarray(psi)[None], x)
-        value = None if source is None else np.ascontiguousarray(source / self._exit_weights)
+        value = None if source is None else np.ascontiguousarray(source / self.exit_weights)
         along = None
         if y is not None and sensitivity is not None:
             along = kernels.pack(np.ascontiguousarray(y)[None], self.scratch("field z", 1))
@@ -233,7 +238,7 @@ class FusedTransport(Transport):
             kernels.new("double[1]", [weight]),
             (kernels.field(out), kernels.field(along)),
         )
-        g = kernels.numbers(self.scratch("g", 1))
+        g = self.address("g", 1)
         kernels.call(
             "apply_transpose",
             1,
