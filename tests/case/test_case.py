@@ -95,6 +95,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         r"^penalty\.tikhonov\.weight: wrong value; got -1\.0",
     ),
     "degree": ({"space": {"degree": 7}}, r"^space\.degree: wrong value; got 7, expected less"),
+    "no such scheme": (
+        {"time": {"order": 3, "stages": 11}},
+        r"^time\.stages: there is no scheme of order 3 for degree 2; got 11, expected one of 3, 4,",
+    ),
+    "limiter and stages": (
+        {"time": {"limiter": "zhang_shu", "stages": 6}},
+        r"^time\.stages: a limiter needs as many stages as the order; got 6 with order 3, expected 3",
+    ),
     "unstable pair": (
         {"time": {"order": 2}},
         r"^time\.order: unstable with degree 2 .*one of 3, 4",

@@ -55,8 +55,9 @@ def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 KEYS = (
     "mesh.kind mesh.file mesh.cell mesh.cells mesh.lower mesh.upper mesh.outflow_tolerance "
-    "space.degree space.flux time.order time.steps_per_layer time.limiter resources.memory "
-    "resources.disk network.block network.activation network.layers network.final_time "
+    "space.degree space.flux time.order time.stages time.steps_per_layer time.limiter "
+    "resources.memory resources.operator resources.disk network.block network.activation "
+    "network.layers network.final_time "
     "network.width network.shared network.trainable network.inference initial.kind initial.seed "
     "initial.scale initial.file initial.W loss.kind loss.terminal loss.running loss.target "
     "loss.targets penalty.tikhonov penalty.l1 penalty.smoothness training.method "

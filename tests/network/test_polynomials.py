@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+import math
 from math import factorial
 
 import numpy as np
@@ -11,9 +12,16 @@ import pytest
 
 from helpers import shaped_mesh
 from mfresnet.arrays import Array
+from mfresnet.errors import InputError
 from mfresnet.mesh.space import Space
 from mfresnet.network.polynomials import POLYNOMIALS
-from mfresnet.network.schemes import SCHEMES, excess
+from mfresnet.network.schemes import (
+    SCHEMES,
+    excess,
+    fewest_stages,
+    scheme_of,
+    stage_counts,
+)
 from mfresnet.transport.fused.transport import FusedTransport
 
 DEGREES = range(7)
@@ -109,3 +117,26 @@ def test_stable_for_the_real_operator(v: list[float]) -> None:
         for _ in range(8):
             assert np.linalg.norm(power, 2) < 1.001
             power = power @ power
+
+
+@pytest.mark.parametrize("order", [3, 4])
+def test_a_layer_takes_the_fewest_stages(order: int) -> None:
+    """Whatever its length, no scheme of the order needs fewer, and ties have the shorter steps."""
+    for degree in (0, 2, 6):
+        taylor = SCHEMES[order]
+        for rate in np.geomspace(1e-3, 300.0, 40):
+            found = {}
+            for stages in stage_counts(order, degree):
+                longer = scheme_of(order, degree, stages).cfl[degree] / taylor.cfl[degree]
+                found[stages] = stages * math.ceil(rate / longer)
+            best = fewest_stages(order, degree, rate, 1.0)
+            assert found[best.stages] == min(found.values()) <= found[order]
+            assert best.stages == min(s for s, n in found.items() if n == found[best.stages])
+    assert fewest_stages(order, 2, math.inf, 1.0) is SCHEMES[order]
+
+
+def test_stages_that_there_are_not_are_refused() -> None:
+    assert stage_counts(2, 1) == [2] and scheme_of(2, 1, 2) is SCHEMES[2]
+    for order, stages in ((4, 3), (4, 99), (2, 5)):
+        with pytest.raises(InputError, match=rf"time\.stages: .* order {order} .* got {stages},"):
+            scheme_of(order, 2, stages)
