@@ -73,6 +73,15 @@ def test_operator_is_the_ufl_form(cell: str, degree: int, shape: str) -> None:
     compare(Space(shaped_mesh(COMM, cell, few(cell, 6, 2), shape), degree), "smooth_upwind")
 
 
+@pytest.mark.parametrize("degree", [1, 2])
+def test_operator_on_cells_with_a_constant_determinant(degree: int) -> None:
+    """det J is 1 everywhere, J is not constant in a cell."""
+    mesh = box(COMM, "hexahedron", [3] * 3, np.full(3, -1.0), np.full(3, 1.2))
+    x = mesh.geometry.x
+    x[:, 0] += 0.4 * x[:, 1] * x[:, 2]
+    compare(Space(mesh, degree), "smooth_upwind")
+
+
 @pytest.mark.parametrize("flux", FLUXES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_flux_is_the_ufl_form(cell: str, flux: str) -> None:

@@ -16,7 +16,7 @@ from mfresnet.mesh.layout import Layout
 from mfresnet.mesh.space import SIMPLICES, Space
 
 SPREAD = 1e-12
-"""Relative change of |det J| inside a cell that counts as none."""
+"""Relative change of J^-1 inside a cell that counts as none."""
 ROUNDING = 1e-14
 
 
@@ -46,11 +46,14 @@ def header(layout: Layout) -> str:
 
 
 def inverse_mass(layout: Layout) -> Array:
-    """Return 1 / |det J|, (cells, points), or (cells, 1) where it is constant in every cell."""
+    """Return 1 / |det J|, (cells, points), or (cells, 1) where J is constant in every cell."""
     space = layout.space
     _, weights = space.reference_rule(space.cell_degree)
     sizes = (space.quadrature.weights / weights)[:, layout.points]
-    same = np.ptp(sizes, axis=1) <= SPREAD * sizes.max(axis=1) if sizes.size else np.array(True)
+    jacobian = space.quadrature.inverse
+    # a cell may be sheared so that det J is constant and J is not
+    change = np.abs(jacobian - jacobian[:, :1]).max(axis=(1, 2, 3), initial=0.0)
+    same = change <= SPREAD * np.abs(jacobian).max(axis=(1, 2, 3), initial=0.0)
     constant = all(space.comm.allgather(bool(np.all(same))))
     return 1.0 / (sizes[:, :1] if constant else sizes)
 
