@@ -36,6 +36,12 @@ VECTORS = {"avx512f avx512dq avx512bw avx512vl": (8, "x86-64-v4"), "avx2 fma": (
 """Features of a processor -> numbers in a vector register, and the -march that has them."""
 
 
+def levels() -> list[tuple[int, list[str]]]:
+    """Return ``vectors`` of every level of processors of this kind of machine, the best first."""
+    known = VECTORS.values() if platform.machine() == "x86_64" else ()
+    return [*((width, [f"-march={level}"]) for width, level in known), (2, [])]
+
+
 @functools.cache
 def vectors() -> tuple[int, list[str]]:
     """Return how many numbers a vector register of this machine holds, and the flags for them.

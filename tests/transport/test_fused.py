@@ -11,7 +11,7 @@ import pytest
 
 from helpers import make_case, shaped_mesh
 from mfresnet.arrays import Array
-from mfresnet.compiled import vectors
+from mfresnet.compiled import levels, vectors
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.facets import find_facets
@@ -20,6 +20,7 @@ from mfresnet.mesh.space import Space
 from mfresnet.network import activations
 from mfresnet.network.activations import ACTIVATIONS
 from mfresnet.transport.fused import elementary
+from mfresnet.transport.fused.ahead import compile_ahead
 from mfresnet.transport.fused.elementary import NAMES, vectorised
 from mfresnet.transport.fused.march import FusedMarch
 from mfresnet.transport.steps.march import OneByOne
@@ -120,6 +121,15 @@ def test_another_row_of_the_same_name_is_used(monkeypatch: pytest.MonkeyPatch) -
     assert vectorised(MPI.COMM_SELF, "tanh") is ACTIVATIONS["sigmoid"]
     assert vectorised(MPI.COMM_SELF, "relu") is ACTIVATIONS["relu"]
     assert set(elementary.ROWS) == set(NAMES)
+
+
+def test_kernels_are_made_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then no compiler is needed, on any processor of this kind."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert compile_ahead(["interval"], [2]) == len(levels())
+    monkeypatch.setattr("subprocess.run", None)
+    j = functional("interval", "fused")
+    assert np.isfinite(j.value(j.theta0))
 
 
 def test_kernels_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

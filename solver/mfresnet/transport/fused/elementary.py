@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,13 +43,13 @@ def vectorised(comm: MPI.Intracomm, name: str) -> Activation:
     activation = ACTIVATIONS[name]
     if name not in NAMES or activation is not ROWS[name]:
         return activation
-    made = _library(comm)
+    made = functions(comm, *vectors())
     value, slope = (_of_array(made, f"{name}_{suffix}_of") for suffix in SUFFIXES)
     return replace(activation, value=value, derivative=slope)
 
 
-def _library(comm: MPI.Intracomm) -> Library:
-    lanes, flags = vectors()
+def functions(comm: MPI.Intracomm, lanes: int, flags: Sequence[str]) -> Library:
+    """Return the compiled functions for registers of so many numbers. Collective."""
     source = Path(__file__).with_name("elementary.c")
     return library(comm, source, DECLARATIONS, f"#define W {lanes}\n", flags)
 
@@ -79,7 +79,7 @@ class Triad:
 
     def __init__(self) -> None:
         """Allocate the arrays of this rank."""
-        self._made = _library(MPI.COMM_SELF)
+        self._made = functions(MPI.COMM_SELF, *vectors())
         self._arrays = [aligned(LONG) for _ in range(3)]
         self.bytes = 24 * LONG
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfresnet.arrays import Array
-from mfresnet.compiled import library, vectors
+from mfresnet.compiled import Library, library, vectors
 from mfresnet.mesh import Layout, header, inverse_mass
 
 SOURCE, DECLARATIONS = (Path(__file__).with_name(f"kernels.{end}") for end in "ch")
 FLAGS = ["-fno-tree-slp-vectorize"]
 """The loops say themselves what belongs into a register."""
 PREAMBLE = "#include <stdint.h>\n"
+
+
+def made(layout: Layout, flags: Sequence[str]) -> Library:
+    """Return the functions for a layout, by a compiler with flags for its lanes. Collective."""
+    types = DECLARATIONS.read_text()
+    head = PREAMBLE + header(layout) + types
+    return library(layout.space.comm, SOURCE, types, head, [*FLAGS, *flags])
 
 
 class Kernels:
@@ -35,11 +43,7 @@ class Kernels:
     def __init__(self, layout: Layout) -> None:
         """Compile and describe the operator to C."""
         self.layout = layout
-        _, flags = vectors()
-        types = DECLARATIONS.read_text()
-        head = PREAMBLE + header(layout) + types
-        compiled = library(layout.space.comm, SOURCE, types, head, [*FLAGS, *flags])
-        self._lib, self._ffi = compiled.lib, compiled.ffi
+        self._lib, self._ffi = made(layout, vectors()[1])
         self._exchange = Exchange(layout) if layout.neighbours else None
         self._describe()
 
