@@ -322,29 +322,30 @@ main()
 """
 ODD, ODD_TEXT = 'ValueError("odd")', "ValueError: odd"
 LIMITED = ["time.limiter=zhang_shu"]
-OPERATOR = "transport.operator.transport:Transport"
+MATRICES = ["resources.operator=petsc"]
 
 
 @pytest.mark.parametrize(
     ("place", "rank", "call", "error", "text", "settings"),
     [
         (
-            "transport.operator.transport:Transport:apply",
+            "transport.fused.march:FusedMarch:forward",
             1,
-            50,
+            12,
             "MemoryError()",
             "out of memory",
             BARE,
         ),
         (
-            "transport.operator.transport:Transport:apply",
+            "transport.operator.petsc:PetscTransport:apply",
             1,
             700,
             'RuntimeError("odd")',
             "RuntimeError: odd",
-            BARE,
+            BARE + MATRICES,
         ),
-        ("transport.operator.transport:Transport:apply_transpose", 1, 700, ODD, ODD_TEXT, BARE),
+        ("transport.fused.march:FusedMarch:transpose", 1, 30, ODD, ODD_TEXT, BARE),
+        ("transport.fused.kernels:Exchange:send", 1, 200, ODD, ODD_TEXT, BARE),
         ("transport.steps.limiter:ZhangShu:limit", 1, 700, ODD, ODD_TEXT, BARE + LIMITED),
         ("losses.depth:DepthLoss:adder", 1, 2, 'SolveError("odd")', "odd", BARE),
         ("output.progress:Progress:iteration", 0, 2, ODD, ODD_TEXT, BARE),

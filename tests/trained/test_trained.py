@@ -95,7 +95,7 @@ def test_run_directory_holds_the_network(sections: dict[str, Any], tmp_path: Pat
     same(load_network(tmp_path / "run"), network)
     dataset = functional.population.dataset
     assert dataset is not None
-    scheme = (1, 1) if case.network.inference == "euler" else (3, functional.steps_per_layer)
+    scheme = (1, 1) if case.network.inference == "euler" else (4, functional.particle_steps)
     assert (network.order, network.steps_per_layer) == scheme
     expected = flow(functional.network(theta), dataset.train.x, SCHEMES[scheme[0]], scheme[1])
     x = np.genfromtxt(tmp_path / "samples.csv", delimiter=",", skip_header=1)[:, :2]

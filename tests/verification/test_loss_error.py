@@ -166,6 +166,7 @@ def test_a_loss_that_the_mesh_cannot_carry_does_not_converge(
             "mesh": {"cell": cell, "cells": [cells] * d, "outflow_tolerance": 1e-2},
             "space": {"degree": degree},
             "network": {"final_time": 2.0},
+            "time": {"order": 3, "stages": 3},
             "classes": [
                 {
                     "density": gaussian([0.0] * d, (variance * np.eye(d)).tolist()),

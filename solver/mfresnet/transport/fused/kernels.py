@@ -44,6 +44,7 @@ class Kernels:
         """Compile and describe the operator to C."""
         self.layout = layout
         self._lib, self._ffi = made(layout, vectors()[1])
+        self._errors: list[BaseException] = []
         self._exchange = Exchange(layout) if layout.neighbours else None
         self._describe()
 
@@ -80,10 +81,15 @@ class Kernels:
             numbers = np.frombuffer(ffi.buffer(g, 8 * classes * sides), dtype=np.float64)
             return numbers.reshape(classes, sides)
 
-        kind = "void(double *, int)"
+        def keep(kind: Any, error: BaseException, trace: Any) -> None:
+            errors.append(error)
+
+        kind, errors = "void(double *, int)", self._errors
         self._kept = (
-            ffi.callback(kind, lambda g, classes: exchange.send(array(g, classes))),
-            ffi.callback(kind, lambda g, classes: exchange.receive(array(g, classes))),
+            ffi.callback(kind, lambda g, classes: exchange.send(array(g, classes)), onerror=keep),
+            ffi.callback(
+                kind, lambda g, classes: exchange.receive(array(g, classes)), onerror=keep
+            ),
         )
         return self._kept
 
@@ -105,7 +111,7 @@ class Kernels:
         """Return fields of all classes, (classes, size), the classes at any distance."""
         if array is None:
             return self._ffi.new("struct field *")[0]
-        assert array.strides[-1] == 8
+        assert array.strides[-1] == 8 or array.size == 0
         return self._ffi.new("struct field *", [self.address(array), array.strides[0] // 8])[0]
 
     def new(self, kind: str, values: Any = None) -> Any:
@@ -115,6 +121,9 @@ class Kernels:
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function with the operator."""
         getattr(self._lib, name)(self.operator, *arguments)
+        if self._errors:
+            # C cannot be left by an error: it has gone on with what was there
+            raise self._errors.pop()
 
     def plain(self, name: str, *arguments: Any) -> None:
         """Call a function that does not need the operator."""

@@ -103,7 +103,9 @@ class FusedMarch:
     def _steps(self, steps: Steps) -> Any:
         """Return ``struct steps``."""
         k, (y, left) = self.kernels, steps[1:]
-        assert y.strides[1:] == tuple(8 * n for n in (self.stages * self.size, self.size, 1))
+        assert y.size == 0 or y.strides[1:] == tuple(
+            8 * n for n in (self.stages * self.size, self.size, 1)
+        )
         numbers = [*self._numbers, self.dt]
         memory = [k.address(y), y.strides[0] // 8, k.address(left), left.strides[0] // 8]
         return k.new("struct steps *", [len(y), self.stages, *numbers, *memory])
