@@ -7,6 +7,7 @@ from .handover import trained_network as trained_network
 from .problem import Problem as Problem
 from .samples import ParticleFunctional as ParticleFunctional
 from .sweeps.balance import Balance as Balance
+from .sweeps.layer import Layer as Layer
 from .sweeps.reversal import States as States
 from .training import Stage as Stage
 from .training import train as train

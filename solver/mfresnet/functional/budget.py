@@ -8,12 +8,13 @@ import numpy as np
 
 from mfresnet.case import Case
 from mfresnet.functional.problem import Problem
+from mfresnet.functional.sweeps.layer import Layer
 from mfresnet.functional.sweeps.plan import Plan, choose
 from mfresnet.memory import available
 from mfresnet.network import Network, Scheme, fewest_stages
 from mfresnet.optimise import METHODS
 from mfresnet.parallel import total
-from mfresnet.transport import Layer, March, Transport, largest, steps_needed
+from mfresnet.transport import March, Transport, largest, steps_needed
 
 SHARE = 0.8
 """Share of the available memory that may be used where the case file does not say."""

@@ -16,18 +16,10 @@ from dolfinx import fem
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import Layer, ReducedFunctional
 from mfresnet.mesh import CELLS, Space, create_form
 from mfresnet.parallel import maximum
-from mfresnet.transport import (
-    LIMITERS,
-    OPERATORS,
-    Adjoint,
-    FusedTransport,
-    Layer,
-    Triad,
-    weak_form,
-)
+from mfresnet.transport import LIMITERS, OPERATORS, Adjoint, FusedTransport, Triad, weak_form
 
 REPEATS, SWEEP_REPEATS = 12, 5
 ROWS: tuple[tuple[str, int, int], ...] = (

@@ -11,7 +11,6 @@ from .operators import OPERATORS as OPERATORS
 from .steps.cfl import check_steps as check_steps
 from .steps.cfl import largest as largest
 from .steps.cfl import steps_needed as steps_needed
-from .steps.layer import Layer as Layer
 from .steps.limiter import LIMITERS as LIMITERS
 from .steps.make import make_march as make_march
 from .steps.march import March as March

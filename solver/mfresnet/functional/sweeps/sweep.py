@@ -16,12 +16,13 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.functional.sweeps.growth import Growth, See
+from mfresnet.functional.sweeps.layer import Layer
 from mfresnet.functional.sweeps.plan import Plan
 from mfresnet.functional.sweeps.reversal import Reversal
 from mfresnet.losses import DepthLoss, Parts, Visit
 from mfresnet.mesh import aligned
 from mfresnet.network import ControlSpace, Network
-from mfresnet.transport import Adjoint, Layer, March, Transport, check_steps, largest
+from mfresnet.transport import Adjoint, March, Transport, check_steps, largest
 
 
 class Sweep:

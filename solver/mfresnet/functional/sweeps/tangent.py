@@ -12,12 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.functional.sweeps.layer import Layer
 from mfresnet.functional.sweeps.reversal import Reversal
 from mfresnet.functional.sweeps.sweep import Sweep
 from mfresnet.losses import DepthLoss, Parts
 from mfresnet.mesh import aligned
 from mfresnet.network import Controls
-from mfresnet.transport import Adjoint, Layer
+from mfresnet.transport import Adjoint
 
 
 class Tangent:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from mfresnet.mesh import aligned
-from mfresnet.transport.operator.transport import Transport
-from mfresnet.transport.steps.march import March, Steps
+from mfresnet.transport import March, Steps, Transport
 
 
 class Layer:
