@@ -19,7 +19,8 @@ from mfresnet.case import Case, parse
 from mfresnet.functional import Layer, ReducedFunctional
 from mfresnet.mesh import CELLS, Space, create_form
 from mfresnet.parallel import maximum
-from mfresnet.transport import LIMITERS, OPERATORS, Adjoint, FusedTransport, Triad, weak_form
+from mfresnet.runs.bench_table import LIMITED
+from mfresnet.transport import OPERATORS, Adjoint, FusedTransport, Triad, weak_form
 
 REPEATS, SWEEP_REPEATS = 12, 5
 ROWS: tuple[tuple[str, int, int], ...] = (
@@ -42,8 +43,6 @@ SHARED = ("hexahedron", 32, 1)
 """The same, for the comparison of all ranks with one."""
 SMALL = ("quadrilateral", 16, 2, 10)
 """The same and a number of layers, for the evaluations per second of a small case."""
-LIMITED = [name for name in LIMITERS if name != "none"]
-"""The limiters whose cost is measured, as the ratio of times of one step with and without them."""
 ROUNDS, NAP, STEPS = 4, 0.01, 3
 
 

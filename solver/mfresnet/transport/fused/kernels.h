@@ -11,7 +11,6 @@ struct operator_ {
   const double *inverse; // [block][NM][lane], 1 / |det J|
   const double *adjugate; // [j][i][block][NM][lane], |det J| K_ji
   int64_t halo;          // blocks whose facets other ranks see, the first ones
-  int64_t own;           // facet points of the blocks; other ranks' and the boundary's follow
   int64_t exits;         // boundary points
   const int32_t *exit;   // where they are
   int64_t leaving;       // where their other sides are

@@ -66,7 +66,7 @@ class Kernels:
         o = self.operator
         o.blocks, o.halo = layout.blocks, layout.halo
         o.points = layout.blocks * len(layout.points) * layout.lanes
-        o.sides, o.own, o.size = layout.sides, layout.own, layout.size
+        o.sides, o.size = layout.sides, layout.size
         o.exits, o.leaving = len(self.exits), layout.leaving.start
         o.behind, o.exit = self.integers(self.behind), self.integers(self.exits)
         o.inverse, o.adjugate = self.numbers(self.inverse), self.numbers(self.adjugate)

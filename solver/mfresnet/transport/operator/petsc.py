@@ -164,17 +164,7 @@ class PetscTransport(Transport):
         weight: float = 1.0,
         sensitivity: PointCoefficients | None = None,
     ) -> Array:
-        """Return A* psi, the adjoint in L2; overwritten by the next call. Parallel: collective.
-
-        Args:
-            psi: the adjoint field, (n_owned,).
-            a: the coefficients.
-            source: psi outside of the domain at boundary points, times the weights, (n_exit,).
-            y: when given, ``weight`` times the derivative of (psi, A y) (and of the cost of the
-                outflow of y) in the coefficients is added to ``sensitivity``.
-            weight: see ``y``.
-            sensitivity: see ``y``.
-        """
+        """Return A* psi, see ``Transport.apply_transpose``."""
         self._owned[:] = psi
         self._state.scatter_forward()
         self._b.apply()
