@@ -42,11 +42,16 @@ def numbers(j: ReducedFunctional) -> list[Array]:
     return [np.array([j.value(theta)]), j.derivative(theta), j.hessian_action(theta, h)]
 
 
+@pytest.mark.parametrize("running", [0.0, 0.4])
 @pytest.mark.parametrize("limiter", ["none", "smooth_zhang_shu"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_sweeps_of_both_operators_agree(cell: str, limiter: str) -> None:
-    """J with outflow and a running loss, its derivative and its Hessian action, to rounding."""
-    sections = {"loss": {"kind": "quadratic", "running": 0.4}, "time": {"limiter": limiter}}
+def test_sweeps_of_both_operators_agree(cell: str, limiter: str, running: float) -> None:
+    """J with outflow, its derivative and its Hessian action, to rounding.
+
+    With several steps in a layer, which are one call where no loss is taken between them.
+    """
+    time = {"limiter": limiter, "order": 3, "steps_per_layer": 14}
+    sections = {"loss": {"kind": "quadratic", "running": running}, "time": time}
     both = [functional(cell, operator, **sections) for operator in ("fused", "petsc")]
     marches = [type(j.sweep.march) for j in both]
     assert marches == [FusedMarch if limiter == "none" else OneByOne, OneByOne]
@@ -57,7 +62,11 @@ def test_sweeps_of_both_operators_agree(cell: str, limiter: str) -> None:
 
 @pytest.mark.parametrize("running", [0.0, 0.3])
 def test_little_memory_has_the_same_bits(running: float) -> None:
-    sections = {"loss": {"kind": "quadratic", "running": running}, "network": {"layers": 6}}
+    sections = {
+        "loss": {"kind": "quadratic", "running": running},
+        "network": {"layers": 6},
+        "time": {"order": 3, "steps_per_layer": 4},
+    }
     whole = functional("quadrilateral", "fused", **sections)
     size = 4.2 * whole.plan.layer_bytes + 2 * whole.plan.state_bytes
     resources = {"memory": f"{size / 1e3} kB"}
