@@ -32,6 +32,7 @@ FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
 """Without the last two a choice between two values is a jump."""
 
 
+CACHE = 32 * 2**20
 VECTORS = {"avx512f avx512dq avx512bw avx512vl": (8, "x86-64-v4"), "avx2 fma": (4, "x86-64-v3")}
 """Features of a processor -> numbers in a vector register, and the -march that has them."""
 
@@ -57,6 +58,13 @@ def vectors() -> tuple[int, list[str]]:
         if platform.machine() == "x86_64" and set(features.split()) <= found:
             return width, [f"-march={level}"]
     return 2, []
+
+
+def cache_size() -> int:
+    """Return the size of the last cache in bytes, ``CACHE`` where the system does not say it."""
+    name = "SC_LEVEL3_CACHE_SIZE"
+    known = os.sysconf(name) if name in os.sysconf_names else 0
+    return known if known > 0 else CACHE
 
 
 class Library(NamedTuple):

@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from mfresnet.parallel import maximum, total
+from mfresnet.parallel import maximum, ranks_here, total
 
 STATUS, MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
 GROUP = Path("/sys/fs/cgroup")
@@ -50,9 +50,7 @@ def available(comm: MPI.Intracomm) -> float:
 
     Parallel: collective.
     """
-    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-    share = free() / node.size
-    node.Free()
+    share = free() / ranks_here(comm)
     return float(-maximum(comm, -share)[0]) * comm.size
 
 

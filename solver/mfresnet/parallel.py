@@ -50,6 +50,15 @@ def maximum(comm: MPI.Intracomm, values: Any) -> NDArray[np.float64]:
     return result
 
 
+def ranks_here(comm: MPI.Intracomm) -> int:
+    """Return how many ranks share the memory of this one. Collective."""
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    try:
+        return node.size
+    finally:
+        node.Free()
+
+
 @contextmanager
 def together(comm: MPI.Intracomm) -> Iterator[None]:
     """Raise an error of any rank on all ranks when the block ends; a signal is Preempted.

@@ -20,7 +20,7 @@ from mfresnet.mesh.facets import Facets, reference_points
 from mfresnet.mesh.space import SIMPLICES, Space
 
 ALIGNMENT = 64
-BITS = 20
+UNIT = ALIGNMENT // 8
 """Of the coordinates of the middles of cells, for their order."""
 
 
@@ -73,7 +73,7 @@ class Layout:
         between = (interior.cells >= n).any(axis=0)
         mine = interior.cells[:, between]
         shared[mine[mine < n]] = True
-        near = _along_a_curve(self.space)
+        near = _in_rows(self.space)
         order = np.concatenate([near[shared[near]], near[~shared[near]]])
         self.blocks, self.halo = -(-n // lanes), -(-int(shared.sum()) // lanes)
         total = self.blocks * lanes
@@ -145,7 +145,8 @@ class Layout:
         number = kernel[exterior.local[0][:, None], exterior.order[0]]
         self.exits = self._places(exterior.cells[0][:, None], number, per_cell).ravel()
         self.leaving = slice(filled, filled + self.exits.size)
-        self.sides = self.leaving.stop + 1
+        # from one class to the next, where vector registers like it; the last one is nobody's
+        self.sides = -(-(self.leaving.stop + 1) // UNIT) * UNIT
         behind = np.full(self.sides, self.sides - 1, dtype=np.int32)
         behind[self.inside], behind[self.outside] = self.outside, self.inside
         behind[self.exits] = np.arange(self.leaving.start, self.leaving.stop)
@@ -188,20 +189,17 @@ class Layout:
         return np.ascontiguousarray(result).reshape(*rest, self.blocks * points * self.lanes)
 
 
-def _along_a_curve(space: Space) -> Array:
-    """Return the cells in an order in which those that are near each other have near numbers.
+def _in_rows(space: Space) -> Array:
+    """Return the cells row by row, the rows as high as cells are on average.
 
-    By interleaving the bits of the coordinates of their middles (Morton).
+    What a row leaves for the next one is read in the order in which it was written, as processors
+    expect it.
     """
-    middles = space.cell_nodes().mean(axis=1)
-    low = middles.min(axis=0, initial=np.inf)
-    size = (middles.max(axis=0, initial=-np.inf) - low).max(initial=0.0) or 1.0
-    scaled = ((middles - low) * ((2**BITS - 1) / size)).astype(np.int64)
-    code = np.zeros(len(middles), dtype=np.int64)
-    for bit in range(BITS):
-        for i in range(space.dimension):
-            code |= ((scaled[:, i] >> bit) & 1) << (space.dimension * bit + i)
-    return np.argsort(code, kind="stable")
+    nodes = space.cell_nodes()
+    middles, extent = nodes.mean(axis=1), np.ptp(nodes, axis=1).mean(axis=0)
+    low = middles.min(axis=0, initial=np.inf) - 0.5 * extent
+    rows = np.floor((middles[:, 1:] - low[1:]) / extent[1:])
+    return np.lexsort(np.column_stack([middles[:, 0], rows]).T)
 
 
 def _by_direction(points: Array, facet: Array) -> Array:

@@ -33,13 +33,17 @@ class Layer:
         self.coefficients = transport.new_coefficients()
         self.stages = aligned(*shape, march.stages, march.size)
         self.left = np.zeros((*shape, transport.n_exit))
+        self._steps: dict[tuple[int, int, bool], Steps] = {}
 
     def steps(self, part: slice, keep: bool = True) -> Steps:
         """Return the coefficients with the memory of some steps, all that of one where not kept."""
-        stages, left = self.stages[part], self.left[part]
-        if not keep:
-            stages, left = (as_strided(a, strides=(0, *a.strides[1:])) for a in (stages, left))
-        return Steps(self.coefficients, stages, left)
+        key = part.start, part.stop, keep
+        if key not in self._steps:
+            stages, left = self.stages[part], self.left[part]
+            if not keep:
+                stages, left = (as_strided(a, strides=(0, *a.strides[1:])) for a in (stages, left))
+            self._steps[key] = Steps(self.coefficients, stages, left)
+        return self._steps[key]
 
     @staticmethod
     def bytes(transport: Transport, march: March, steps_per_layer: int, n_classes: int) -> int:

@@ -22,15 +22,41 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 
 typedef double vec __attribute__((vector_size(8 * W), aligned(8)));
 
 #define INLINE static inline __attribute__((always_inline))
 #define APART static __attribute__((noinline)) // of the second order: compiled once, not all over
 #define UNROLL _Pragma("GCC unroll 8")
+#define LINE 8  // numbers of a line of the cache
+#define AHEAD 2 // blocks between what is asked for and what is done
 
 INLINE vec load(const double *p) { return *(const vec *)p; }
 INLINE void store(double *p, vec v) { *(vec *)p = v; }
+
+// The same, and `past` the caches, which is worth it for what is read when they hold other things.
+INLINE void put(double *p, vec v, bool past) {
+#if defined __AVX512F__ && W == 8
+  if (past) {
+    _mm512_stream_pd(p, (__m512d)v);
+    return;
+  }
+#elif defined __AVX__ && W == 4
+  if (past) {
+    _mm256_stream_pd(p, (__m256d)v);
+    return;
+  }
+#endif
+  store(p, v);
+}
+
+// Ask for n vectors that are needed soon: there are more streams than the hardware follows.
+INLINE void fetch(const double *p, int64_t n) {
+  for (int64_t i = 0; i < n * W; i += LINE) __builtin_prefetch(p + i);
+}
 
 // What stands behind facet point `t` of a block, in g of one class.
 INLINE vec behind(const double *g, const int32_t *at) {
@@ -151,7 +177,7 @@ INLINE void load_all(int n, const double *from, vec *x) {
 }
 
 // g = c (traces of x), plus what is there; without c the traces.
-void make_traces(const struct operator_ *o, int64_t first, int64_t last, int classes,
+static void make_traces(const struct operator_ *o, int64_t first, int64_t last, int classes,
                  struct field x, const double *c, int add, double *g) {
   for (int64_t block = first; block < last; ++block)
     for (int k = 0; k < classes; ++k) {
@@ -187,12 +213,39 @@ INLINE void subtract_facets(const struct operator_ *o, int64_t block, const doub
   add_lift(t, r);
 }
 
-// out = base + h A x, and the outflows of `out` where they are wanted.
-void stage(const struct operator_ *o, int64_t first, int64_t last, int classes,
-           struct coefficients a, struct field x, struct field base, double h, struct field out,
-           const double *g, double *next) {
+// Ask for the fields of class k, the coefficients and what stands at facet points.
+INLINE void fetch_field(int64_t block, int k, struct field x) {
+  if (x.of) fetch(x.of + k * x.stride + block * ND * W, ND);
+}
+
+INLINE void fetch_coefficients(const struct operator_ *o, int64_t block, struct coefficients a) {
+  for (int j = 0; j < D; ++j) fetch(a.flow + j * o->points + block * NQ * W, NQ);
+  fetch(a.out + block * NT * W, NT);
+}
+
+INLINE void fetch_sides(const struct operator_ *o, int64_t block, const double *g) {
+  const int32_t *at = o->behind + block * NT * W;
+  fetch(g + block * NT * W, NT);
+  fetch((const double *)(at + AHEAD * NT * W), NT / 2);
+  for (int i = 0; i < NT * W; i += 4) __builtin_prefetch(g + at[i]);
+}
+
+// Whether what is written goes past the caches.
+static bool goes_past(const struct operator_ *o, const double *one, const double *two) {
+  return o->past && ((uintptr_t)one | (uintptr_t)two) % sizeof(vec) == 0;
+}
+
+INLINE void stage_at(const struct operator_ *o, int64_t first, int64_t last, int classes,
+                     struct coefficients a, struct field x, struct field base, double h,
+                     struct field out, const double *g, double *next, bool past) {
   for (int64_t block = first; block < last; ++block)
     for (int k = 0; k < classes; ++k) {
+      if (past && block + AHEAD < last) {
+        if (k == 0) fetch_coefficients(o, block + AHEAD, a);
+        fetch_field(block + AHEAD, k, x);
+        fetch_field(block + AHEAD, k, base);
+        fetch_sides(o, block + AHEAD, g + k * o->sides);
+      }
       vec f[ND], v[NQ], r[ND] = {{0}};
       load_all(ND, x.of + k * x.stride + block * ND * W, f);
       values(f, v);
@@ -203,16 +256,26 @@ void stage(const struct operator_ *o, int64_t first, int64_t last, int classes,
       for (int i = 0; i < ND; ++i) {
         r[i] *= h * inverse_mass(o, block, i);
         if (from) r[i] += load(from + i * W);
-        store(to + i * W, r[i]);
+        put(to + i * W, r[i], past);
       }
       if (next) {
         vec t[NT];
         traces(r, t);
         double *there = next + k * o->sides + block * NT * W;
         for (int i = 0; i < NT; ++i)
-          store(there + i * W, t[i] * load(a.out + (block * NT + i) * W));
+          put(there + i * W, t[i] * load(a.out + (block * NT + i) * W), past);
       }
     }
+}
+
+// out = base + h A x, and the outflows of `out` where they are wanted.
+static void stage(const struct operator_ *o, int64_t first, int64_t last, int classes,
+                  struct coefficients a, struct field x, struct field base, double h,
+                  struct field out, const double *g, double *next) {
+  if (goes_past(o, out.of, next))
+    stage_at(o, first, last, classes, a, x, base, h, out, g, next, true);
+  else
+    stage_at(o, first, last, classes, a, x, base, h, out, g, next, false);
 }
 
 APART void points_apart(const vec *x, vec *v) { values(x, v); }
@@ -225,7 +288,7 @@ APART void facets_apart(const struct operator_ *o, int64_t block, const double *
 }
 
 // out = base + h (A dx + A' x): g holds the outflows c dx + dc x.
-void stage_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes,
+static void stage_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes,
                    struct coefficients a, struct coefficients da, struct field x, struct field dx,
                    struct field base, double h, struct field out, const double *g) {
   for (int64_t block = first; block < last; ++block)
@@ -280,7 +343,8 @@ INLINE void collect(const struct operator_ *o, int64_t block, struct coefficient
 
 // r = h M^-1 C^T of q and t; psi += r where there is one; traces of r, or in the end of psi.
 INLINE void finish(const struct operator_ *o, int64_t block, int k, double h, const vec *q,
-                   const vec *t, struct field out, struct field psi, int end, double *next) {
+                   const vec *t, struct field out, struct field psi, int end, double *next,
+                   bool past) {
   vec r[ND];
   gather_points(q, r);
   add_lift(t, r);
@@ -301,22 +365,32 @@ INLINE void finish(const struct operator_ *o, int64_t block, int k, double h, co
     vec u[NT];
     traces(r, u);
     double *there = next + k * o->sides + block * NT * W;
-    for (int i = 0; i < NT; ++i) store(there + i * W, u[i]);
+    for (int i = 0; i < NT; ++i) put(there + i * W, u[i], past);
   }
 }
 
-// out = h A* mu, psi += out, s += w_k (B mu) (C y). `out` may be mu.
-void stage_transpose(const struct operator_ *o, int64_t first, int64_t last, int classes,
-                     struct coefficients a, struct field mu, double h, struct field out,
-                     struct field psi, int end, const double *g, double *next, struct field y,
-                     const double *weights, double w, struct coefficients s) {
+INLINE void stage_transpose_at(const struct operator_ *o, int64_t first, int64_t last, int classes,
+                               struct coefficients a, struct field mu, double h, struct field out,
+                               struct field psi, int end, const double *g, double *next,
+                               struct field y, const double *weights, double w,
+                               struct coefficients s, bool past) {
   for (int64_t block = first; block < last; ++block)
     for (int k = 0; k < classes; ++k) {
+      if (past && block + AHEAD < last) {
+        if (k == 0) {
+          fetch_coefficients(o, block + AHEAD, a);
+          if (y.of) fetch_coefficients(o, block + AHEAD, s);
+        }
+        fetch_field(block + AHEAD, k, mu);
+        fetch_field(block + AHEAD, k, psi);
+        fetch_field(block + AHEAD, k, y);
+        fetch_sides(o, block + AHEAD, g + k * o->sides);
+      }
       vec f[ND], slope[D][NQ], jump[NT], q[NQ] = {{0}}, t[NT] = {{0}};
       load_all(ND, mu.of + k * mu.stride + block * ND * W, f);
       slopes_and_jumps(o, block, f, g + k * o->sides, slope, jump);
       weigh(o, block, a, slope, jump, q, t);
-      finish(o, block, k, h, q, t, out, psi, end, next);
+      finish(o, block, k, h, q, t, out, psi, end, next, past);
       if (y.of) {
         vec v[NQ], u[NT];
         load_all(ND, y.of + k * y.stride + block * ND * W, f);
@@ -325,6 +399,20 @@ void stage_transpose(const struct operator_ *o, int64_t first, int64_t last, int
         collect(o, block, s, w * weights[k], slope, jump, v, u);
       }
     }
+}
+
+// out = h A* mu, psi += out, s += w_k (B mu) (C y). `out` may be mu.
+static void stage_transpose(const struct operator_ *o, int64_t first, int64_t last, int classes,
+                            struct coefficients a, struct field mu, double h, struct field out,
+                            struct field psi, int end, const double *g, double *next,
+                            struct field y, const double *weights, double w,
+                            struct coefficients s) {
+  if (goes_past(o, next, next))
+    stage_transpose_at(o, first, last, classes, a, mu, h, out, psi, end, g, next, y, weights, w, s,
+                       true);
+  else
+    stage_transpose_at(o, first, last, classes, a, mu, h, out, psi, end, g, next, y, weights, w, s,
+                       false);
 }
 
 APART void traces_apart(const vec *x, vec *t) { traces(x, t); }
@@ -342,11 +430,11 @@ APART void collect_apart(const struct operator_ *o, int64_t block, struct coeffi
 }
 APART void finish_apart(const struct operator_ *o, int64_t block, int k, double h, const vec *q,
                         const vec *t, struct field out, struct field psi, int end, double *next) {
-  finish(o, block, k, h, q, t, out, psi, end, next);
+  finish(o, block, k, h, q, t, out, psi, end, next, false);
 }
 
 // As stage_transpose, and dmu <- h (A* dmu + A'* mu), ds += w_k ((B dmu)(C y) + (B mu)(C dy)).
-void stage_transpose_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes,
+static void stage_transpose_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes,
                              struct coefficients a, struct coefficients da, struct field mu,
                              struct field dmu, double h, struct field out, struct field dout,
                              struct field psi, struct field dpsi, int end,

@@ -15,6 +15,7 @@ struct operator_ {
   const int32_t *exit;   // where they are
   int64_t leaving;       // where their other sides are
   int64_t size;          // of a field of one class
+  int64_t past;          // whether the caches do not hold what a stage reads and writes
   void (*send)(double *, int);    // g of so many classes to other ranks; NULL where there are none
   void (*receive)(double *, int); // the same from them
 };
@@ -42,11 +43,6 @@ struct steps {
   int64_t left_step; // likewise
 };
 
-void make_traces(const struct operator_ *o, int64_t first, int64_t last, int classes, struct field x, const double *c, int add, double *g);
-void stage(const struct operator_ *o, int64_t first, int64_t last, int classes, struct coefficients a, struct field x, struct field base, double h, struct field out, const double *g, double *next);
-void stage_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes, struct coefficients a, struct coefficients da, struct field x, struct field dx, struct field base, double h, struct field out, const double *g);
-void stage_transpose(const struct operator_ *o, int64_t first, int64_t last, int classes, struct coefficients a, struct field mu, double h, struct field out, struct field psi, int end, const double *g, double *next, struct field y, const double *weights, double w, struct coefficients s);
-void stage_transpose_tangent(const struct operator_ *o, int64_t first, int64_t last, int classes, struct coefficients a, struct coefficients da, struct field mu, struct field dmu, double h, struct field out, struct field dout, struct field psi, struct field dpsi, int end, const double *g, const double *dg, double *next, double *dnext, struct field y, struct field dy, const double *weights, double w, struct coefficients s, struct coefficients ds);
 void squares(const struct operator_ *o, int classes, struct field f, double *result);
 void layer_forward(const struct operator_ *o, int classes, struct coefficients a, const struct steps *s, double *state, double *left, const double *exit_weights, double *norms, double *g, double *next);
 void layer_tangent(const struct operator_ *o, int classes, struct coefficients a, struct coefficients da, const struct steps *s, const struct steps *ds, double *state, double *left, const double *exit_weights, double *g);

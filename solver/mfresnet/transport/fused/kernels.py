@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfresnet.arrays import Array
-from mfresnet.compiled import Library, library, vectors
+from mfresnet.compiled import Library, cache_size, library, vectors
 from mfresnet.mesh import Layout, header, inverse_mass
+from mfresnet.parallel import ranks_here
 
 SOURCE, DECLARATIONS = (Path(__file__).with_name(f"kernels.{end}") for end in "ch")
 FLAGS = ["-fno-tree-slp-vectorize"]
@@ -67,11 +68,18 @@ class Kernels:
         o.blocks, o.halo = layout.blocks, layout.halo
         o.points = layout.blocks * len(layout.points) * layout.lanes
         o.sides, o.size = layout.sides, layout.size
+        o.past = self._bytes_of_stage() * ranks_here(space.comm) > cache_size()
         o.exits, o.leaving = len(self.exits), layout.leaving.start
         o.behind, o.exit = self.integers(self.behind), self.integers(self.exits)
         o.inverse, o.adjugate = self.numbers(self.inverse), self.numbers(self.adjugate)
         if self._exchange is not None:
             o.send, o.receive = self._callbacks(self._exchange)
+
+    def _bytes_of_stage(self, classes: int = 2) -> int:
+        """Return what a stage of so many classes reads and writes, in bytes."""
+        layout, o = self.layout, self.operator
+        coefficients = layout.space.dimension * o.points + layout.sides
+        return int(8 * (classes * (3 * layout.size + 2 * layout.sides) + coefficients))
 
     def _callbacks(self, exchange: Exchange) -> tuple[Any, Any]:
         """Return the functions that C calls to send and to receive."""

@@ -101,8 +101,13 @@ class FusedMarch:
 
     # ------------------------------------------------------------------ arguments for C
     def _steps(self, steps: Steps) -> Any:
-        """Return ``struct steps``."""
-        k, (y, left) = self.kernels, steps[1:]
+        """Return ``struct steps``, made once."""
+        if steps.made is None:
+            steps.made = self._made(steps)
+        return steps.made
+
+    def _made(self, steps: Steps) -> Any:
+        k, y, left = self.kernels, steps.y, steps.left
         assert y.size == 0 or y.strides[1:] == tuple(
             8 * n for n in (self.stages * self.size, self.size, 1)
         )
@@ -111,11 +116,10 @@ class FusedMarch:
         return k.new("struct steps *", [len(y), self.stages, *numbers, *memory])
 
     def _sides(self, classes: int, *names: str) -> list[Any]:
-        return [self.transport.address(name, classes) for name in names]
+        return [self.transport.scratch.c(name, classes) for name in names]
 
     def _fields(self, classes: int, *names: str) -> list[Any]:
-        scratch = self.transport.scratch
-        return [self.kernels.field(scratch(f"field {name}", classes)) for name in names]
+        return [self.transport.scratch.c(f"field {name}", classes) for name in names]
 
     def _source(self, adjoint: Adjoint) -> Array:
         return np.ascontiguousarray(adjoint.source / self.transport.exit_weights)

@@ -17,9 +17,10 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.compiled import vectors
-from mfresnet.mesh import Facets, Layout, aligned, facet_rule
+from mfresnet.mesh import Facets, Layout, facet_rule
 from mfresnet.transport.fused.coefficients import BlockCoefficients
 from mfresnet.transport.fused.kernels import Kernels
+from mfresnet.transport.fused.scratch import Scratch
 from mfresnet.transport.operator.transport import Transport
 
 
@@ -31,6 +32,7 @@ class FusedTransport(Transport):
         kernels: the compiled functions.
         exit_rule: weights of the boundary points on the reference facet, (n_exit,).
         constants: addresses of arrays that do not change, by name.
+        scratch: memory to work on.
     """
 
     def _prepare(self, interior: Facets, exterior: Facets) -> Array:
@@ -47,7 +49,7 @@ class FusedTransport(Transport):
         self._sides = tuple(map(self.kernels.integers, sides))
         self.n_facet, self.n_exit = weights.size, exits.size
         self._flow, self._change = np.empty(self.n_facet), np.empty(self.n_facet)
-        self._scratch: dict[tuple[str, int], tuple[Array, Any]] = {}
+        self.scratch = Scratch(self.kernels)
         # the basis at the boundary points, and the degrees of freedom there
         cells, local, order = exterior.cells[0], exterior.local[0], exterior.order[0]
         self._exit_basis = exterior.tables[local[:, None], order].reshape(
@@ -92,22 +94,6 @@ class FusedTransport(Transport):
         shared = 8 * (points + sides) + 4 * sides + 8 * self.kernels.inverse.size / layout.size
         stage = 8 * (3 + 2 * sides) + shared / classes
         return stage, 8 * (5 + 2 * sides) + (shared + 16 * (points + sides)) / classes
-
-    def scratch(self, name: str, classes: int) -> Array:
-        """Return memory at facet points, or for a field where the name starts with "field"."""
-        return self._memory(name, classes)[0]
-
-    def address(self, name: str, classes: int) -> Any:
-        """Return the address of ``scratch``."""
-        return self._memory(name, classes)[1]
-
-    def _memory(self, name: str, classes: int) -> tuple[Array, Any]:
-        key = name, classes
-        if key not in self._scratch:
-            field = name.startswith("field")
-            made = aligned(classes, self.layout.size if field else self.layout.sides)
-            self._scratch[key] = made, self.kernels.numbers(made)
-        return self._scratch[key]
 
     # ------------------------------------------------------------------ coefficients
     @property
@@ -210,10 +196,14 @@ class FusedTransport(Transport):
     # ------------------------------------------------------------------ operator
     def apply(self, f: Array, a: BlockCoefficients) -> Array:
         """Return A f, see ``Transport.apply``."""
-        kernels, x, y = self.kernels, self.scratch("field x", 1), self.scratch("field y", 1)
+        kernels, x, y = (
+            self.kernels,
+            self.scratch.array("field x", 1),
+            self.scratch.array("field y", 1),
+        )
         self._applied[:] = f
         kernels.pack(self._applied[None], x)
-        g = self.address("g", 1)
+        g = self.scratch.c("g", 1)
         kernels.call("apply", 1, a.c, kernels.field(x), kernels.field(y), g)
         return kernels.unpack(y, np.empty((1, self.space.n_owned)))[0]
 
@@ -227,18 +217,22 @@ class FusedTransport(Transport):
         sensitivity: BlockCoefficients | None = None,
     ) -> Array:
         """Return A* psi, see ``Transport.apply_transpose``."""
-        kernels, x, out = self.kernels, self.scratch("field x", 1), self.scratch("field y", 1)
+        kernels, x, out = (
+            self.kernels,
+            self.scratch.array("field x", 1),
+            self.scratch.array("field y", 1),
+        )
         kernels.pack(np.ascontiguousarray(psi)[None], x)
         value = None if source is None else np.ascontiguousarray(source / self.exit_weights)
         along = None
         if y is not None and sensitivity is not None:
-            along = kernels.pack(np.ascontiguousarray(y)[None], self.scratch("field z", 1))
+            along = kernels.pack(np.ascontiguousarray(y)[None], self.scratch.array("field z", 1))
         s = (sensitivity or a).c
         weights, fields = (
             kernels.new("double[1]", [weight]),
             (kernels.field(out), kernels.field(along)),
         )
-        g = self.address("g", 1)
+        g = self.scratch.c("g", 1)
         kernels.call(
             "apply_transpose",
             1,
@@ -264,9 +258,9 @@ class FusedTransport(Transport):
 
     def damping(self, f: Array, a: BlockCoefficients) -> float:
         """Return int_facets speed [f]^2, see ``Transport.damping``."""
-        kernels, layout, x = self.kernels, self.layout, self.scratch("field x", 1)
+        kernels, layout, x = self.kernels, self.layout, self.scratch.array("field x", 1)
         kernels.pack(np.ascontiguousarray(f)[None], x)
-        g = self.scratch("g", 1)
+        g = self.scratch.array("g", 1)
         kernels.call("all_traces", 1, kernels.field(x), kernels.numbers(g))
         speed = self._both_sides(a)[: layout.own]
         # each side of a facet has half of it, the boundary has none
@@ -295,6 +289,6 @@ class FusedTransport(Transport):
 
     def trace_density(self, b: Array) -> Array:
         """Return g with (g, y) = int of b y over the facets, see ``Transport.trace_density``."""
-        kernels, out = self.kernels, self.scratch("field y", 1)
+        kernels, out = self.kernels, self.scratch.array("field y", 1)
         kernels.call("trace_density", kernels.numbers(b), kernels.numbers(out))
         return kernels.unpack(out, np.empty((1, self.space.n_owned)))[0]

@@ -9,7 +9,8 @@ densities. A march of single steps is ``OneByOne``; ``fused`` has one that is co
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from mfresnet.transport.steps.step import Adjoint, Stages, Step
 from mfresnet.transport.steps.unlimited import Density, Limiter
 
 
-class Steps(NamedTuple):
+@dataclass(slots=True)
+class Steps:
     """The coefficients in a layer and what steps in it leave for the way back; or changes of both.
 
     Where nothing is left for the way back, the steps share their memory.
@@ -29,11 +31,13 @@ class Steps(NamedTuple):
         a: the coefficients of the layer.
         y: the stages, (steps, classes, s, size); y[:, :, 0] are the states before the steps.
         left: mass that has left before each step, (steps, classes, n_exit).
+        made: what a march has made of them for its own use, kept with them.
     """
 
     a: Coefficients
     y: Array
     left: Array
+    made: Any = None
 
 
 class March(Protocol):
