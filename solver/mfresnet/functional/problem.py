@@ -14,11 +14,12 @@ from dolfinx import mesh as dmesh
 from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, populate, resolve
 from mfresnet.errors import InputError
+from mfresnet.functional.vectorised import vectorised
 from mfresnet.losses import LOSSES, Setting
 from mfresnet.memory import available, in_units
 from mfresnet.mesh import MESHES, SIMPLICES, Space
 from mfresnet.network import Controls, Network, Scheme
-from mfresnet.transport import LIMITERS, OPERATORS, March, make_march, vectorised
+from mfresnet.transport import LIMITERS, OPERATORS, March, make_march
 
 CELL_BYTES, DOF_BYTES = 300, 500
 """Memory that a cell and a degree of freedom take at least."""

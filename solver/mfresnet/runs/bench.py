@@ -20,7 +20,8 @@ from mfresnet.functional import Layer, ReducedFunctional
 from mfresnet.mesh import CELLS, Space, create_form
 from mfresnet.parallel import maximum
 from mfresnet.runs.bench_table import LIMITED
-from mfresnet.transport import OPERATORS, Adjoint, FusedTransport, Triad, weak_form
+from mfresnet.runs.triad import Triad
+from mfresnet.transport import OPERATORS, Adjoint, FusedTransport, weak_form
 
 REPEATS, SWEEP_REPEATS = 12, 5
 ROWS: tuple[tuple[str, int, int], ...] = (

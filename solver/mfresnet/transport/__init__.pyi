@@ -1,7 +1,5 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-from .fused.elementary import Triad as Triad
-from .fused.elementary import vectorised as vectorised
 from .fused.transport import FusedTransport as FusedTransport
 from .operator.coefficients import Coefficients as Coefficients
 from .operator.fluxes import FLUXES as FLUXES

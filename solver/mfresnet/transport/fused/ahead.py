@@ -14,8 +14,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from mfresnet.compiled import levels
+from mfresnet.elementary import elementary_functions
 from mfresnet.mesh import CELLS, SIMPLICES, Layout, Space, box, find_facets
-from mfresnet.transport.fused.elementary import functions
 from mfresnet.transport.fused.kernels import made
 
 DEGREES = (0, 1, 2, 3)
@@ -33,7 +33,7 @@ def compile_ahead(cells: Iterable[str] = CELLS, degrees: Iterable[int] = DEGREES
     """
     count, comm, every = 0, MPI.COMM_SELF, tuple(degrees)
     for lanes, flags in levels():
-        functions(comm, lanes, flags)
+        elementary_functions(comm, lanes, flags)
         for cell in cells:
             d = CELLS[cell]
             bends = (False,) if cell in SIMPLICES or d == 1 else (False, True)
