@@ -25,8 +25,9 @@ from scipy.special import expit
 from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
 from mfresnet.errors import Exit, InputError, SolveError
-from mfresnet.functional import ReducedFunctional, train
+from mfresnet.functional import ReducedFunctional
 from mfresnet.output import run_report
+from mfresnet.training import Trained, train
 from mfresnet.verification import certify
 
 OFF, RIGHT, TOLERATED = 1e-2, 1e-4, 0.02
@@ -146,7 +147,7 @@ def examine(case: Case) -> Outcome:
         result, stages = train(functional)
     except (InputError, SolveError) as error:
         return Outcome(None, Exit.FAILED, str(error)[:60], (), (), text)
-    report, status = run_report(functional, result, stages, None, 0.0)
+    report, status = run_report(Trained(functional, result, stages), None, 0.0)
     truth = true_loss(functional.case, dict(functional.controls.from_vector(result.theta).values))
     try:
         checks = certify(functional, result.theta)

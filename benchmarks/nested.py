@@ -13,7 +13,8 @@ from mpi4py import MPI
 from pathlib import Path
 
 from mfresnet.case import load
-from mfresnet.functional import ReducedFunctional, train
+from mfresnet.functional import ReducedFunctional
+from mfresnet.training import train
 
 CASE = Path(__file__).parents[1] / "cases/two_classes_2d.toml"
 FINE = ["penalty.tikhonov=0.03", "mesh.cells=[48, 48]", "network.layers=40"]

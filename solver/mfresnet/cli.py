@@ -105,17 +105,22 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     Memory, steps and the lower bound of the loss stand below it as comments; all is set up as for a
     run.
     """
-    from mfresnet.case import load, populate, resolve
+    from mfresnet.case import asked, load, populate, resolve
     from mfresnet.functional import ReducedFunctional
     from mfresnet.verification import lower_bound
 
     given = load(case, settings or ())
     population = populate(given, world())
-    resolved = resolve(given, population)
-    say(resolved.to_toml().rstrip())
-    functional = ReducedFunctional(resolved, world(), population)
+    fixed = given.with_({"accuracy": None})
+    functional = ReducedFunctional(resolve(fixed, population), world(), population)
+    shown = functional.case if given.wanted is None else asked(given, population)
+    say(shown.to_toml().rstrip())
     bound = lower_bound(functional.problem)
     why = "no argument bounds the loss from below." if bound is None else bound.sentence()
+    if given.wanted is not None:
+        say(f"\n# Mesh: chosen by the training, for a relative error of J of {given.wanted:g}.")
+        say(f"# Before training: {why}")
+        return
     say(f"\n# {functional.memory_sentence()}.")
     say(f"# Steps: {functional.steps_per_layer} in each of {functional.controls.layers} layers.")
     say(f"# Before training: {why}")
@@ -132,14 +137,14 @@ def verify(
     """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
     from mfresnet.case import load
     from mfresnet.functional import ReducedFunctional
-    from mfresnet.output import Certificate, own, read_report, read_theta
+    from mfresnet.output import Certificate, case_of_run, own, read_report, read_theta
     from mfresnet.parallel import together
     from mfresnet.verification import as_data, certify, check_table, passed
 
     comm = world()
     if target.is_dir() and settings:
         raise InputError(f"--set: not for a run; got {target}. Give a case file or omit --set.")
-    case = load(target / "case.toml" if target.is_dir() else target, settings or ())
+    case = case_of_run(target) if target.is_dir() else load(target, settings or ())
     functional, theta, report = ReducedFunctional(case, comm), None, None
     with own(target, comm) if target.is_dir() else nullcontext():
         if target.is_dir():
@@ -238,13 +243,12 @@ def export(
 @command()
 def plot(run: RunDirectory) -> None:
     """Draw the pictures of a run again."""
-    from mfresnet.case import load
     from mfresnet.functional import ReducedFunctional
-    from mfresnet.output import draw, own, read_history, read_theta
+    from mfresnet.output import case_of_run, draw, own, read_history, read_theta
     from mfresnet.parallel import together
 
     comm = world()
-    functional = ReducedFunctional(load(run / "case.toml"), comm)
+    functional = ReducedFunctional(case_of_run(run), comm)
     pictures = run / "pictures"
     with own(run, comm):
         with together(comm):

@@ -110,9 +110,16 @@ def library(
         with together(comm):
             if turn and not path.exists():
                 path = _compile(name, text, command)
+    ffi = _reader(declarations)
+    return Library(ffi.dlopen(str(path)), ffi)
+
+
+@functools.cache
+def _reader(declarations: str) -> cffi.FFI:
+    """Return what knows some types and functions; it takes long to read them."""
     ffi = cffi.FFI()
     ffi.cdef(declarations)
-    return Library(ffi.dlopen(str(path)), ffi)
+    return ffi
 
 
 def _compiler() -> list[str]:

@@ -17,10 +17,10 @@ from mfresnet.arrays import Array
 from mfresnet.case.case import Case
 from mfresnet.errors import InputError, Preempted
 from mfresnet.functional.densities import ReducedFunctional
-from mfresnet.functional.training import train
 from mfresnet.optimise.log import HEAD, EvaluationLog, _records, _seal
 from mfresnet.output.run_json import RunReport
 from mfresnet.runs.runner import run
+from mfresnet.training.levels import train
 
 LEVELS = [{"cells": [6], "layers": 1, "gradient_tolerance": 1e-2}, {"cells": [10], "layers": 2}]
 KINDS: dict[str, dict[str, Any]] = {

@@ -3,6 +3,7 @@
 from .case import Case as Case
 from .case import load as load
 from .case import parse as parse
+from .completion import asked as asked
 from .completion import resolve as resolve
 from .population import Population as Population
 from .population import from_samples as from_samples

@@ -21,8 +21,25 @@ from mfresnet.transport import FLUXES
 
 def contradictions(case: Fields) -> list[str]:
     """Return a sentence for everything in a case that does not fit together."""
-    parts = (_task, _mesh, _classes, _loss, network_contradictions, _output)
+    parts = (_accuracy, _task, _mesh, _classes, _loss, network_contradictions, _output)
     return [sentence for part in parts for sentence in part(case)]
+
+
+def _accuracy(case: Fields) -> list[str]:
+    """Check that nothing is given that an accuracy chooses."""
+    if case.accuracy is None:
+        return []
+    given = {
+        "mesh.cells": case.mesh.cells,
+        "time.steps_per_layer": case.time.steps_per_layer,
+        "training.levels": case.training.levels,
+    }
+    return [
+        f"accuracy: chooses {name} itself; got {value if name != 'training.levels' else 'both'}, "
+        f"expected one of them. Remove accuracy or {name}."
+        for name, value in given.items()
+        if value is not None
+    ]
 
 
 def _task(case: Fields) -> list[str]:

@@ -44,6 +44,13 @@ def resolve(case: Case, population: Population) -> Case:
     return validated(data)
 
 
+def asked(case: Case, population: Population) -> Case:
+    """Return the case filled in like ``resolve`` but for its cells, which its accuracy chooses."""
+    filled = resolve(case.with_({"accuracy": None}), population)
+    open_ = {"mesh": {"cells": None}} if MESHES[case.mesh.kind].grid else {}
+    return filled.with_({"accuracy": case.wanted, **open_})
+
+
 def named(labels: Sequence[str], rows: Array) -> dict[str, list[float]]:
     """Return the rows of an array by label, as plain lists."""
     return {label: row.tolist() for label, row in zip(labels, rows, strict=True)}

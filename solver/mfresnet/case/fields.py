@@ -22,18 +22,20 @@ from mfresnet.case.sections import (
 )
 from mfresnet.data import DataSection, Density, boxed
 from mfresnet.losses import LOSSES, loss_section
-from mfresnet.mesh import CELLS, MeshSection, mesh_section
+from mfresnet.mesh import CELLS, MESHES, MeshSection, mesh_section
 from mfresnet.network import ACTIVATIONS, BLOCKS, Block, beside_label, penalty_section
 from mfresnet.schema import Chosen, Model, Name
 from mfresnet.tasks import TASKS
 
 DEFAULT_CELLS = 32
+DEFAULT_ACCURACY = 1e-3
 
 
 class Fields(Model):
     """The sections of a case, each right in itself; ``Case`` has those that fit together."""
 
     title: str = ""
+    accuracy: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     task: Annotated[str, Name(TASKS)] = "classification"
     mesh: Annotated[SerializeAsAny[MeshSection], Chosen(mesh_section)] = MeshSection()
     space: SpaceSection = SpaceSection()
@@ -77,6 +79,14 @@ class Fields(Model):
         """Return the block on the points of the mesh."""
         block = BLOCKS[self.network.block]
         return beside_label(block) if TASKS[self.task].still else block
+
+    @property
+    def wanted(self) -> float | None:
+        """The relative error of J that is wanted; None where the mesh is given."""
+        open_ = MESHES[self.mesh.kind].grid and self.mesh.cells is None
+        given = self.training.levels is not None or self.time.steps_per_layer is not None
+        default = DEFAULT_ACCURACY if open_ and not given else None
+        return default if self.accuracy is None else self.accuracy
 
     def cells(self) -> list[int]:
         """Return the cells per direction."""

@@ -9,6 +9,4 @@ from .samples import ParticleFunctional as ParticleFunctional
 from .sweeps.balance import Balance as Balance
 from .sweeps.layer import Layer as Layer
 from .sweeps.reversal import States as States
-from .training import Stage as Stage
-from .training import train as train
 from .trajectory import Trajectory as Trajectory

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,11 @@ def _directory(held: ExitStack, rank: int) -> Path:
 
 def _remove_halves(directory: Path) -> None:
     """Remove the files of every form that lacks one of source, library and mark of the end."""
-    for stem in {path.name.partition(".")[0] for path in directory.glob("libffcx_*")}:
-        files = list(directory.glob(f"{stem}.*"))
-        endings = {path.suffix for path in files}
-        if not {".c", ".so", ".cached"} <= endings:
-            for path in files:
-                path.unlink(missing_ok=True)
+    found: dict[str, list[str]] = {}
+    for name in os.listdir(directory):
+        if name.startswith("libffcx_"):
+            found.setdefault(name.partition(".")[0], []).append(name)
+    for names in found.values():
+        if not {".c", ".so", ".cached"} <= {os.path.splitext(name)[1] for name in names}:
+            for name in names:
+                (directory / name).unlink(missing_ok=True)

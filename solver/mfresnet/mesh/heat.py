@@ -19,6 +19,7 @@ from dolfinx.fem import petsc
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
 from mfresnet.mesh.forms import create_form
+from mfresnet.mesh.separable import SeparableHeat, box_axes
 from mfresnet.mesh.space import Space
 
 STEPS = 4
@@ -27,16 +28,25 @@ PENALTY = 4.0
 
 
 class HeatEquation:
-    """The smoothing on one space: symmetric interior penalty, implicit Euler, CG.
+    """The smoothing on one space: symmetric interior penalty, implicit Euler.
 
+    On boxes of cells along the axes by ``separable``, in a fraction of the time; else by CG.
     Mass dominates the matrix, so that an incomplete factorisation on each rank preconditions it
     10 to 30 times as fast as algebraic multigrid does, up to a bandwidth of some cells
     (``benchmarks/smoothing.py``). PETSc options of the solver have the prefix ``heat_``.
     """
 
     def __init__(self, space: Space) -> None:
-        """Assemble the stiffness matrix. Parallel: collective."""
+        """Look at the mesh. Parallel: collective."""
         self.space = space
+        axes = box_axes(space)
+        self.separable = None if axes is None else SeparableHeat(space, axes, PENALTY)
+        if self.separable is None:
+            self._set_up()
+
+    def _set_up(self) -> None:
+        """Assemble the stiffness matrix."""
+        space = self.space
         self._stiffness = _assemble(space)
         self._mass = self._stiffness.createVecLeft()
         self._mass.setArray(space.mass)
@@ -50,6 +60,8 @@ class HeatEquation:
 
         Parallel: collective.
         """
+        if self.separable is not None:
+            return self.separable.smooth(f, bandwidth, STEPS)
         matrix = self._stiffness.copy()
         matrix.scale(bandwidth**2 / (2 * STEPS))
         matrix.setDiagonal(matrix.getDiagonal() + self._mass)
@@ -79,6 +91,8 @@ class HeatEquation:
 
     def destroy(self) -> None:
         """Free the matrix and the vectors. Parallel: collective."""
+        if self.separable is not None:
+            return
         for thing in (self._stiffness, self._mass, self._f, self._rhs):
             thing.destroy()
 

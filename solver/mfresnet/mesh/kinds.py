@@ -18,7 +18,7 @@ from dolfinx import mesh as dmesh
 from mfresnet.arrays import Array
 from mfresnet.mesh.boxes import CELLS, box
 from mfresnet.mesh.file import read
-from mfresnet.schema import Counts, File, Model, Name, NonNegativeFloat, Vector
+from mfresnet.schema import Count, Counts, File, Model, Name, NonNegativeFloat, Vector
 
 
 class MeshSection(Model):
@@ -32,6 +32,7 @@ class MeshSection(Model):
         lower: least coordinates.
         upper: greatest coordinates.
         outflow_tolerance: mass of a class that may leave.
+        max_cells: most boxes of a mesh that an accuracy chooses.
     """
 
     kind: str = "box"
@@ -41,6 +42,7 @@ class MeshSection(Model):
     lower: Vector | None = None
     upper: Vector | None = None
     outflow_tolerance: NonNegativeFloat = 1e-6
+    max_cells: Count = 250_000
 
     @property
     def larger(self) -> str:

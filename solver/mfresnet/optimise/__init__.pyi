@@ -3,7 +3,10 @@
 from .log import EvaluationLog as EvaluationLog
 from .methods import METHODS as METHODS
 from .optimiser import minimise as minimise
+from .result import Functional as Functional
 from .result import Iteration as Iteration
 from .result import OptimiseResult as OptimiseResult
+from .result import Status as Status
+from .search import Enough as Enough
 from .search import Oracle as Oracle
 from .tao import TYPES as TYPES

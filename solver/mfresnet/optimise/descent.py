@@ -80,8 +80,8 @@ def _descend(
         search.record(iteration, value, norm)
         if norm <= training.gradient_tolerance:
             return search.result(theta, value, norm, Status.CONVERGED)
-        if search.stagnated:
-            return search.result(theta, value, norm, Status.STAGNATED)
+        if (over := search.over) is not None:
+            return search.result(theta, value, norm, over)
         if iteration + search.offset == training.max_iterations:
             break
         trial, tau = path(theta, derivative), min(1.0, 2.0 * accepted) if remember else 1.0

@@ -10,7 +10,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import StepsError
 from mfresnet.optimise.methods import METHODS
 from mfresnet.optimise.result import Functional, Iteration, OptimiseResult
-from mfresnet.optimise.search import Oracle, Search
+from mfresnet.optimise.search import Enough, Oracle, Search
 
 
 def minimise(
@@ -19,6 +19,7 @@ def minimise(
     *,
     on_iteration: Callable[[Iteration], None] | None = None,
     oracle: Oracle | None = None,
+    enough: Enough | None = None,
 ) -> OptimiseResult:
     """Minimise J(theta) by the method of the case.
 
@@ -30,6 +31,7 @@ def minimise(
         theta0: where to start, ``functional.theta0`` when not given.
         on_iteration: called after every iteration, on all ranks.
         oracle: what answers for J; another one may answer from a log.
+        enough: (the iterates so far) -> whether what is left is not worth it.
 
     Raises:
         InputError: a method that is unknown or needs what it does not get.
@@ -38,7 +40,7 @@ def minimise(
 
     Parallel: collective.
     """
-    search = Search(functional, theta0, on_iteration, oracle or Oracle())
+    search = Search(functional, theta0, on_iteration, oracle or Oracle(), enough)
     run = METHODS[functional.training.method].run
     while True:
         try:

@@ -116,6 +116,9 @@ class Status(Enum):
     """Why the optimiser stopped; the value is what the user reads."""
 
     CONVERGED = "The gradient norm is below the tolerance."
+    ACCURATE = "The accuracy that was asked for is reached."
+    ENOUGH = "The objective falls by less than this mesh is worth."
+    INACCURATE = "Not converged: the accuracy that was asked for is not reached."
     ITERATIONS = "Not converged: the iteration limit was reached. Raise training.max_iterations."
     STAGNATED = (
         f"Not converged: neither objective nor gradient norm has improved in {PATIENCE} "
@@ -134,6 +137,11 @@ class Status(Enum):
         "Not converged to the gradient tolerance: another stopping test of TAO was met. "
         "Check the -tao_ options."
     )
+
+    @property
+    def good(self) -> bool:
+        """Whether it is what was asked for."""
+        return self in (Status.CONVERGED, Status.ACCURATE)
 
 
 @dataclass(frozen=True)
@@ -176,8 +184,8 @@ class OptimiseResult:
 
     @property
     def converged(self) -> bool:
-        """Whether the gradient tolerance was met."""
-        return self.status is Status.CONVERGED
+        """Whether the gradient tolerance was met, or the accuracy where one was asked for."""
+        return self.status.good
 
     @property
     def message(self) -> str:

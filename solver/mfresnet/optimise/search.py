@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,10 @@ from mfresnet.parallel import together
 
 CLOSE = 4
 """A trial point with more than this many times the steps of the best iterate is refused."""
+
+
+Enough = Callable[[Sequence[Iteration]], bool]
+"""(The iterates so far) -> whether what is left is not worth it."""
 
 
 class Oracle:
@@ -62,10 +66,12 @@ class Search:
         theta0: Array | None,
         on_iteration: Callable[[Iteration], None] | None,
         oracle: Oracle,
+        enough: Enough | None = None,
     ) -> None:
         """Begin at theta0, moved into the bounds."""
         training = functional.training
         self.functional, self.oracle, self._on_iteration = functional, oracle, on_iteration
+        self._enough = enough
         self.lower = -np.inf if training.lower is None else training.lower
         self.upper = np.inf if training.upper is None else training.upper
         self.theta = self.project(functional.theta0 if theta0 is None else theta0)
@@ -147,6 +153,13 @@ class Search:
     def stagnated(self) -> bool:
         """Whether there was no gain for ``PATIENCE`` iterations."""
         return self._gains >= PATIENCE
+
+    @property
+    def over(self) -> Status | None:
+        """Why to stop after an iteration, where it is not for a small gradient."""
+        if self._enough is not None and self._enough(self.history):
+            return Status.ENOUGH
+        return Status.STAGNATED if self.stagnated else None
 
     def result(self, theta: Array, value: float, norm: float, status: Status) -> OptimiseResult:
         """Return what was found."""

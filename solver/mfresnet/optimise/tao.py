@@ -207,7 +207,7 @@ class _Driver:
             self._end(error)
         if self.error is not None:
             tao.setConvergedReason(PETSc.TAO.ConvergedReason.DIVERGED_USER)
-        elif self.search.stagnated:
+        elif self.search.over is not None:
             tao.setConvergedReason(PETSc.TAO.ConvergedReason.CONVERGED_USER)
 
     def _end(self, error: BaseException) -> None:
@@ -218,8 +218,8 @@ class _Driver:
         reason, reasons = self.tao.getConvergedReason(), PETSc.TAO.ConvergedReason
         if reason == reasons.CONVERGED_GATOL:
             return Status.CONVERGED
-        if self.search.stagnated:
-            return Status.STAGNATED
+        if (over := self.search.over) is not None:
+            return over
         if reason in (reasons.DIVERGED_MAXITS, reasons.DIVERGED_MAXFCN):
             return Status.ITERATIONS
         if reason in (reasons.DIVERGED_LS_FAILURE, reasons.DIVERGED_TR_REDUCTION):

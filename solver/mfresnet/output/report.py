@@ -5,26 +5,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import Exit
-from mfresnet.functional import ReducedFunctional, Stage, Trajectory
+from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.memory import peak
-from mfresnet.optimise import OptimiseResult
+from mfresnet.mesh import MESHES
 from mfresnet.output.run_directory import versions
 from mfresnet.output.run_json import (
     SCHEMA,
     Accuracy,
+    Asked,
     Bound,
     Data,
+    ErrorPart,
     Memory,
     Metrics,
     Objective,
     RunReport,
 )
+from mfresnet.training import ObjectiveError, Trained
 from mfresnet.verification import (
     LossError,
     LowerBound,
@@ -37,28 +40,22 @@ from mfresnet.verification import (
 )
 
 
-def run_report(
-    functional: ReducedFunctional,
-    result: OptimiseResult,
-    stages: Sequence[Stage],
-    bound: LowerBound | None,
-    start: float,
-) -> tuple[RunReport, Exit]:
+def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tuple[RunReport, Exit]:
     """Return the content of run.json, and how the command ends.
 
     Args:
-        functional: J.
-        result: what the optimiser has found.
-        stages: the minimisations on the way.
+        trained: what the training has found.
         bound: the lower bound of the loss.
         start: when the run began, by ``time.perf_counter``.
 
     Parallel: collective.
     """
+    functional, result, stages = trained.functional, trained.result, trained.stages
     case, theta, last = functional.case, result.theta, result.history[-1]
     balance = Trajectory(functional, theta).balance()
-    error = loss_error(functional, theta, ways=1)
-    status, name, message = _ending(functional, result, error, balance.largest_outflow)
+    asked = trained.error
+    error = loss_error(functional, theta, ways=1) if asked is None else asked.loss
+    status, name, message = _ending(trained, error, balance.largest_outflow)
     shares = damping(functional, theta)
     with np.errstate(over="ignore", invalid="ignore"):  # points may leave the mesh for good
         apart = drift(functional, theta)
@@ -95,13 +92,29 @@ def run_report(
         seconds=time.perf_counter() - start,
         lower_bound=bound and Bound(**bound.as_data(objective.loss)),
     )
+    if asked is not None:
+        cells = {"cells": case.cells()} if MESHES[case.mesh.kind].grid else {}
+        chosen = {"mesh": cells, "space": {"degree": case.space.degree}}
+        report = report.with_(accuracy=_asked(asked, trained.limit), discretisation=chosen)
     return (report if len(stages) < 2 else report.with_(stages=list(stages))), status
 
 
-def _ending(
-    functional: ReducedFunctional, result: OptimiseResult, error: LossError, outflow: float
-) -> tuple[Exit, str, str]:
+def _asked(error: ObjectiveError, limit: str) -> Asked:
+    parts = {name: ErrorPart(size=p.size, how=p.how) for name, p in error.parts.items()}
+    return Asked(
+        asked=error.asked,
+        reached=error.reached,
+        relative=None if error.unknown else error.relative,
+        corrected=error.corrected,
+        parts=parts,
+        sentence=error.sentence(),
+        limit=limit,
+    )
+
+
+def _ending(trained: Trained, error: LossError, outflow: float) -> tuple[Exit, str, str]:
     """Return exit status, name and sentence: mass that has left counts most, then a wrong loss."""
+    functional, result = trained.functional, trained.result
     mesh = functional.case.mesh
     if abs(outflow) > error.outflow_limit(mesh.outflow_tolerance):
         message = (
@@ -109,6 +122,8 @@ def _ending(
             f"expected at most {mesh.outflow_tolerance:.2e}. {mesh.larger} or raise the tolerance."
         )
         return Exit.FAILED, "outflow", message
+    if trained.error is not None and not trained.error.reached:
+        return Exit.NOT_CONVERGED, result.status.name.lower(), trained.refusal()
     if error.wrong:
         message = error.sentence() if result.converged else f"{error.sentence()} {result.message}"
         return Exit.NOT_CONVERGED, "loss_error", message
@@ -150,7 +165,7 @@ def _data(functional: ReducedFunctional) -> Data | None:
 def summary(report: RunReport) -> list[tuple[str, str]]:
     """Return the rows of the table at the end of a run: name and value."""
     rows = [
-        ("objective", f"{report.objective.total:.8g}"),
+        ("objective", _objective_line(report)),
         ("loss", report.objective.loss_error.number),
         ("gradient norm", f"{report.gradient_norm:.2e}"),
         ("iterations", str(report.iterations)),
@@ -168,6 +183,15 @@ def summary(report: RunReport) -> list[tuple[str, str]]:
         ("seconds", f"{report.seconds:.1f}"),
     ]
     return rows
+
+
+def _objective_line(report: RunReport) -> str:
+    """Return J with its error, where it is known."""
+    total, loss = report.objective.total, report.objective.loss_error
+    sizes = [abs(loss_error) for loss_error in [loss.error] if loss_error is not None]
+    if report.accuracy is not None and report.accuracy.relative is not None:
+        sizes = [report.accuracy.relative * abs(total)]
+    return f"{total:.8g}" + "".join(f" +- {size:.1e}" for size in sizes)
 
 
 def _on_samples(metrics: Metrics) -> Iterator[tuple[str, str]]:

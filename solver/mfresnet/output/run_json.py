@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mfresnet.errors import InputError
 from mfresnet.files import FileError, read_text, write_text
-from mfresnet.functional import Stage
+from mfresnet.training import Stage
 from mfresnet.verification import Check
 
 REPORT, SCHEMA = "run.json", 1
@@ -56,6 +56,30 @@ class Accuracy(Part):
     """Whether all ways say that the loss is right."""
     ways: list[Way]
     sentence: str
+
+
+class ErrorPart(Part):
+    """One part of the error of J."""
+
+    size: float
+    how: str
+
+
+class Asked(Part):
+    """J against the accuracy that was asked for, see ``ObjectiveError``."""
+
+    asked: float
+    """The relative error of J."""
+    reached: bool
+    relative: float | None
+    """What it is found to be by the worst of two ways; None where none can tell."""
+    corrected: float | None
+    """J by the most trusted way."""
+    parts: dict[str, ErrorPart]
+    """Space, depth, optimisation, data: absolute sizes and how they were found."""
+    sentence: str
+    limit: str
+    """Why there is no finer mesh, where one is needed."""
 
 
 class Objective(Part):
@@ -257,6 +281,10 @@ class RunReport(Part):
     seconds: float
     stages: list[Stage] = []
     """The minimisations on the way, where there is more than one."""
+    accuracy: Asked | None = None
+    """None where the mesh was given."""
+    discretisation: dict[str, Any] = {}
+    """Keys of the case with the values that were chosen for the accuracy."""
     lower_bound: Bound | None
     """None where no argument bounds the loss."""
 

@@ -17,8 +17,9 @@ from mfresnet.case import Case, populate
 from mfresnet.columns import plain
 from mfresnet.data import DataSection
 from mfresnet.errors import InputError
-from mfresnet.functional import ReducedFunctional, train
+from mfresnet.optimise import Status
 from mfresnet.tasks import of_task
+from mfresnet.training import train_case
 from mfresnet.verification import measure
 
 PARTS = ("train", "test")
@@ -116,8 +117,8 @@ def cross_validate(
         )
     comparison, rows = of_task(COMPARISONS, case.task), []
     for name, split, fold in _splits(case, case.data, seeds, folds):
-        functional = ReducedFunctional(split, comm, populate(split, comm, fold))
-        result, _ = train(functional)
+        trained = train_case(split, populate(split, comm, fold), comm)
+        functional, result = trained.functional, trained.result
         row = {"split": name, "status": result.status.name.lower(), "iterations": result.iterations}
         row |= comparison.row(measure(functional, result.theta))
         rows.append(row)
@@ -148,7 +149,7 @@ def _splits(
 def split_sentence(task: str, row: Mapping[str, Any]) -> str:
     """Return one line for the user about a split."""
     name = of_task(COMPARISONS, task).quantities[0]
-    ended = "converged" if row["status"] == "converged" else "not converged"
+    ended = "converged" if Status[row["status"].upper()].good else "not converged"
     return (
         f"{row['split']}: {ended} after {row['iterations']} iterations, test "
         f"{name.replace('_', ' ')} {row[f'test_{name}']:.4f}"
@@ -169,7 +170,7 @@ def split_table(result: Mapping[str, Any]) -> str:
         for name, row in [*rows, ("mean", result["mean"]), ("std", result["std"])]
     ]
     lines = [plain(cells, "w" + "n" * len(columns), ["\nsplit", *heads])]
-    late = [row for row in result["splits"] if row["status"] != "converged"]
+    late = [row for row in result["splits"] if not Status[row["status"].upper()].good]
     if late:
         lines.append(f"{len(late)} of {len(result['splits'])} trainings did not converge.")
     return "\n".join(lines)

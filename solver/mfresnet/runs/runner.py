@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mfresnet.arrays import Array
-from mfresnet.case import Case
+from mfresnet.case import Case, Population, asked, populate
 from mfresnet.ending import Failure
 from mfresnet.errors import Exit, InputError, SolveError
 from mfresnet.files import write_text
-from mfresnet.functional import ReducedFunctional, Stage, train, trained_network
+from mfresnet.functional import ReducedFunctional, trained_network
 from mfresnet.interrupt import keeping
 from mfresnet.mesh import MESHES
-from mfresnet.optimise import EvaluationLog, OptimiseResult
+from mfresnet.optimise import EvaluationLog, Iteration, OptimiseResult, Oracle
 from mfresnet.output import (
     MARK,
     REPORT,
@@ -35,7 +35,8 @@ from mfresnet.output import (
 from mfresnet.parallel import meet, pause, together
 from mfresnet.tasks import TASKS
 from mfresnet.trained import NETWORK, save_network
-from mfresnet.verification import lower_bound, undershoots
+from mfresnet.training import Stage, Trained, train_case
+from mfresnet.verification import LowerBound, lower_bound, undershoots
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,7 @@ def run(
         classes = TASKS[case.task].classes
         what = "a density on the mesh for every class" if classes else "their density"
         progress.say(f"Reading {case.data.file.name}; {what}")
-    functional = ReducedFunctional(case, comm) if functional is None else functional
-    case = functional.case
+    job = Job.of(case, comm, functional)
     with together(comm):
         if comm.rank == 0:
             _check_place(directory, resume=resume)
@@ -102,37 +102,72 @@ def run(
         with together(comm):
             if comm.rank == 0:
                 _prepare(directory, overwrite=overwrite, resume=resume)
-        log = EvaluationLog(directory / "checkpoint", case.to_toml(), comm)
+        log = EvaluationLog(directory / "checkpoint", job.case.to_toml(), comm)
         with keeping():
-            return _train(functional, directory, log, progress, start)
+            return _train(job, directory, log, progress, start)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained.
+
+    Attributes:
+        case: the case, with everything filled in but the mesh where it is chosen on the way.
+        population: the classes.
+        comm: the communicator.
+        functional: J where the mesh is given.
+    """
+
+    case: Case
+    population: Population
+    comm: MPI.Intracomm
+    functional: ReducedFunctional | None
+
+    @staticmethod
+    def of(case: Case, comm: MPI.Intracomm, functional: ReducedFunctional | None) -> Job:
+        """Return the job of a case; J may be there already."""
+        if functional is None and case.wanted is None:
+            functional = ReducedFunctional(case, comm)
+        if functional is not None:
+            return Job(functional.case, functional.population, comm, functional)
+        population = populate(case, comm)
+        return Job(asked(case, population), population, comm, None)
+
+    def train(
+        self,
+        oracle: Oracle,
+        on_iteration: Callable[[Iteration], None],
+        on_stage: Callable[[Stage], None],
+    ) -> Trained:
+        """Train on the given mesh, or to the accuracy that is wanted."""
+        given = self.case, self.population, self.comm, self.functional
+        return train_case(*given, oracle=oracle, on_iteration=on_iteration, on_stage=on_stage)
 
 
 def _train(
-    functional: ReducedFunctional,
-    directory: Path,
-    log: EvaluationLog,
-    progress: Progress,
-    start: float,
+    job: Job, directory: Path, log: EvaluationLog, progress: Progress, start: float
 ) -> RunResult:
     """Train in a directory that is ours; its numbers are there before anything is drawn."""
-    case, comm = functional.case, functional.comm
+    case, comm = job.case, job.comm
     with together(comm):
         if comm.rank == 0:
             write_text(directory / "case.toml", case.to_toml())
-    _introduce(functional, progress)
-    if (bound := lower_bound(functional.problem)) is not None:
-        progress.say(f"Before training: {bound.sentence()}")
+    _introduce(job, progress)
+    bound: LowerBound | None = None
+    if job.functional is not None:
+        bound = _say_bound(job.functional, progress)
 
     def say_stage(stage: Stage) -> None:
-        if case.training.levels or case.training.seeds:
+        if case.wanted is not None or case.training.levels or case.training.seeds:
             progress.say(stage.sentence())
 
     pause(comm)
     with progress:
-        result, stages = train(
-            functional, on_iteration=progress.iteration, oracle=log, on_stage=say_stage
-        )
-    report, status = run_report(functional, result, stages, bound, start)
+        trained = job.train(log, progress.iteration, say_stage)
+    functional, result = trained.functional, trained.result
+    if job.functional is None:
+        bound = _say_bound(functional, progress)
+    report, status = run_report(trained, bound, start)
     with together(comm):
         if comm.rank == 0:
             write_history(directory / "history.csv", result.history)
@@ -155,6 +190,13 @@ def _train(
             progress.result(f"{kind}: {sentence}")
     progress.result(report.message)
     return RunResult(result.theta, report, directory, status)
+
+
+def _say_bound(functional: ReducedFunctional, progress: Progress) -> LowerBound | None:
+    """Return the lower bound of the loss, which is said."""
+    if (bound := lower_bound(functional.problem)) is not None:
+        progress.say(f"No network can do better: {bound.sentence()}")
+    return bound
 
 
 def _show(
@@ -254,19 +296,20 @@ def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
         (directory / name).mkdir(parents=True, exist_ok=True)
 
 
-def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
-    case, space, controls = functional.case, functional.problem.space, functional.controls
-    cells = " x ".join(map(str, case.cells()))
-    if not MESHES[case.mesh.kind].grid:
-        cells = str(space.mesh.topology.index_map(space.dimension).size_global)
-    progress.say(
-        f"{case.title or 'mfresnet'}: {cells} {space.cell} cells of degree {space.degree}, "
-        f"{space.n_global} degrees of freedom a class, {controls.layers} layers of "
-        f"{functional.steps_per_layer} steps, {controls.size} controls, "
-        f"{functional.comm.size} rank{'s' * (functional.comm.size > 1)}"
-    )
-    progress.say(functional.memory_sentence())
-    population, dataset = functional.population, functional.population.dataset
+def _introduce(job: Job, progress: Progress) -> None:
+    """Say what is trained, on which mesh, and from which samples."""
+    case, population, functional = job.case, job.population, job.functional
+    ranks = f"{job.comm.size} rank{'s' * (job.comm.size > 1)}"
+    title = case.title or "mfresnet"
+    if functional is None:
+        progress.say(
+            f"{title}: {case.network.layers} layers, the mesh for a relative error of J of "
+            f"{case.wanted:.1g}, {ranks}"
+        )
+    else:
+        progress.say(f"{title}: {_mesh(functional)}, {ranks}")
+        progress.say(functional.memory_sentence())
+    dataset = population.dataset
     if dataset is not None and population.bandwidths is not None:
         pairs = zip(population.labels, population.bandwidths, strict=True)
         widths = ", ".join(f"{label} {width:.3g}" for label, width in pairs)
@@ -275,8 +318,23 @@ def _introduce(functional: ReducedFunctional, progress: Progress) -> None:
             f"{len(dataset.features)} features made {dataset.dimension} coordinates, bandwidth "
             f"{widths}"
         )
+    if functional is None:
+        return
     worst = float(abs(functional.problem.initial_mass - 1.0).max())
     if worst > case.mesh.outflow_tolerance:
         progress.say(f"The initial mass on the mesh differs from 1 by {worst:.2e}.")
     for sentence in undershoots(functional.problem):
         progress.say(f"Warning: {sentence}")
+
+
+def _mesh(functional: ReducedFunctional) -> str:
+    """Return the discretisation of J in words."""
+    case, space, controls = functional.case, functional.problem.space, functional.controls
+    cells = " x ".join(map(str, case.cells()))
+    if not MESHES[case.mesh.kind].grid:
+        cells = str(space.mesh.topology.index_map(space.dimension).size_global)
+    return (
+        f"{cells} {space.cell} cells of degree {space.degree}, "
+        f"{space.n_global} degrees of freedom a class, {controls.layers} layers of "
+        f"{functional.steps_per_layer} steps, {controls.size} controls"
+    )

@@ -1,6 +1,10 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
 from .accuracy import LossError as LossError
+from .accuracy import Way as Way
+from .accuracy import another as another
+from .accuracy import by_points as by_points
+from .accuracy import compared as compared
 from .accuracy import loss_error as loss_error
 from .advice import damping as damping
 from .advice import drift as drift

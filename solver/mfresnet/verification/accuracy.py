@@ -10,7 +10,7 @@ it, or shows that neither can be believed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -179,11 +179,30 @@ def loss_error(functional: ReducedFunctional, theta: Array, ways: int = 2) -> Lo
 
     Parallel: collective.
     """
+    return compared(functional, theta, _ways(functional), ways)
+
+
+def compared(
+    functional: ReducedFunctional,
+    theta: Array,
+    ways: Iterable[Callable[[ReducedFunctional, Array], Way]],
+    wanted: int,
+) -> LossError:
+    """Return the error of the loss on the mesh by the first ways that find it.
+
+    Args:
+        functional: J.
+        theta: the controls.
+        ways: (J, controls) -> what it finds; it may raise InputError or SolveError.
+        wanted: how many are wanted.
+
+    Parallel: collective.
+    """
     functional.make_room(functional.steps_for(theta))
     loss, missing = functional.loss(theta), []
     found: list[Way] = []
-    for way in _ways(functional):
-        if len(found) == ways:
+    for way in ways:
+        if len(found) == wanted:
             break
         try:
             found.append(way(functional, theta))
@@ -208,7 +227,7 @@ def _ways(functional: ReducedFunctional) -> Iterator[Callable[[ReducedFunctional
     """Yield what finds the loss, the most trusted and quickest first."""
     case = functional.case
     if LOSSES[case.loss.kind].cost is not None:
-        yield _by_points
+        yield by_points
     degree = case.space.degree
     others = (
         (degree + 1, degree + 2) if degree + 2 <= HIGHEST else (HIGHEST, HIGHEST - 1, HIGHEST - 2)
@@ -222,11 +241,15 @@ def _ways(functional: ReducedFunctional) -> Iterator[Callable[[ReducedFunctional
         yield partial(_by_another, how=how, change=change)
 
 
-def _by_points(functional: ReducedFunctional, theta: Array) -> Way:
-    """Return the loss of points, see ``pathwise``."""
+def by_points(functional: ReducedFunctional, theta: Array, settled: float | None = None) -> Way:
+    """Return the loss of points, see ``pathwise_loss``.
+
+    Raises:
+        SolveError: they do not settle.
+    """
     with np.errstate(over="ignore", invalid="ignore"):  # points may leave for good
-        found = pathwise_loss(functional, theta)
-    if not found.change <= RIGHT / 3.0 * abs(found.loss):
+        found = pathwise_loss(functional, theta, settled)
+    if not found.change <= max(RIGHT / 3.0, settled or 0.0) * abs(found.loss):
         raise SolveError(
             f"{found.points} points do not settle; got {found.loss:.4g} within {found.change:.1e}."
         )
@@ -237,11 +260,18 @@ def _by_points(functional: ReducedFunctional, theta: Array) -> Way:
 def _by_another(
     functional: ReducedFunctional, theta: Array, how: str, change: dict[str, Any]
 ) -> Way:
-    """Return the loss of another discretisation; its time steps are chosen anew."""
+    other = another(functional, theta, change)
+    return Way(how, other.loss(theta))
+
+
+def another(
+    functional: ReducedFunctional, theta: Array, change: dict[str, Any]
+) -> ReducedFunctional:
+    """Return J of another discretisation, with its own time steps for the controls."""
     case = functional.case
     degree = change.get("space", {}).get("degree", case.space.degree)
     orders = [s for s in SCHEMES if s >= case.time.order and degree in SCHEMES[s].cfl]
     finer = case.with_(change | {"time": {"order": min(orders), "steps_per_layer": None}})
     other = ReducedFunctional(finer, functional.comm, functional.population)
     other.make_room(other.steps_for(theta))
-    return Way(how, other.loss(theta))
+    return other

@@ -22,10 +22,11 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case, from_samples, parse
 from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data
 from mfresnet.errors import InputError
-from mfresnet.functional import ReducedFunctional, train, trained_network
+from mfresnet.functional import ReducedFunctional, trained_network
 from mfresnet.network import ACTIVATIONS, BLOCKS
 from mfresnet.tasks import TASKS
 from mfresnet.trained import TrainedNetwork
+from mfresnet.training import train
 
 GRIDS = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}
 """Dimension -> cell type and cells in each direction when ``cells`` is not given: small ones, for

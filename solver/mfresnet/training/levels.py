@@ -15,7 +15,7 @@ from typing import Any
 
 from mfresnet.case import Case, LevelSection
 from mfresnet.errors import SolveError
-from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional import ReducedFunctional
 from mfresnet.network import Controls, prolong
 from mfresnet.optimise import Iteration, OptimiseResult, Oracle, minimise
 
@@ -27,7 +27,8 @@ class Stage:
     """One minimisation on the way.
 
     Attributes:
-        cells: cells per direction.
+        cells: cells per direction, those of the case where the mesh is read from a file.
+        degree: that of the space.
         layers: number of layers.
         seed: that of the random start, None where there is a single start.
         status: name of the status; ``failed`` where J could not be computed at the start.
@@ -39,9 +40,11 @@ class Stage:
         adjoint_sweeps: number of backward sweeps.
         hessian_actions: number of Hessian actions.
         seconds: time for all of it.
+        error: the relative error of J on this level, where it was estimated.
     """
 
     cells: tuple[int, ...]
+    degree: int
     layers: int
     seed: int | None
     status: str
@@ -53,15 +56,18 @@ class Stage:
     adjoint_sweeps: int
     hessian_actions: int
     seconds: float
+    error: float | None = None
 
     def sentence(self) -> str:
         """Return one line for the user."""
         start = "" if self.seed is None else f", seed {self.seed}"
         found = "failed" if self.objective is None else f"J = {self.objective:.10g}"
+        if self.objective is not None and self.error is not None:
+            found = f"J = {self.objective:.6g} +- {self.error * abs(self.objective):.1e}"
         cells = " x ".join(map(str, self.cells))
         return (
-            f"{cells} cells, {self.layers} layers{start}: {found} after {self.iterations} "
-            f"iterations. {self.message}"
+            f"{cells} cells of degree {self.degree}, {self.layers} layers{start}: {found} after "
+            f"{self.iterations} iterations, {self.seconds:.2g} s. {self.message}"
         )
 
 
@@ -95,9 +101,9 @@ def train(
         try:
             result = minimise(f, on_iteration=on_iteration, oracle=oracle)
         except SolveError as error:
-            keep(_stage(f, seed, None, str(error), start))
+            keep(stage_of(f, seed, None, str(error), start))
             raise
-        keep(_stage(f, seed, result, result.message, start))
+        keep(stage_of(f, seed, result, result.message, start))
         return result
 
     def keep(stage: Stage) -> None:
@@ -117,7 +123,7 @@ def train(
             f.start_from(prolong(controls, f.controls.layers))
             result = solve(f, None)
         else:
-            result = _best(f, seeds, solve)
+            result = best_start(f, seeds, solve)
         controls = f.controls.from_vector(result.theta)
     assert result is not None
     return result, tuple(stages)
@@ -138,12 +144,21 @@ def at_level(case: Case, level: LevelSection) -> Case:
     return case.with_(changes)
 
 
-def _best(
+def best_start(
     f: ReducedFunctional,
     seeds: Sequence[int | None],
     solve: Callable[[ReducedFunctional, int | None], OptimiseResult],
 ) -> OptimiseResult:
-    """Return the result of the seed with the least J, and leave ``f`` as it was there."""
+    """Return the result of the seed with the least J, and leave ``f`` as it was there.
+
+    Args:
+        f: J.
+        seeds: those of the starts; None is the start of the case.
+        solve: (J, seed) -> the result from there.
+
+    Raises:
+        SolveError: J cannot be computed at any start.
+    """
     found, failure = [], None
     for seed in seeds:
         if seed is not None:
@@ -166,15 +181,17 @@ def _best(
     return result
 
 
-def _stage(
+def stage_of(
     f: ReducedFunctional,
     seed: int | None,
     result: OptimiseResult | None,
     message: str,
     start: float,
 ) -> Stage:
+    """Return what a minimisation that began at ``start``, by ``time.perf_counter``, has found."""
     return Stage(
         cells=tuple(f.case.cells()),
+        degree=f.case.space.degree,
         layers=f.controls.layers,
         seed=seed,
         status="failed" if result is None else result.status.name.lower(),

@@ -13,11 +13,11 @@ from helpers import make_case
 from mfresnet.case.case import Case
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional.densities import ReducedFunctional
-from mfresnet.functional.training import Stage, train
 from mfresnet.network.controls import prolong
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.optimise.search import Oracle
 from mfresnet.output.run_directory import write_controls
+from mfresnet.training.levels import Stage, train
 
 WIDE = {"block": "wide", "width": 3, "layers": 4}
 

@@ -1,0 +1,325 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Training to an accuracy that was asked for: cells and degree are found on the way.
+
+It starts as coarse as the initial densities allow and trains no further there than J is worth. A
+higher degree says what that is, and eq. (31) what mesh the accuracy needs. There the controls are
+corrected, see ``correction``, and two estimates of different kinds say whether it is reached; where
+it is not, the error that they have found gives the next mesh.
+"""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.case import Case, Population, resolve
+from mfresnet.errors import InputError, SolveError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.mesh import MESHES, Space
+from mfresnet.optimise import METHODS, Iteration, OptimiseResult, Oracle, Status, minimise
+from mfresnet.parallel import total
+from mfresnet.training.correction import Corrected, Correction, directly, gains_less
+from mfresnet.training.discretisation import GROWTH, Discretisation, choose, coarsest, predicted
+from mfresnet.training.estimate import ObjectiveError, objective_error
+from mfresnet.training.levels import Stage, best_start, stage_of, train
+
+ROUGH, MODEL = 0.1, 5e-3
+"""Relative error of J above which the controls of a mesh may be worse than the initial ones, and
+above which its J is no model for that of another mesh."""
+GOAL, ENOUGH = 0.4, 0.6
+"""Share of the accuracy that a mesh is chosen for, and with which it is looked at."""
+AIM = 0.1
+"""Share of the accuracy that J may be above its least value."""
+FIRST = 2e-3
+"""Relative gain of J below which the first mesh is left."""
+GUESS = 0.05
+"""Relative error of J that the first mesh is taken to have."""
+LADDER = 8.0
+"""How much smaller the error of a mesh is made than that of the mesh before, at most: curvatures
+that differ by more are no model for each other."""
+TINY = float(np.finfo(float).tiny)
+HIDDEN = 0.1
+"""Share of the square of the L2 norm of the initial densities that the first mesh may miss."""
+SPREADS = 3.0
+"""Least standard deviations of the samples of a class in a cell of the first mesh."""
+MOST = 8
+"""Most meshes."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training has found.
+
+    Attributes:
+        functional: J on the last mesh.
+        result: the controls; the history is that of the last mesh.
+        stages: what was done on the way.
+        error: J +- error, None where no accuracy was asked for.
+        limit: why there is no finer mesh, empty where none is needed.
+    """
+
+    functional: ReducedFunctional
+    result: OptimiseResult
+    stages: tuple[Stage, ...]
+    error: ObjectiveError | None = None
+    limit: str = ""
+
+    def refusal(self) -> str:
+        """Return why the accuracy that was asked for is not reached."""
+        error = self.error
+        assert error is not None
+        if not self.result.converged and self.result.status is not Status.INACCURATE:
+            return self.result.message
+        if error.unknown:
+            return f"accuracy: nobody can tell. {error.sentence()}"
+        worst = max(error.relative, error.parts["optimisation"].size / abs(error.value))
+        return (
+            f"accuracy: not reached; got a relative error of J of {worst:.1e}, expected at most "
+            f"{error.asked:.1e}. {self.limit or 'Raise accuracy.'}"
+        )
+
+
+class AccuracySearch:
+    """One training to an accuracy.
+
+    Parallel: collective.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        population: Population,
+        comm: MPI.Intracomm,
+        oracle: Oracle,
+        on_iteration: Callable[[Iteration], None] | None,
+        on_stage: Callable[[Stage], None] | None,
+    ) -> None:
+        """Fill the case in."""
+        assert case.wanted is not None
+        self.asked = case.wanted
+        self.case = resolve(case.with_({"accuracy": None}), population)
+        self.population, self.comm = population, comm
+        self._oracle, self._on_iteration, self._on_stage = oracle, on_iteration, on_stage
+        self.stages: list[Stage] = []
+
+    # ------------------------------------------------------------------ meshes
+    def functional(self, at: Discretisation) -> ReducedFunctional:
+        """Return J on a mesh."""
+        return ReducedFunctional(at.of(self.case), self.comm, self.population)
+
+    def first(self) -> Discretisation:
+        """Return the coarsest mesh that sees the initial densities.
+
+        Densities of samples: cells of a few of the least standard deviations. Others: by what
+        their projections have of the squares of their norms, as the projections on cells of half
+        the width have at least as much.
+        """
+        lower, upper = self.case.corners(self.population.extent)
+        at = coarsest(self.case, tuple(upper - lower))
+        if at.cells and self.population.dataset is not None:
+            spread = np.sqrt(self.population.dataset.moments.covariance().diagonal(0, 1, 2).min())
+            ratio = np.max((upper - lower) / at.cells) / (SPREADS * spread)
+            return self._allowed(at.refined(float(ratio)), at)
+        while at.cells and self._hidden(at) > HIDDEN:
+            following = self._allowed(at.refined(GROWTH), at)
+            if following == at:
+                break
+            at = following
+        return at
+
+    def _hidden(self, at: Discretisation) -> float:
+        """Return what the first mesh misses of the square of the norm of an initial density."""
+        seen, all_ = (self._squares(d) for d in (at, at.refined(2.0)))
+        return float(np.max(1.0 - seen / all_))
+
+    def _squares(self, at: Discretisation) -> Array:
+        """Return the squares of the L2 norms of the projections of the initial densities."""
+        case = at.of(self.case)
+        corners = case.corners(self.population.extent)
+        mesh = MESHES[case.mesh.kind].make(self.comm, case.mesh, case.cells(), corners)
+        space = Space(mesh, at.degree)
+        f, _ = self.population.project(space)
+        return total(self.comm, (f * f) @ space.mass)
+
+    def _allowed(self, wanted: Discretisation, otherwise: Discretisation) -> Discretisation:
+        most = self.case.mesh.max_cells
+        return wanted if otherwise.count < wanted.count <= most else otherwise
+
+    # ------------------------------------------------------------------ the way
+    def run(self) -> Trained:
+        """Train.
+
+        Raises:
+            InputError: the memory does not hold the first mesh.
+            SolveError: J cannot be computed on any mesh.
+        """
+        goal, error, limit = GOAL * self.asked, GUESS, ""
+        at, f, found = self._start()
+        model: ReducedFunctional | None = None
+        estimate: ObjectiveError | None = None
+        for _ in range(MOST):
+            step = max(goal, error / LADDER)
+            following = choose(self.case, at, error, step)
+            if following is None:
+                limit = self._limit()
+                break
+            try:
+                g = self.functional(following)
+            except InputError as refusal:
+                limit = str(refusal)  # the memory does not hold it
+                break
+            if estimate is None:
+                error = self._difference(f, g, found.result.theta)
+                self._announce(error)
+            then = max(goal, predicted(at, error, following))
+            if model is None and error <= MODEL:
+                model = f  # the cheapest one that is good enough
+            found = self._go_on(model, g, found.result.theta, error, then)
+            at, f, error, estimate = following, g, then, None
+            if error <= ENOUGH * self.asked:
+                estimate = objective_error(f, found.result.theta, self.asked, found.left)
+                error = estimate.relative
+                self._announce(error)
+                if estimate.reached or estimate.unknown:
+                    break
+        if estimate is None:
+            estimate = objective_error(f, found.result.theta, self.asked, found.left)
+            self._announce(estimate.relative)
+        return self._ended(f, found.result, estimate, limit)
+
+    def _start(self) -> tuple[Discretisation, ReducedFunctional, Corrected]:
+        """Return the first mesh on which J can be computed, J, and the controls there."""
+        at = self.first()
+        while True:
+            f = self.functional(at)
+            try:
+                result = best_start(f, self.case.training.seeds or (None,), self._solve)
+            except SolveError:
+                following = self._allowed(at.refined(GROWTH), at) if at.cells else at
+                if following == at:
+                    raise
+                at = following
+            else:
+                return at, f, Corrected.of(result)
+
+    def _difference(self, f: ReducedFunctional, g: ReducedFunctional, theta: Array) -> float:
+        """Return the relative error of J on a mesh as another one has it."""
+        g.make_room(g.steps_for(theta))
+        value = g.value(theta)
+        return abs(f.value(theta) - value) / max(abs(value), TINY)
+
+    def _go_on(
+        self,
+        model: ReducedFunctional | None,
+        f: ReducedFunctional,
+        theta: Array,
+        error: float,
+        then: float,
+    ) -> Corrected:
+        """Return the controls of the least J on the next mesh.
+
+        Args:
+            model: J on a coarser mesh that is a model for it, if there is one.
+            f: J.
+            theta: the controls of the mesh before.
+            error: the relative error of J there.
+            then: what it is expected to be.
+        """
+        start, aim = time.perf_counter(), AIM * max(then, self.asked)
+        given = f.controls.from_vector(theta)
+        training = f.training
+        if error <= ROUGH or f.value(theta) < f.value(f.theta0):
+            f.start_from(given)
+        if model is None or METHODS[training.method].frozen or not training.max_iterations:
+            found = directly(f, f.theta0, aim, self._oracle, self._on_iteration)
+        else:
+            found = Correction(f, model, aim, self._oracle, self._on_iteration).run(theta)
+        self._stage = stage_of(f, None, found.result, found.result.message, start)
+        return found
+
+    def _solve(self, f: ReducedFunctional, seed: int | None) -> OptimiseResult:
+        """Minimise on a first mesh as far as it is worth it."""
+        start = time.perf_counter()
+        try:
+            found = minimise(
+                f,
+                on_iteration=self._on_iteration,
+                oracle=self._oracle,
+                enough=gains_less(0.0, FIRST),
+            )
+        except SolveError as error:
+            self._stage = stage_of(f, seed, None, str(error), start)
+            self._announce(None)
+            raise
+        self._stage = stage_of(f, seed, found, found.message, start)
+        if seed is not None:
+            self._announce(None)
+        return found
+
+    def _limit(self) -> str:
+        """Return why there is no finer mesh."""
+        mesh = self.case.mesh
+        if MESHES[mesh.kind].grid:
+            return (
+                f"More than mesh.max_cells = {mesh.max_cells} cells would be needed. Raise "
+                "mesh.max_cells or accuracy."
+            )
+        return f"{mesh.finer} or raise accuracy."
+
+    # ------------------------------------------------------------------ what is told
+    def _announce(self, error: float | None) -> None:
+        """Keep the last stage with its error."""
+        stage = replace(self._stage, error=error)
+        self.stages.append(stage)
+        if self._on_stage is not None:
+            self._on_stage(stage)
+
+    def _ended(
+        self, f: ReducedFunctional, result: OptimiseResult, error: ObjectiveError, limit: str
+    ) -> Trained:
+        if result.status is not Status.ITERATIONS:
+            status = Status.ACCURATE if error.reached else Status.INACCURATE
+            result = replace(result, status=status)
+        return Trained(f, result, tuple(self.stages), error, limit)
+
+
+def train_case(
+    case: Case,
+    population: Population,
+    comm: MPI.Intracomm,
+    functional: ReducedFunctional | None = None,
+    *,
+    oracle: Oracle | None = None,
+    on_iteration: Callable[[Iteration], None] | None = None,
+    on_stage: Callable[[Stage], None] | None = None,
+) -> Trained:
+    """Train a case: to its accuracy where one is wanted, else on its mesh and its levels.
+
+    Args:
+        case: the case.
+        population: its classes.
+        comm: the communicator.
+        functional: J of the case, where it has been made and no accuracy is wanted.
+        oracle: what answers for J.
+        on_iteration: called after every iteration, on all ranks.
+        on_stage: called after every minimisation, on all ranks.
+
+    Raises:
+        InputError: the case does not fit the mesh, or the memory does not hold it.
+        SolveError: J cannot be computed at any start.
+
+    Parallel: collective.
+    """
+    if functional is None and case.wanted is not None:
+        search = AccuracySearch(case, population, comm, oracle or Oracle(), on_iteration, on_stage)
+        return search.run()
+    f = ReducedFunctional(case, comm, population) if functional is None else functional
+    result, stages = train(f, on_iteration=on_iteration, oracle=oracle, on_stage=on_stage)
+    return Trained(f, result, stages)

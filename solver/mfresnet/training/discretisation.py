@@ -1,0 +1,129 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Cells and degree of a mesh as a choice: what they cost, and how right they will be.
+
+Smooth densities and a functional of them with the adjoint of the discrete equation: the error of J
+falls as that of a quadrature does, by the order 2 p + 1 in the width of the cells,
+
+    error(h, p) = (h / l)^(2 p + 1) ,                                                        (31)
+
+with one length l, that of the densities, which one measured error gives. The work of a sweep is
+that of its degrees of freedom times its stages, which the CFL condition makes 2 p + 1 a cell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mfresnet.case import Case
+from mfresnet.mesh import MESHES, SIMPLICES
+
+DEGREES = (1, 2, 3, 4)
+"""What is chosen from; above it an operator costs more than it gives."""
+COARSENING = 0.8
+"""With a higher degree the cells may become wider by this factor and no more."""
+SMALLEST = 1.15
+"""Smallest refinement at the same degree."""
+FINEST = 3.0
+"""Largest step from one mesh to the next: the model holds near what was measured."""
+FEWEST = {1: 16, 2: 8, 3: 6}
+"""Dimension -> cells along the longest side of the first mesh."""
+GROWTH = 1.5
+
+
+@dataclass(frozen=True)
+class Discretisation:
+    """Cells per direction, none where the mesh is read from a file, and the degree."""
+
+    cells: tuple[int, ...]
+    degree: int
+
+    @property
+    def count(self) -> int:
+        """Number of boxes."""
+        return math.prod(self.cells)
+
+    def work(self, simplex: bool) -> float:
+        """Return the work of a sweep, in any unit."""
+        d, p = len(self.cells), self.degree
+        dofs = math.comb(p + d, d) if simplex else (p + 1) ** d
+        return self.count * dofs * (2 * p + 1) * self.count ** (1.0 / max(d, 1))
+
+    def refined(self, ratio: float) -> Discretisation:
+        """Return cells that are narrower by a ratio."""
+        cells = tuple(max(2, math.ceil(ratio * n - 1e-9)) for n in self.cells)
+        return Discretisation(cells, self.degree)
+
+    def with_degree(self, degree: int) -> Discretisation:
+        """Return another degree on the same cells."""
+        return Discretisation(self.cells, degree)
+
+    def of(self, case: Case) -> Case:
+        """Return the case with them."""
+        changes: dict[str, Any] = {"accuracy": None, "space": {"degree": self.degree}}
+        if self.cells:
+            changes["mesh"] = {"cells": list(self.cells)}
+        return case.with_(changes)
+
+    def sentence(self) -> str:
+        """Return them in words."""
+        cells = " x ".join(map(str, self.cells))
+        return f"{cells} cells of degree {self.degree}" if cells else f"degree {self.degree}"
+
+
+def coarsest(case: Case, sides: tuple[float, ...]) -> Discretisation:
+    """Return the first mesh of a box with these sides: few cells, about as long as wide."""
+    if not MESHES[case.mesh.kind].grid:
+        return Discretisation((), 1)
+    most = FEWEST[len(sides)]
+    cells = tuple(max(2, math.ceil(most * side / max(sides))) for side in sides)
+    return Discretisation(cells, max(1, min(case.space.degree, DEGREES[-1])))
+
+
+def choose(case: Case, at: Discretisation, error: float, goal: float) -> Discretisation | None:
+    """Return the cheapest discretisation whose error is at most a goal, by eq. (31).
+
+    Args:
+        case: the case, with mesh.max_cells.
+        at: a discretisation.
+        error: the relative error of J there.
+        goal: the relative error that is wanted.
+
+    Returns:
+        A discretisation that does more work than ``at``; None where mesh.max_cells, or the degree
+        on a mesh of a file, does not allow any.
+    """
+    simplex = case.mesh.cell in SIMPLICES
+    allowed = [
+        d
+        for d in _candidates(at, error, goal)
+        if d.count <= case.mesh.max_cells and d.work(simplex) > at.work(simplex)
+    ]
+    return min(allowed, key=lambda d: d.work(simplex)) if allowed else None
+
+
+def predicted(at: Discretisation, error: float, other: Discretisation) -> float:
+    """Return the relative error of J on another mesh, by eq. (31)."""
+    ratio = (other.count / at.count) ** (1.0 / max(len(at.cells), 1))
+    return float((_width(at, error) / ratio) ** (2 * other.degree + 1))
+
+
+def _width(at: Discretisation, error: float) -> float:
+    """Return h / l."""
+    return min(max(error, 1e-14), 0.9) ** (1.0 / (2 * at.degree + 1))
+
+
+def _candidates(at: Discretisation, error: float, goal: float) -> Iterator[Discretisation]:
+    width = _width(at, error)
+    for degree in DEGREES:
+        if degree < at.degree:
+            continue
+        ratio = width / goal ** (1.0 / (2 * degree + 1))
+        if at.cells:
+            least = COARSENING if degree > at.degree else SMALLEST
+            yield at.with_degree(degree).refined(min(max(ratio, least), FINEST))
+        elif ratio <= 1.0 or degree == DEGREES[-1]:
+            yield at.with_degree(degree)
