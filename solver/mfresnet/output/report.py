@@ -54,6 +54,7 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
     case, theta, last = functional.case, result.theta, result.history[-1]
     balance = Trajectory(functional, theta).balance()
     asked = trained.error
+    right = asked is not None and asked.reached  # whatever the mesh does not resolve
     error = loss_error(functional, theta, ways=1) if asked is None else asked.loss
     status, name, message = _ending(trained, error, balance.largest_outflow)
     shares = damping(functional, theta)
@@ -83,8 +84,8 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
         min_density=balance.min_density,
         damping=float(shares.max()),
         drift=float(apart.max()) if np.isfinite(apart).all() else None,
-        warnings=warnings(functional, balance, shares, apart, error),
-        notes=notes(functional, shares, apart, error),
+        warnings=[] if right else warnings(functional, balance, shares, apart, error),
+        notes=[] if right else notes(functional, shares, apart, error),
         memory=_memory(functional),
         metrics=Metrics.model_validate(measure(functional, theta)),
         data=_data(functional),

@@ -22,11 +22,12 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, resolve
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.losses import LOSSES
 from mfresnet.mesh import MESHES, Space
 from mfresnet.optimise import METHODS, Iteration, OptimiseResult, Oracle, Status, minimise
 from mfresnet.parallel import total
 from mfresnet.training.correction import Corrected, Correction, directly, gains_less
-from mfresnet.training.discretisation import GROWTH, Discretisation, choose, coarsest, predicted
+from mfresnet.training.discretisation import GROWTH, Discretisation, Model, coarsest
 from mfresnet.training.estimate import ObjectiveError, objective_error
 from mfresnet.training.levels import Stage, best_start, stage_of, train
 
@@ -39,6 +40,12 @@ AIM = 0.1
 """Share of the accuracy that J may be above its least value."""
 FIRST = 2e-3
 """Relative gain of J below which the first mesh is left."""
+LITTLE = 1e-4
+"""Share of J at first that is not worth an iteration before the last mesh."""
+MODEL_FLOOR, FLOOR = 0.05, 0.01
+"""Shares of J at first that an error is compared with where J has become smaller: for how good a
+model is, and for the accuracy where J is a distance of densities, which goes to zero with the
+square of their difference."""
 GUESS = 0.05
 """Relative error of J that the first mesh is taken to have."""
 LADDER = 8.0
@@ -49,7 +56,7 @@ HIDDEN = 0.1
 """Share of the square of the L2 norm of the initial densities that the first mesh may miss."""
 SPREADS = 3.0
 """Least standard deviations of the samples of a class in a cell of the first mesh."""
-MOST = 8
+MOST = 12
 """Most meshes."""
 
 
@@ -59,7 +66,8 @@ class Trained:
 
     Attributes:
         functional: J on the last mesh.
-        result: the controls; the history is that of the last mesh.
+        result: the controls; the history is that of all meshes on the way to an accuracy, of the
+            last one else.
         stages: what was done on the way.
         error: J +- error, None where no accuracy was asked for.
         limit: why there is no finer mesh, empty where none is needed.
@@ -79,11 +87,48 @@ class Trained:
             return self.result.message
         if error.unknown:
             return f"accuracy: nobody can tell. {error.sentence()}"
-        worst = max(error.relative, error.parts["optimisation"].size / abs(error.value))
+        worst = max(error.relative, error.parts["optimisation"].size / error.scale)
         return (
             f"accuracy: not reached; got a relative error of J of {worst:.1e}, expected at most "
             f"{error.asked:.1e}. {self.limit or 'Raise accuracy.'}"
         )
+
+
+class History:
+    """The iterates on all meshes, one after the other.
+
+    Attributes:
+        rows: the iterates.
+    """
+
+    def __init__(self, on_iteration: Callable[[Iteration], None] | None) -> None:
+        """Begin with none."""
+        self.rows: list[Iteration] = []
+        self._on_iteration, self._start = on_iteration, time.perf_counter()
+        self._before = self._last = (0, 0, 0)
+
+    def add(self, row: Iteration) -> None:
+        """Add one, numbered on."""
+        own = row.forward_sweeps, row.adjoint_sweeps, row.hessian_actions
+        self._last = own
+        forward, adjoint, actions = (a + b for a, b in zip(self._before, own, strict=True))
+        row = replace(
+            row,
+            iteration=len(self.rows),
+            forward_sweeps=forward,
+            adjoint_sweeps=adjoint,
+            hessian_actions=actions,
+            seconds=time.perf_counter() - self._start,
+        )
+        self.rows.append(row)
+        if self._on_iteration is not None:
+            self._on_iteration(row)
+
+    def end_stage(self) -> None:
+        """Count the sweeps of the next mesh on top of those that were made."""
+        before, last = self._before, self._last
+        self._before = (before[0] + last[0], before[1] + last[1], before[2] + last[2])
+        self._last = (0, 0, 0)
 
 
 class AccuracySearch:
@@ -106,7 +151,8 @@ class AccuracySearch:
         self.asked = case.wanted
         self.case = resolve(case.with_({"accuracy": None}), population)
         self.population, self.comm = population, comm
-        self._oracle, self._on_iteration, self._on_stage = oracle, on_iteration, on_stage
+        self._oracle, self._on_stage = oracle, on_stage
+        self._history = History(on_iteration)
         self.stages: list[Stage] = []
 
     # ------------------------------------------------------------------ meshes
@@ -161,12 +207,13 @@ class AccuracySearch:
             SolveError: J cannot be computed on any mesh.
         """
         goal, error, limit = GOAL * self.asked, GUESS, ""
+        model, meshes = None, Model(self.case)
         at, f, found = self._start()
-        model: ReducedFunctional | None = None
         estimate: ObjectiveError | None = None
+        before: tuple[Discretisation, float] | None = None
         for _ in range(MOST):
             step = max(goal, error / LADDER)
-            following = choose(self.case, at, error, step)
+            following = meshes.choose(at, error, step)
             if following is None:
                 limit = self._limit()
                 break
@@ -177,20 +224,23 @@ class AccuracySearch:
                 break
             if estimate is None:
                 error = self._difference(f, g, found.result.theta)
+                if before is not None:
+                    meshes.learn(*before, at, error)
                 self._announce(error)
-            then = max(goal, predicted(at, error, following))
-            if model is None and error <= MODEL:
+            then = max(goal, meshes.predicted(at, error, following))
+            if model is None and self._of_scale(error, f, found) <= MODEL:
                 model = f  # the cheapest one that is good enough
             found = self._go_on(model, g, found.result.theta, error, then)
-            at, f, error, estimate = following, g, then, None
+            before, at, f, error, estimate = (at, error), following, g, then, None
             if error <= ENOUGH * self.asked:
-                estimate = objective_error(f, found.result.theta, self.asked, found.left)
+                estimate = self._estimate(f, found)
                 error = estimate.relative
+                meshes.learn(*before, at, error)
                 self._announce(error)
                 if estimate.reached or estimate.unknown:
                     break
         if estimate is None:
-            estimate = objective_error(f, found.result.theta, self.asked, found.left)
+            estimate = self._estimate(f, found)
             self._announce(estimate.relative)
         return self._ended(f, found.result, estimate, limit)
 
@@ -209,11 +259,30 @@ class AccuracySearch:
             else:
                 return at, f, Corrected.of(result)
 
+    def _estimate(self, f: ReducedFunctional, found: Corrected) -> ObjectiveError:
+        theta = found.result.theta
+        return objective_error(f, theta, self.asked, self._scale(f, theta), found.left)
+
+    def _of_scale(self, error: float, f: ReducedFunctional, found: Corrected) -> float:
+        """Return a relative error of J over the scale of a model of it instead."""
+        theta = found.result.theta
+        value = max(abs(f.value(theta)), MODEL_FLOOR * self._first, TINY)
+        return error * self._scale(f, theta) / value
+
+    @property
+    def _first(self) -> float:
+        """The size of J at first."""
+        return abs(self._history.rows[0].objective)
+
+    def _scale(self, f: ReducedFunctional, theta: Array) -> float:
+        """Return what an error of J is compared with."""
+        least = FLOOR * self._first if LOSSES[self.case.loss.kind].cost is None else 0.0
+        return max(abs(f.value(theta)), least, TINY)
+
     def _difference(self, f: ReducedFunctional, g: ReducedFunctional, theta: Array) -> float:
         """Return the relative error of J on a mesh as another one has it."""
         g.make_room(g.steps_for(theta))
-        value = g.value(theta)
-        return abs(f.value(theta) - value) / max(abs(value), TINY)
+        return abs(f.value(theta) - g.value(theta)) / self._scale(g, theta)
 
     def _go_on(
         self,
@@ -232,15 +301,18 @@ class AccuracySearch:
             error: the relative error of J there.
             then: what it is expected to be.
         """
-        start, aim = time.perf_counter(), AIM * max(then, self.asked)
+        start = time.perf_counter()
+        aim = AIM * max(then, self.asked) * self._scale(f, theta)
+        if then > ENOUGH * self.asked:
+            aim = max(aim, LITTLE * self._first)
         given = f.controls.from_vector(theta)
         training = f.training
         if error <= ROUGH or f.value(theta) < f.value(f.theta0):
             f.start_from(given)
         if model is None or METHODS[training.method].frozen or not training.max_iterations:
-            found = directly(f, f.theta0, aim, self._oracle, self._on_iteration)
+            found = directly(f, f.theta0, aim, self._oracle, self._history.add)
         else:
-            found = Correction(f, model, aim, self._oracle, self._on_iteration).run(theta)
+            found = Correction(f, model, aim, self._oracle, self._history.add).run(theta)
         self._stage = stage_of(f, None, found.result, found.result.message, start)
         return found
 
@@ -250,9 +322,9 @@ class AccuracySearch:
         try:
             found = minimise(
                 f,
-                on_iteration=self._on_iteration,
+                on_iteration=self._history.add,
                 oracle=self._oracle,
-                enough=gains_less(0.0, FIRST),
+                enough=gains_less(relative=FIRST, of_first=LITTLE),
             )
         except SolveError as error:
             self._stage = stage_of(f, seed, None, str(error), start)
@@ -277,6 +349,7 @@ class AccuracySearch:
     def _announce(self, error: float | None) -> None:
         """Keep the last stage with its error."""
         stage = replace(self._stage, error=error)
+        self._history.end_stage()
         self.stages.append(stage)
         if self._on_stage is not None:
             self._on_stage(stage)
@@ -287,6 +360,7 @@ class AccuracySearch:
         if result.status is not Status.ITERATIONS:
             status = Status.ACCURATE if error.reached else Status.INACCURATE
             result = replace(result, status=status)
+        result = replace(result, history=tuple(self._history.rows))
         return Trained(f, result, tuple(self.stages), error, limit)
 
 

@@ -124,14 +124,24 @@ def evaluate(oracle: Oracle, f: Functional, theta: Array) -> tuple[float, Array]
         return oracle.evaluate(f, theta)
 
 
-def gains_less(share: float, relative: float, window: int = WINDOW) -> Enough:
-    """Return whether the last iterations have gained less than a share of all, or of J."""
+def gains_less(
+    share: float = 0.0, relative: float = 0.0, of_first: float = 0.0, size: float = 0.0
+) -> Enough:
+    """Return whether the last iterations have gained less than the largest of some sizes.
+
+    Args:
+        share: of all that was gained.
+        relative: of J.
+        of_first: of J at first.
+        size: itself.
+    """
 
     def enough(history: Sequence[Iteration]) -> bool:
-        if len(history) <= window:
+        if len(history) <= WINDOW:
             return False
-        first, before, now = (history[i].objective for i in (0, -1 - window, -1))
-        return before - now <= max(share * (first - now), relative * abs(now))
+        first, before, now = (history[i].objective for i in (0, -1 - WINDOW, -1))
+        sizes = share * (first - now), relative * abs(now), of_first * abs(first), size
+        return before - now <= max(sizes)
 
     return enough
 
@@ -142,7 +152,7 @@ class Correction:
     Attributes:
         fine: the fine J.
         coarse: the coarse J.
-        aim: relative distance of J from its least value that is wanted.
+        aim: distance of J from its least value that is wanted.
 
     Parallel: collective.
     """
@@ -174,7 +184,7 @@ class Correction:
                 break
             trial, left = step
             small = norm <= self.fine.training.gradient_tolerance
-            if left <= self.aim * abs(value) or small:
+            if left <= self.aim or small:
                 status = Status.CONVERGED if small else Status.ENOUGH
                 return self._found(theta, value, norm, status, left)
             better = self._towards(theta, value, trial - theta, left)
@@ -201,7 +211,7 @@ class Correction:
         try:
             _, coarse = evaluate(self.oracle, self.coarse, theta)
             model = Shifted(self.coarse, derivative - coarse)
-            enough = gains_less(INNER, 0.1 * self.aim)
+            enough = gains_less(INNER, size=0.1 * self.aim)
             found = minimise(model, theta, oracle=self.oracle, enough=enough)
         except SolveError:
             return None
@@ -234,18 +244,18 @@ def directly(
     theta: Array,
     aim: float,
     oracle: Oracle,
-    on_iteration: Callable[[Iteration], None] | None,
+    on_iteration: Callable[[Iteration], None] | None = None,
 ) -> Corrected:
     """Minimise J as it is, until the last iterations gain less than is wanted.
 
     Args:
         f: J.
         theta: where to start.
-        aim: relative distance of J from its least value that is wanted.
+        aim: distance of J from its least value that is wanted.
         oracle: what answers for J.
         on_iteration: called after every iteration.
 
     Parallel: collective.
     """
-    enough = gains_less(0.0, aim)
+    enough = gains_less(size=aim)
     return Corrected.of(minimise(f, theta, on_iteration=on_iteration, oracle=oracle, enough=enough))

@@ -7,8 +7,10 @@ falls as that of a quadrature does, by the order 2 p + 1 in the width of the cel
 
     error(h, p) = (h / l)^(2 p + 1) ,                                                        (31)
 
-with one length l, that of the densities, which one measured error gives. The work of a sweep is
-that of its degrees of freedom times its stages, which the CFL condition makes 2 p + 1 a cell.
+with one length l, that of the densities, which one measured error gives. Where densities have jumps
+or kinks it falls by a lower order, which two measured errors give, whatever the degree. The work of
+a sweep is that of its degrees of freedom times its stages, which the CFL condition makes 2 p + 1 a
+cell.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 
 from mfresnet.case import Case
 from mfresnet.mesh import MESHES, SIMPLICES
+from mfresnet.network import SCHEMES
 
 DEGREES = (1, 2, 3, 4)
 """What is chosen from; above it an operator costs more than it gives."""
@@ -32,6 +35,8 @@ FINEST = 3.0
 FEWEST = {1: 16, 2: 8, 3: 6}
 """Dimension -> cells along the longest side of the first mesh."""
 GROWTH = 1.5
+MISSED, LEAST = 3.0, 1.0
+"""Times the predicted error that shows that the order is lower, and the lowest one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,12 @@ class Discretisation:
         d, p = len(self.cells), self.degree
         dofs = math.comb(p + d, d) if simplex else (p + 1) ** d
         return self.count * dofs * (2 * p + 1) * self.count ** (1.0 / max(d, 1))
+
+    def points(self, simplex: bool) -> float:
+        """Return the number of degrees of freedom a direction."""
+        d, p = max(len(self.cells), 1), self.degree
+        dofs = math.comb(p + d, d) if simplex else (p + 1) ** d
+        return float((self.count * dofs) ** (1.0 / d))
 
     def refined(self, ratio: float) -> Discretisation:
         """Return cells that are narrower by a ratio."""
@@ -80,50 +91,80 @@ def coarsest(case: Case, sides: tuple[float, ...]) -> Discretisation:
         return Discretisation((), 1)
     most = FEWEST[len(sides)]
     cells = tuple(max(2, math.ceil(most * side / max(sides))) for side in sides)
-    return Discretisation(cells, max(1, min(case.space.degree, DEGREES[-1])))
+    stable = [p for p in DEGREES if p in SCHEMES[case.time.order].cfl]
+    return Discretisation(cells, min(max(1, case.space.degree), stable[-1]))
 
 
-def choose(case: Case, at: Discretisation, error: float, goal: float) -> Discretisation | None:
-    """Return the cheapest discretisation whose error is at most a goal, by eq. (31).
+@dataclass
+class Model:
+    """Eq. (31), with what has been measured.
 
-    Args:
+    Attributes:
         case: the case, with mesh.max_cells.
-        at: a discretisation.
-        error: the relative error of J there.
-        goal: the relative error that is wanted.
-
-    Returns:
-        A discretisation that does more work than ``at``; None where mesh.max_cells, or the degree
-        on a mesh of a file, does not allow any.
+        order: the order where it is not 2 p + 1: for densities that are not smooth.
     """
-    simplex = case.mesh.cell in SIMPLICES
-    allowed = [
-        d
-        for d in _candidates(at, error, goal)
-        if d.count <= case.mesh.max_cells and d.work(simplex) > at.work(simplex)
-    ]
-    return min(allowed, key=lambda d: d.work(simplex)) if allowed else None
 
+    case: Case
+    order: float = math.inf
 
-def predicted(at: Discretisation, error: float, other: Discretisation) -> float:
-    """Return the relative error of J on another mesh, by eq. (31)."""
-    ratio = (other.count / at.count) ** (1.0 / max(len(at.cells), 1))
-    return float((_width(at, error) / ratio) ** (2 * other.degree + 1))
+    def rate(self, degree: int) -> float:
+        """Return the order by which the error falls with narrower cells."""
+        return min(2.0 * degree + 1.0, self.order)
 
+    def learn(self, at: Discretisation, error: float, other: Discretisation, found: float) -> None:
+        """Take over the order that the errors of two meshes have, where it is lower.
 
-def _width(at: Discretisation, error: float) -> float:
-    """Return h / l."""
-    return min(max(error, 1e-14), 0.9) ** (1.0 / (2 * at.degree + 1))
+        Where the error has not become smaller at all, the least order is taken.
+        """
+        if found <= MISSED * self.predicted(at, error, other):
+            return
+        ratio = other.points(self.simplex) / at.points(self.simplex)
+        order = math.log(max(error / found, 1.0)) / math.log(ratio) if ratio > 1.0 else LEAST
+        self.order = min(self.order, max(order, LEAST))
 
+    @property
+    def simplex(self) -> bool:
+        """Whether the cells are simplices."""
+        return self.case.mesh.cell in SIMPLICES
 
-def _candidates(at: Discretisation, error: float, goal: float) -> Iterator[Discretisation]:
-    width = _width(at, error)
-    for degree in DEGREES:
-        if degree < at.degree:
-            continue
-        ratio = width / goal ** (1.0 / (2 * degree + 1))
-        if at.cells:
-            least = COARSENING if degree > at.degree else SMALLEST
-            yield at.with_degree(degree).refined(min(max(ratio, least), FINEST))
-        elif ratio <= 1.0 or degree == DEGREES[-1]:
-            yield at.with_degree(degree)
+    def width(self, at: Discretisation, error: float) -> float:
+        """Return h / l."""
+        return min(max(error, 1e-14), 0.9) ** (1.0 / self.rate(at.degree))
+
+    def predicted(self, at: Discretisation, error: float, other: Discretisation) -> float:
+        """Return the relative error of J on another mesh."""
+        ratio = (other.count / at.count) ** (1.0 / max(len(at.cells), 1))
+        return float((self.width(at, error) / ratio) ** self.rate(other.degree))
+
+    def choose(self, at: Discretisation, error: float, goal: float) -> Discretisation | None:
+        """Return the cheapest discretisation whose error is at most a goal.
+
+        Args:
+            at: a discretisation.
+            error: the relative error of J there.
+            goal: the relative error that is wanted.
+
+        Returns:
+            A discretisation that does more work than ``at``; None where mesh.max_cells, or the
+            degree on a mesh of a file, does not allow any.
+        """
+        allowed = [
+            d
+            for d in self._candidates(at, error, goal)
+            if d.count <= self.case.mesh.max_cells and d.work(self.simplex) > at.work(self.simplex)
+        ]
+        return min(allowed, key=lambda d: d.work(self.simplex)) if allowed else None
+
+    def _candidates(
+        self, at: Discretisation, error: float, goal: float
+    ) -> Iterator[Discretisation]:
+        width, stable = self.width(at, error), SCHEMES[self.case.time.order].cfl
+        for degree in (p for p in DEGREES if p >= at.degree and p in stable):
+            if degree > at.degree and self.rate(degree) == self.rate(at.degree):
+                continue  # no gain
+            ratio = width / goal ** (1.0 / self.rate(degree))
+            if at.cells:
+                least = COARSENING if degree > at.degree else SMALLEST
+                yield at.with_degree(degree).refined(min(max(ratio, least), FINEST))
+            elif ratio <= 1.0 or degree == DEGREES[-1]:
+                yield at.with_degree(degree)

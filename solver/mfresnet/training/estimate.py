@@ -43,6 +43,8 @@ class ObjectiveError:
 
     Attributes:
         asked: the relative error that was asked for.
+        scale: what it is relative to: |J|, or where J is a distance of densities at least a
+            hundredth of its value at first.
         value: J on the mesh.
         corrected: J by the most trusted way, None without one.
         loss: how the error of the mesh was found.
@@ -50,6 +52,7 @@ class ObjectiveError:
     """
 
     asked: float
+    scale: float
     value: float
     corrected: float | None
     loss: LossError
@@ -62,14 +65,14 @@ class ObjectiveError:
 
     @property
     def relative(self) -> float:
-        """The same, over |J|."""
-        return self.size / max(abs(self.value), float(np.finfo(float).tiny))
+        """The same, over ``scale``."""
+        return self.size / self.scale
 
     @property
     def reached(self) -> bool:
         """Whether two ways say that the error is at most what was asked for, and J is least."""
         worst = max(self.size, self.parts["optimisation"].size)
-        return not self.unknown and bool(worst <= self.asked * abs(self.value))
+        return not self.unknown and bool(worst <= self.asked * self.scale)
 
     @property
     def unknown(self) -> bool:
@@ -124,7 +127,7 @@ def error_on_mesh(f: ReducedFunctional, theta: Array, asked: float) -> LossError
 
 
 def objective_error(
-    f: ReducedFunctional, theta: Array, asked: float, left: float
+    f: ReducedFunctional, theta: Array, asked: float, scale: float, left: float
 ) -> ObjectiveError:
     """Return J +- error.
 
@@ -132,6 +135,7 @@ def objective_error(
         f: J.
         theta: the controls.
         asked: the relative error that was asked for.
+        scale: what it is relative to.
         left: how far J is from its least value near the controls.
 
     Parallel: collective.
@@ -144,7 +148,7 @@ def objective_error(
     if (data := _of_samples(f, theta)) is not None:
         parts["data"] = data
     corrected = loss.ways[0].loss + f.penalty(theta) if loss.ways else None
-    return ObjectiveError(asked, value, corrected, loss, parts)
+    return ObjectiveError(asked, scale, value, corrected, loss, parts)
 
 
 def _of_mesh(f: ReducedFunctional, theta: Array, loss: LossError) -> Iterator[tuple[str, Part]]:
