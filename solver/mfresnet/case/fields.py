@@ -22,13 +22,12 @@ from mfresnet.case.sections import (
 )
 from mfresnet.data import DataSection, Density, boxed
 from mfresnet.losses import LOSSES, loss_section
-from mfresnet.mesh import CELLS, MESHES, MeshSection, mesh_section
+from mfresnet.mesh import CELLS, MeshSection, mesh_section
 from mfresnet.network import ACTIVATIONS, BLOCKS, Block, beside_label, penalty_section
 from mfresnet.schema import Chosen, Model, Name
 from mfresnet.tasks import TASKS
 
 DEFAULT_CELLS = 32
-DEFAULT_ACCURACY = 1e-3
 
 
 class Fields(Model):
@@ -82,11 +81,8 @@ class Fields(Model):
 
     @property
     def wanted(self) -> float | None:
-        """The relative error of J that is wanted; None where the mesh is given."""
-        open_ = MESHES[self.mesh.kind].grid and self.mesh.cells is None
-        given = self.training.levels is not None or self.time.steps_per_layer is not None
-        default = DEFAULT_ACCURACY if open_ and not given else None
-        return default if self.accuracy is None else self.accuracy
+        """The relative error of J that is wanted; None where the mesh is that of the case."""
+        return self.accuracy
 
     def cells(self) -> list[int]:
         """Return the cells per direction."""

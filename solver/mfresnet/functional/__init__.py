@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""From a case to J(theta), of densities and of samples, and its training over levels."""
+"""From a case to J(theta), of densities and of samples."""
 
 import lazy_loader
 

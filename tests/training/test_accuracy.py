@@ -1,0 +1,97 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Trainings to an accuracy, against a finer mesh; and what is refused."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mfresnet.case import Case, populate
+from mfresnet.errors import Exit, InputError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.output import case_of_run
+from mfresnet.runs import run
+from mfresnet.training import Trained, train_case
+from mfresnet.training.discretisation import Discretisation, Model
+
+
+def case_of(cell: str = "quadrilateral", **changes: Any) -> Case:
+    """Return two Gaussian classes, one of them narrow."""
+    d = {"interval": 1, "quadrilateral": 2, "triangle": 2}[cell]
+    classes = [
+        {
+            "density": {"kind": "gaussian", "mean": [s] * d, "covariance": covariance(d, v)},
+            "target": [1.5 * s] * d,
+        }
+        for s, v in ((-0.7, 0.12), (0.7, 0.06))
+    ]
+    mesh = {"cell": cell, "lower": [-3.0] * d, "upper": [3.0] * d}
+    sections = {"mesh": mesh, "classes": classes, "network": {"layers": 3}, "accuracy": 2e-3}
+    return Case.model_validate(sections | {"penalty": {"tikhonov": 1e-2}} | changes)
+
+
+def covariance(d: int, v: float) -> list[list[float]]:
+    return [[v * (i == j) for j in range(d)] for i in range(d)]
+
+
+def trained(case: Case) -> Trained:
+    return train_case(case, populate(case, MPI.COMM_SELF), MPI.COMM_SELF)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("cell", ["interval", "quadrilateral", "triangle"])
+def test_the_error_is_what_is_said(cell: str) -> None:
+    """J against a mesh with twice the cells and a higher degree."""
+    found = trained(case_of(cell))
+    error, f = found.error, found.functional
+    assert error is not None and error.reached and found.result.converged
+    changes = {"cells": [2 * n for n in f.case.cells()]}
+    finer = f.case.with_({"mesh": changes, "space": {"degree": f.case.space.degree + 1}})
+    g = ReducedFunctional(finer, MPI.COMM_SELF)
+    g.make_room(g.steps_for(found.result.theta))
+    truth = g.value(found.result.theta)
+    assert abs(error.value - truth) <= 2e-3 * truth
+    assert abs(error.value - truth) <= 2.0 * error.size + 1e-6
+    assert error.corrected == pytest.approx(truth, rel=1e-3)
+    assert set(error.parts) == {"optimisation", "depth", "space"}
+    assert found.stages[-1].error == pytest.approx(error.relative)
+
+
+def test_too_few_cells_are_said(tmp_path: Path) -> None:
+    case = case_of("interval", accuracy=1e-10)
+    case = case.with_({"mesh": {"max_cells": 20}})
+    result = run(case, tmp_path / "run", comm=MPI.COMM_SELF)
+    assert result.exit is Exit.NOT_CONVERGED
+    assert result.report.message.startswith("accuracy: not reached; got a relative error of J of ")
+    assert "mesh.max_cells = 20" in result.report.message
+
+
+def test_a_run_keeps_its_mesh(tmp_path: Path) -> None:
+    result = run(case_of("interval"), tmp_path / "run", comm=MPI.COMM_SELF)
+    report = json.loads((tmp_path / "run/run.json").read_text())
+    assert result.exit is Exit.CONVERGED and report["status"] == "accurate"
+    assert report["accuracy"]["reached"] and not report["warnings"]
+    case = case_of_run(tmp_path / "run")
+    assert case.cells() == report["discretisation"]["mesh"]["cells"]
+    assert ReducedFunctional(case, MPI.COMM_SELF).problem.space.n_global == report["dofs"]
+
+
+def test_what_it_chooses_cannot_be_given() -> None:
+    with pytest.raises(InputError, match=r"^accuracy: chooses mesh\.cells itself; got \[8\], exp"):
+        case_of("interval", mesh={"cell": "interval", "cells": [8], "lower": [-3], "upper": [3]})
+
+
+def test_the_model_of_the_error() -> None:
+    """Orders 2 p + 1, until two meshes show a lower one."""
+    model, at = Model(case_of()), Discretisation((8, 8), 2)
+    assert model.predicted(at, 1e-2, at.refined(2.0)) == pytest.approx(1e-2 / 2**5)
+    chosen = model.choose(at, 1e-2, 1e-4)
+    assert chosen is not None and model.predicted(at, 1e-2, chosen) <= 1e-4
+    model.learn(at, 1e-2, at.refined(2.0), 5e-3)
+    assert model.rate(4) == pytest.approx(1.0)
