@@ -15,18 +15,8 @@ from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.memory import peak
 from mfresnet.mesh import MESHES
 from mfresnet.output.run_directory import versions
-from mfresnet.output.run_json import (
-    SCHEMA,
-    Accuracy,
-    Asked,
-    Bound,
-    Data,
-    ErrorPart,
-    Memory,
-    Metrics,
-    Objective,
-    RunReport,
-)
+from mfresnet.output.run_json import SCHEMA, Bound, Data, Memory, Metrics, RunReport
+from mfresnet.output.run_parts import Accuracy, Asked, ErrorPart, Objective
 from mfresnet.training import ObjectiveError, Trained
 from mfresnet.verification import (
     LossError,

@@ -14,7 +14,7 @@ from mpi4py import MPI
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,7 +29,8 @@ from mfresnet.parallel import total
 from mfresnet.training.correction import Corrected, Correction, directly, gains_less
 from mfresnet.training.discretisation import GROWTH, Discretisation, Model, coarsest
 from mfresnet.training.estimate import ObjectiveError, objective_error
-from mfresnet.training.levels import Stage, best_start, stage_of, train
+from mfresnet.training.levels import Stage, best_start, stage_of
+from mfresnet.training.result import History, Trained
 
 ROUGH, MODEL = 0.1, 5e-3
 """Relative error of J above which the controls of a mesh may be worse than the initial ones, and
@@ -58,77 +59,6 @@ SPREADS = 3.0
 """Least standard deviations of the samples of a class in a cell of the first mesh."""
 MOST = 12
 """Most meshes."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training has found.
-
-    Attributes:
-        functional: J on the last mesh.
-        result: the controls; the history is that of all meshes on the way to an accuracy, of the
-            last one else.
-        stages: what was done on the way.
-        error: J +- error, None where no accuracy was asked for.
-        limit: why there is no finer mesh, empty where none is needed.
-    """
-
-    functional: ReducedFunctional
-    result: OptimiseResult
-    stages: tuple[Stage, ...]
-    error: ObjectiveError | None = None
-    limit: str = ""
-
-    def refusal(self) -> str:
-        """Return why the accuracy that was asked for is not reached."""
-        error = self.error
-        assert error is not None
-        if not self.result.converged and self.result.status is not Status.INACCURATE:
-            return self.result.message
-        if error.unknown:
-            return f"accuracy: nobody can tell. {error.sentence()}"
-        worst = max(error.relative, error.parts["optimisation"].size / error.scale)
-        return (
-            f"accuracy: not reached; got a relative error of J of {worst:.1e}, expected at most "
-            f"{error.asked:.1e}. {self.limit or 'Raise accuracy.'}"
-        )
-
-
-class History:
-    """The iterates on all meshes, one after the other.
-
-    Attributes:
-        rows: the iterates.
-    """
-
-    def __init__(self, on_iteration: Callable[[Iteration], None] | None) -> None:
-        """Begin with none."""
-        self.rows: list[Iteration] = []
-        self._on_iteration, self._start = on_iteration, time.perf_counter()
-        self._before = self._last = (0, 0, 0)
-
-    def add(self, row: Iteration) -> None:
-        """Add one, numbered on."""
-        own = row.forward_sweeps, row.adjoint_sweeps, row.hessian_actions
-        self._last = own
-        forward, adjoint, actions = (a + b for a, b in zip(self._before, own, strict=True))
-        row = replace(
-            row,
-            iteration=len(self.rows),
-            forward_sweeps=forward,
-            adjoint_sweeps=adjoint,
-            hessian_actions=actions,
-            seconds=time.perf_counter() - self._start,
-        )
-        self.rows.append(row)
-        if self._on_iteration is not None:
-            self._on_iteration(row)
-
-    def end_stage(self) -> None:
-        """Count the sweeps of the next mesh on top of those that were made."""
-        before, last = self._before, self._last
-        self._before = (before[0] + last[0], before[1] + last[1], before[2] + last[2])
-        self._last = (0, 0, 0)
 
 
 class AccuracySearch:
@@ -362,38 +292,3 @@ class AccuracySearch:
             result = replace(result, status=status)
         result = replace(result, history=tuple(self._history.rows))
         return Trained(f, result, tuple(self.stages), error, limit)
-
-
-def train_case(
-    case: Case,
-    population: Population,
-    comm: MPI.Intracomm,
-    functional: ReducedFunctional | None = None,
-    *,
-    oracle: Oracle | None = None,
-    on_iteration: Callable[[Iteration], None] | None = None,
-    on_stage: Callable[[Stage], None] | None = None,
-) -> Trained:
-    """Train a case: to its accuracy where one is wanted, else on its mesh and its levels.
-
-    Args:
-        case: the case.
-        population: its classes.
-        comm: the communicator.
-        functional: J of the case, where it has been made and no accuracy is wanted.
-        oracle: what answers for J.
-        on_iteration: called after every iteration, on all ranks.
-        on_stage: called after every minimisation, on all ranks.
-
-    Raises:
-        InputError: the case does not fit the mesh, or the memory does not hold it.
-        SolveError: J cannot be computed at any start.
-
-    Parallel: collective.
-    """
-    if functional is None and case.wanted is not None:
-        search = AccuracySearch(case, population, comm, oracle or Oracle(), on_iteration, on_stage)
-        return search.run()
-    f = ReducedFunctional(case, comm, population) if functional is None else functional
-    result, stages = train(f, on_iteration=on_iteration, oracle=oracle, on_stage=on_stage)
-    return Trained(f, result, stages)

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""What a training has found, and its iterates on all meshes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mfresnet.functional import ReducedFunctional
+from mfresnet.optimise import Iteration, OptimiseResult, Status
+from mfresnet.training.estimate import ObjectiveError
+from mfresnet.training.levels import Stage
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training has found.
+
+    Attributes:
+        functional: J on the last mesh.
+        result: the controls; the history is that of all meshes on the way to an accuracy, of the
+            last one else.
+        stages: what was done on the way.
+        error: J +- error, None where no accuracy was asked for.
+        limit: why there is no finer mesh, empty where none is needed.
+    """
+
+    functional: ReducedFunctional
+    result: OptimiseResult
+    stages: tuple[Stage, ...]
+    error: ObjectiveError | None = None
+    limit: str = ""
+
+    def refusal(self) -> str:
+        """Return why the accuracy that was asked for is not reached."""
+        error = self.error
+        assert error is not None
+        if not self.result.converged and self.result.status is not Status.INACCURATE:
+            return self.result.message
+        if error.unknown:
+            return f"accuracy: nobody can tell. {error.sentence()}"
+        worst = max(error.relative, error.parts["optimisation"].size / error.scale)
+        return (
+            f"accuracy: not reached; got a relative error of J of {worst:.1e}, expected at most "
+            f"{error.asked:.1e}. {self.limit or 'Raise accuracy.'}"
+        )
+
+
+class History:
+    """The iterates on all meshes, one after the other.
+
+    Attributes:
+        rows: the iterates.
+    """
+
+    def __init__(self, on_iteration: Callable[[Iteration], None] | None) -> None:
+        """Begin with none."""
+        self.rows: list[Iteration] = []
+        self._on_iteration, self._start = on_iteration, time.perf_counter()
+        self._before = self._last = (0, 0, 0)
+
+    def add(self, row: Iteration) -> None:
+        """Add one, numbered on."""
+        own = row.forward_sweeps, row.adjoint_sweeps, row.hessian_actions
+        self._last = own
+        forward, adjoint, actions = (a + b for a, b in zip(self._before, own, strict=True))
+        row = replace(
+            row,
+            iteration=len(self.rows),
+            forward_sweeps=forward,
+            adjoint_sweeps=adjoint,
+            hessian_actions=actions,
+            seconds=time.perf_counter() - self._start,
+        )
+        self.rows.append(row)
+        if self._on_iteration is not None:
+            self._on_iteration(row)
+
+    def end_stage(self) -> None:
+        """Count the sweeps of the next mesh on top of those that were made."""
+        before, last = self._before, self._last
+        self._before = (before[0] + last[0], before[1] + last[1], before[2] + last[2])
+        self._last = (0, 0, 0)
