@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mfresnet.case import Case, populate
+from mfresnet.case import Case, parse, populate
 from mfresnet.errors import Exit, InputError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.output import case_of_run
@@ -33,7 +33,7 @@ def case_of(cell: str = "quadrilateral", **changes: Any) -> Case:
     ]
     mesh = {"cell": cell, "lower": [-3.0] * d, "upper": [3.0] * d}
     sections = {"mesh": mesh, "classes": classes, "network": {"layers": 3}, "accuracy": 2e-3}
-    return Case.model_validate(sections | {"penalty": {"tikhonov": 1e-2}} | changes)
+    return parse(sections | {"penalty": {"tikhonov": 1e-2}} | changes)
 
 
 def covariance(d: int, v: float) -> list[list[float]]:

@@ -17,6 +17,7 @@ from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.optimise.optimiser import minimise
 from mfresnet.output.report import Exit, run_report
+from mfresnet.training import Trained
 from mfresnet.transport.steps import cfl
 from mfresnet.verification.accuracy import LossError, Way
 from mfresnet.verification.advice import APART, COARSE, FELT, damping, notes, undershoots, warnings
@@ -117,7 +118,7 @@ def test_no_note_says_that_a_wrong_loss_is_right() -> None:
         penalty={"tikhonov": 1e-4},
     )
     functional = ReducedFunctional(case, MPI.COMM_SELF)
-    report, status = run_report(functional, minimise(functional), (), None, 0.0)
+    report, status = run_report(Trained(functional, minimise(functional), ()), None, 0.0)
     assert status is Exit.NOT_CONVERGED and report.status == "loss_error"
     relative = report.objective.loss_error.relative
     assert relative is not None and relative > 0.05

@@ -5,7 +5,7 @@
 On a product of intervals mass and stiffness are M = M_1 x ... x M_d and K = sum_j K_j beside the
 other M_i. With the eigenvectors of each K_j q = lambda M_j q an implicit Euler step is a division,
 
-    f^ = f^ / (1 + tau (lambda_1 + ... + lambda_d)) ,                                         (33)
+    f^ = f^ / (1 + tau (lambda_1 + ... + lambda_d))
 
 so that all steps together are as many products with small matrices as there are axes, there and
 back (Lynch, Rice, Thomas: fast diagonalisation).
@@ -138,13 +138,12 @@ def _matrices(axis: Axis, degree: int, penalty: float) -> tuple[Array, Array]:
     n, cells = degree + 1, len(axis.edges) - 1
     points, weights = np.polynomial.legendre.leggauss(n)
     size = np.diff(axis.edges)
-    basis = BarycentricInterpolator(points, np.eye(n))
-    ends = basis(np.array([-1.0, 1.0]))  # (end, basis)
-    slopes = (
-        np.array([basis.derivative(x) for x in (*points, -1.0, 1.0)])
-        if degree
-        else np.zeros((3, 1))
-    )
+    ends: Array = np.ones((2, n))  # (end, basis)
+    slopes: Array = np.zeros((n + 2, n))
+    if degree:
+        basis = BarycentricInterpolator(points, np.eye(n))
+        ends = basis(np.array([-1.0, 1.0]))
+        slopes = np.array([basis.derivative(x) for x in (*points, -1.0, 1.0)])
     inner, outer = slopes[:n], slopes[n:]
     mass = np.outer(size / 2.0, weights).ravel()
     stiffness = np.zeros((n * cells, n * cells))

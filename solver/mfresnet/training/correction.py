@@ -4,7 +4,7 @@
 
 With the controls theta_k of iteration k, the coarse J_c and the fine J_f, the next ones minimise
 
-    m_k(theta) = J_c(theta) + (J_f'(theta_k) - J_c'(theta_k)) theta ,                        (32)
+    m_k(theta) = J_c(theta) + (J_f'(theta_k) - J_c'(theta_k)) theta
 
 which has the derivative of J_f at theta_k and the curvature of J_c. So the error of the controls
 falls by a factor of the size of the relative error of the coarse curvature, while the fine mesh is
@@ -147,7 +147,7 @@ def gains_less(
 
 
 class Correction:
-    """The iteration (32) between two meshes.
+    """The iteration between two meshes.
 
     Attributes:
         fine: the fine J.

@@ -5,7 +5,7 @@
 Smooth densities and a functional of them with the adjoint of the discrete equation: the error of J
 falls as that of a quadrature does, by the order 2 p + 1 in the width of the cells,
 
-    error(h, p) = (h / l)^(2 p + 1) ,                                                        (31)
+    error(h, p) = (h / l)^(2 p + 1)
 
 with one length l, that of the densities, which one measured error gives. Where densities have jumps
 or kinks it falls by a lower order, which two measured errors give, whatever the degree. The work of
@@ -97,7 +97,7 @@ def coarsest(case: Case, sides: tuple[float, ...]) -> Discretisation:
 
 @dataclass
 class Model:
-    """Eq. (31), with what has been measured.
+    """The order of the error, with what has been measured.
 
     Attributes:
         case: the case, with mesh.max_cells.
