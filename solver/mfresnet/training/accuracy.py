@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Training to an accuracy that was asked for: cells and degree are found on the way.
 
-It starts as coarse as the initial densities allow and trains no further there than J is worth. A
-higher degree says what that is, and the order of the error what mesh the accuracy needs. There the controls are
-corrected, see ``correction``, and two estimates of different kinds say whether it is reached; where
-it is not, the error that they have found gives the next mesh.
+It starts as coarse as the initial densities allow and trains no further there than J is worth. The
+next mesh says what that is, and the order of the error what mesh the accuracy needs. There the
+controls are corrected, see ``correction``, and two estimates of different kinds say whether it is
+reached; where it is not, the error that they have found gives the next mesh.
 """
 
 from __future__ import annotations
