@@ -113,12 +113,12 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     population = populate(given, world())
     fixed = given.with_({"accuracy": None})
     functional = ReducedFunctional(resolve(fixed, population), world(), population)
-    shown = functional.case if given.wanted is None else asked(given, population)
+    shown = functional.case if given.accuracy is None else asked(given, population)
     say(shown.to_toml().rstrip())
     bound = lower_bound(functional.problem)
     why = "no argument bounds the loss from below." if bound is None else bound.sentence()
-    if given.wanted is not None:
-        say(f"\n# Mesh: chosen by the training, for a relative error of J of {given.wanted:g}.")
+    if given.accuracy is not None:
+        say(f"\n# Mesh: chosen by the training, for a relative error of J of {given.accuracy:g}.")
         say(f"# Before training: {why}")
         return
     say(f"\n# {functional.memory_sentence()}.")

@@ -17,8 +17,10 @@ from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.facets import find_facets
 from mfresnet.mesh.layout import ALIGNMENT, Layout, aligned
 from mfresnet.mesh.space import Space
+from mfresnet.transport.fused import kernels
 from mfresnet.transport.fused.ahead import compile_ahead
 from mfresnet.transport.fused.march import FusedMarch
+from mfresnet.transport.fused.transport import FusedTransport
 from mfresnet.transport.steps.march import OneByOne
 
 SMALL = {"interval": 24, "triangle": 5, "quadrilateral": 6, "tetrahedron": 3, "hexahedron": 3}
@@ -126,3 +128,17 @@ def test_kernels_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     elsewhere = functional("interval", "fused")
     for j in (again, elsewhere):
         np.testing.assert_array_equal(j.derivative(j.theta0), first.derivative(first.theta0))
+
+
+@pytest.mark.parametrize("cell", ["quadrilateral", "tetrahedron"])
+def test_past_the_caches_is_the_same(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages that write past the caches find the same bits, forward and back."""
+    inside = functional(cell, "fused")
+    monkeypatch.setattr(kernels, "cache_size", lambda: 0)
+    past = functional(cell, "fused")
+    for j, expected in ((inside, 0), (past, 1)):
+        transport = j.problem.transport
+        assert isinstance(transport, FusedTransport)
+        assert transport.kernels.operator.past == expected
+    for one, other in zip(numbers(inside), numbers(past), strict=True):
+        np.testing.assert_array_equal(one, other)

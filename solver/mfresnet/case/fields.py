@@ -79,11 +79,6 @@ class Fields(Model):
         block = BLOCKS[self.network.block]
         return beside_label(block) if TASKS[self.task].still else block
 
-    @property
-    def wanted(self) -> float | None:
-        """The relative error of J that is wanted; None where the mesh is that of the case."""
-        return self.accuracy
-
     def cells(self) -> list[int]:
         """Return the cells per direction."""
         return self.mesh.cells or [DEFAULT_CELLS] * self.dimension

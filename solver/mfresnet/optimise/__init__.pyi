@@ -9,4 +9,5 @@ from .result import OptimiseResult as OptimiseResult
 from .result import Status as Status
 from .search import Enough as Enough
 from .search import Oracle as Oracle
+from .search import Search as Search
 from .tao import TYPES as TYPES

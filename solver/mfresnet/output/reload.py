@@ -17,6 +17,6 @@ def case_of_run(directory: Path) -> Case:
         InputError: a file is missing or damaged.
     """
     case = load(directory / "case.toml")
-    if case.wanted is None:
+    if case.accuracy is None:
         return case
     return case.with_({"accuracy": None} | read_report(directory).discretisation)

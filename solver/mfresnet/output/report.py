@@ -16,7 +16,7 @@ from mfresnet.memory import peak
 from mfresnet.mesh import MESHES
 from mfresnet.output.run_directory import versions
 from mfresnet.output.run_json import SCHEMA, Bound, Data, Memory, Metrics, RunReport
-from mfresnet.output.run_parts import Accuracy, Asked, ErrorPart, Objective
+from mfresnet.output.run_parts import Accuracy, Asked, Objective
 from mfresnet.training import ObjectiveError, Trained
 from mfresnet.verification import (
     LossError,
@@ -91,13 +91,14 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
 
 
 def _asked(error: ObjectiveError, limit: str) -> Asked:
-    parts = {name: ErrorPart(size=p.size, how=p.how) for name, p in error.parts.items()}
     return Asked(
         asked=error.asked,
         reached=error.reached,
         relative=None if error.unknown else error.relative,
+        size=None if error.unknown else error.size,
+        scale=error.scale,
         corrected=error.corrected,
-        parts=parts,
+        parts=error.parts,
         sentence=error.sentence(),
         limit=limit,
     )
@@ -178,11 +179,9 @@ def summary(report: RunReport) -> list[tuple[str, str]]:
 
 def _objective_line(report: RunReport) -> str:
     """Return J with its error, where it is known."""
-    total, loss = report.objective.total, report.objective.loss_error
-    sizes = [abs(loss_error) for loss_error in [loss.error] if loss_error is not None]
-    if report.accuracy is not None and report.accuracy.relative is not None:
-        sizes = [report.accuracy.relative * abs(total)]
-    return f"{total:.8g}" + "".join(f" +- {size:.1e}" for size in sizes)
+    objective, asked = report.objective, report.accuracy
+    size = objective.loss_error.error if asked is None else asked.size
+    return f"{objective.total:.8g}" + ("" if size is None else f" +- {abs(size):.1e}")
 
 
 def _on_samples(metrics: Metrics) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from mfresnet.training import ErrorPart
+
 
 class Part(BaseModel):
     """A part of run.json."""
@@ -44,13 +46,6 @@ class Accuracy(Part):
     sentence: str
 
 
-class ErrorPart(Part):
-    """One part of the error of J."""
-
-    size: float
-    how: str
-
-
 class Asked(Part):
     """J against the accuracy that was asked for, see ``ObjectiveError``."""
 
@@ -59,6 +54,10 @@ class Asked(Part):
     reached: bool
     relative: float | None
     """What it is found to be by the worst of two ways; None where none can tell."""
+    size: float | None
+    """The same, not relative."""
+    scale: float
+    """What it is relative to, see ``ObjectiveError``."""
     corrected: float | None
     """J by the most trusted way."""
     parts: dict[str, ErrorPart]

@@ -37,7 +37,7 @@ class Job:
     @staticmethod
     def of(case: Case, comm: MPI.Intracomm, functional: ReducedFunctional | None) -> Job:
         """Return the job of a case; J may be there already."""
-        if functional is None and case.wanted is None:
+        if functional is None and case.accuracy is None:
             functional = ReducedFunctional(case, comm)
         if functional is not None:
             return Job(functional.case, functional.population, comm, functional)
@@ -63,7 +63,7 @@ def introduce(job: Job, progress: Progress) -> None:
     if functional is None:
         progress.say(
             f"{title}: {case.network.layers} layers, the mesh for a relative error of J of "
-            f"{case.wanted:.1g}, {ranks}"
+            f"{case.accuracy:.1g}, {ranks}"
         )
     else:
         progress.say(f"{title}: {_mesh(functional)}, {ranks}")

@@ -121,7 +121,7 @@ def _train(
         bound = _say_bound(job.functional, progress)
 
     def say_stage(stage: Stage) -> None:
-        if case.wanted is not None or case.training.levels or case.training.seeds:
+        if case.accuracy is not None or case.training.levels or case.training.seeds:
             progress.say(stage.sentence())
 
     pause(comm)

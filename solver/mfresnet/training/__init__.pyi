@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
+from .estimate import ErrorPart as ErrorPart
 from .estimate import ObjectiveError as ObjectiveError
 from .levels import Stage as Stage
 from .levels import train as train

@@ -77,8 +77,8 @@ class AccuracySearch:
         on_stage: Callable[[Stage], None] | None,
     ) -> None:
         """Fill the case in."""
-        assert case.wanted is not None
-        self.asked = case.wanted
+        assert case.accuracy is not None
+        self.asked = case.accuracy
         self.case = resolve(case.with_({"accuracy": None}), population)
         self.population, self.comm = population, comm
         self._oracle, self._on_stage = oracle, on_stage
@@ -100,7 +100,9 @@ class AccuracySearch:
         lower, upper = self.case.corners(self.population.extent)
         at = coarsest(self.case, tuple(upper - lower))
         if at.cells and self.population.dataset is not None:
-            spread = np.sqrt(self.population.dataset.moments.covariance().diagonal(0, 1, 2).min())
+            variances = self.population.dataset.moments.covariance().diagonal(0, 1, 2)
+            widths = np.asarray(self.population.bandwidths)[:, None]
+            spread = np.sqrt((variances + widths**2).min())
             ratio = np.max((upper - lower) / at.cells) / (SPREADS * spread)
             return self._allowed(at.refined(float(ratio)), at)
         while at.cells and self._hidden(at) > HIDDEN:
@@ -235,14 +237,12 @@ class AccuracySearch:
         aim = AIM * max(then, self.asked) * self._scale(f, theta)
         if then > ENOUGH * self.asked:
             aim = max(aim, LITTLE * self._first)
-        given = f.controls.from_vector(theta)
-        training = f.training
         if error <= ROUGH or f.value(theta) < f.value(f.theta0):
-            f.start_from(given)
-        if model is None or METHODS[training.method].frozen or not training.max_iterations:
+            f.start_from(f.controls.from_vector(theta))
+        if model is None or METHODS[f.training.method].frozen or not f.training.max_iterations:
             found = directly(f, f.theta0, aim, self._oracle, self._history.add)
         else:
-            found = Correction(f, model, aim, self._oracle, self._history.add).run(theta)
+            found = Correction(f, model, aim, self._oracle, self._history.add).run(f.theta0)
         self._stage = stage_of(f, None, found.result, found.result.message, start)
         return found
 

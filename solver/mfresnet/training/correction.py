@@ -14,7 +14,6 @@ defect correction). What m_k falls by says how far J_f(theta_k) is from its leas
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +28,7 @@ from mfresnet.optimise import (
     Iteration,
     OptimiseResult,
     Oracle,
+    Search,
     Status,
     minimise,
 )
@@ -167,8 +167,7 @@ class Correction:
     ) -> None:
         """Keep all."""
         self.fine, self.coarse, self.aim, self.oracle = fine, coarse, aim, oracle
-        self._on_iteration, self._start = on_iteration, time.perf_counter()
-        self._history: list[Iteration] = []
+        self._on_iteration = on_iteration
 
     def run(self, theta: Array) -> Corrected:
         """Return the controls of the least fine J near theta.
@@ -176,37 +175,27 @@ class Correction:
         Raises:
             SolveError: J cannot be computed there.
         """
+        search = Search(self.fine, theta, self._on_iteration, self.oracle)
+        riesz, norm_of = self.fine.controls.riesz, self.fine.controls.norm
         value, derivative = evaluate(self.oracle, self.fine, theta)
         for number in range(ROUNDS):
-            norm = self._record(number, theta, value, derivative)
-            step = self._model(theta, value, derivative)
+            norm = norm_of(search.project(theta - riesz(derivative)) - theta)
+            search.record(number, value, norm)
+            step = self._model(theta, derivative)
             if step is None:
                 break
             trial, left = step
             small = norm <= self.fine.training.gradient_tolerance
             if left <= self.aim or small:
                 status = Status.CONVERGED if small else Status.ENOUGH
-                return self._found(theta, value, norm, status, left)
+                return Corrected(search.result(theta, value, norm, status), left)
             better = self._towards(theta, value, trial - theta, left)
             if better is None:
                 break
             theta, value, derivative = better
         return directly(self.fine, theta, self.aim, self.oracle, self._on_iteration)
 
-    def _record(self, number: int, theta: Array, value: float, derivative: Array) -> float:
-        f, training = self.fine, self.fine.training
-        lower = -np.inf if training.lower is None else training.lower
-        upper = np.inf if training.upper is None else training.upper
-        along = np.clip(theta - f.controls.riesz(derivative), lower, upper) - theta
-        norm = f.controls.norm(along)
-        sweeps = f.forward_sweeps, f.adjoint_sweeps, f.hessian_actions
-        row = Iteration(number, value, norm, *sweeps, time.perf_counter() - self._start)
-        self._history.append(row)
-        if self._on_iteration is not None:
-            self._on_iteration(row)
-        return norm
-
-    def _model(self, theta: Array, value: float, derivative: Array) -> tuple[Array, float] | None:
+    def _model(self, theta: Array, derivative: Array) -> tuple[Array, float] | None:
         """Return the minimiser of the model and what the model falls by; None where it has none."""
         try:
             _, coarse = evaluate(self.oracle, self.coarse, theta)
@@ -231,12 +220,6 @@ class Correction:
                 return theta + length * step, found, derivative
             length *= SHRINK
         return None
-
-    def _found(
-        self, theta: Array, value: float, norm: float, status: Status, left: float
-    ) -> Corrected:
-        result = OptimiseResult(theta, value, norm, status, tuple(self._history))
-        return Corrected(result, left)
 
 
 def directly(

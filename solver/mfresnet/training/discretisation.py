@@ -53,9 +53,8 @@ class Discretisation:
 
     def work(self, simplex: bool) -> float:
         """Return the work of a sweep, in any unit."""
-        d, p = len(self.cells), self.degree
-        dofs = math.comb(p + d, d) if simplex else (p + 1) ** d
-        return self.count * dofs * (2 * p + 1) * self.count ** (1.0 / max(d, 1))
+        d, p = max(len(self.cells), 1), self.degree
+        return self.points(simplex) ** d * (2 * p + 1) * self.count ** (1.0 / d)
 
     def points(self, simplex: bool) -> float:
         """Return the number of degrees of freedom a direction."""
@@ -78,11 +77,6 @@ class Discretisation:
         if self.cells:
             changes["mesh"] = {"cells": list(self.cells)}
         return case.with_(changes)
-
-    def sentence(self) -> str:
-        """Return them in words."""
-        cells = " x ".join(map(str, self.cells))
-        return f"{cells} cells of degree {self.degree}" if cells else f"degree {self.degree}"
 
 
 def coarsest(case: Case, sides: tuple[float, ...]) -> Discretisation:

@@ -25,7 +25,7 @@ SETTLED = 0.2
 
 
 @dataclass(frozen=True)
-class Part:
+class ErrorPart:
     """One part of the error of J.
 
     Attributes:
@@ -56,7 +56,7 @@ class ObjectiveError:
     value: float
     corrected: float | None
     loss: LossError
-    parts: dict[str, Part]
+    parts: dict[str, ErrorPart]
 
     @property
     def size(self) -> float:
@@ -85,7 +85,8 @@ class ObjectiveError:
         why = "".join(f" {sentence}" for sentence in self.loss.missing)
         if not self.loss.ways:
             return f"J = {self.value:.6g}; its error is not known.{why}"
-        return f"J = {self.value:.6g} +- {self.size:.1e}, {self.relative:.1e} of it, {ways}.{why}"
+        of = "it" if self.scale <= abs(self.value) else f"{self.scale:.3g}, 1/100 of J at first"
+        return f"J = {self.value:.6g} +- {self.size:.1e}, {self.relative:.1e} of {of}, {ways}.{why}"
 
 
 def error_on_mesh(f: ReducedFunctional, theta: Array, asked: float) -> LossError:
@@ -142,7 +143,7 @@ def objective_error(
     """
     loss = error_on_mesh(f, theta, asked)
     value = f.value(theta)
-    parts = {"optimisation": Part(left, "what the last model of J falls by")}
+    parts = {"optimisation": ErrorPart(left, "what the last model of J falls by")}
     if loss.ways:
         parts |= dict(_of_mesh(f, theta, loss))
     if (data := _of_samples(f, theta)) is not None:
@@ -151,7 +152,9 @@ def objective_error(
     return ObjectiveError(asked, scale, value, corrected, loss, parts)
 
 
-def _of_mesh(f: ReducedFunctional, theta: Array, loss: LossError) -> Iterator[tuple[str, Part]]:
+def _of_mesh(
+    f: ReducedFunctional, theta: Array, loss: LossError
+) -> Iterator[tuple[str, ErrorPart]]:
     """Yield the parts of the time steps and of the cells: half of the first, and the rest."""
     steps, change = f.steps_per_layer, 0.0
     try:
@@ -161,11 +164,11 @@ def _of_mesh(f: ReducedFunctional, theta: Array, loss: LossError) -> Iterator[tu
         return  # there is no memory for them
     finally:
         f.set_steps(steps)
-    yield "depth", Part(abs(change), "steps of half the length")
-    yield "space", Part(abs(loss.error - change), loss.ways[0].how)
+    yield "depth", ErrorPart(abs(change), "steps of half the length")
+    yield "space", ErrorPart(abs(loss.error - change), loss.ways[0].how)
 
 
-def _of_samples(f: ReducedFunctional, theta: Array) -> Part | None:
+def _of_samples(f: ReducedFunctional, theta: Array) -> ErrorPart | None:
     """Return how far the loss of the density is from that of its samples: what the kernel does."""
     dataset = f.population.dataset
     if dataset is None or LOSSES[f.case.loss.kind].cost is None:
@@ -174,4 +177,4 @@ def _of_samples(f: ReducedFunctional, theta: Array) -> Part | None:
         found = ParticleFunctional(f.case, None, f.comm, f.population).loss(theta)
     except (InputError, SolveError):
         return None  # a method for densities alone, or samples that leave for good
-    return Part(abs(f.loss(theta) - found), "the samples that the network moves")
+    return ErrorPart(abs(f.loss(theta) - found), "the samples that the network moves")

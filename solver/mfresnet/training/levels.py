@@ -63,7 +63,7 @@ class Stage:
         start = "" if self.seed is None else f", seed {self.seed}"
         found = "failed" if self.objective is None else f"J = {self.objective:.10g}"
         if self.objective is not None and self.error is not None:
-            found = f"J = {self.objective:.6g} +- {self.error * abs(self.objective):.1e}"
+            found = f"J = {self.objective:.6g}, relative error {self.error:.1e},"
         cells = " x ".join(map(str, self.cells))
         return (
             f"{cells} cells of degree {self.degree}, {self.layers} layers{start}: {found} after "

@@ -1,0 +1,50 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Corrections on a fine mesh by a coarse one, against the minimisation of the fine J itself."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import numpy as np
+import pytest
+
+from mfresnet.case import parse
+from mfresnet.functional import ReducedFunctional
+from mfresnet.optimise import Oracle, Status, minimise
+from mfresnet.training.correction import Correction, Shifted
+
+
+def functional(cells: int, degree: int) -> ReducedFunctional:
+    """Return J of two Gaussian classes on the line."""
+    classes = [
+        {
+            "density": {"kind": "gaussian", "mean": [s], "covariance": [[0.1]]},
+            "target": [1.5 * s],
+        }
+        for s in (-0.7, 0.7)
+    ]
+    mesh = {"cell": "interval", "cells": [cells], "lower": [-3.0], "upper": [3.0]}
+    sections = {"mesh": mesh, "classes": classes, "space": {"degree": degree}}
+    sections |= {"network": {"layers": 4}, "penalty": {"tikhonov": 1e-2}}
+    return ReducedFunctional(parse(sections), MPI.COMM_SELF)
+
+
+def test_few_derivatives_on_the_fine_mesh() -> None:
+    """It ends by itself, not by the minimisation that it falls back to."""
+    fine, coarse = functional(60, 3), functional(16, 3)
+    least = minimise(functional(60, 3)).value
+    found = Correction(fine, coarse, 1e-7, Oracle()).run(fine.theta0)
+    assert found.result.status is Status.ENOUGH and found.left <= 1e-7
+    assert found.result.value - least <= 1e-6
+    assert fine.adjoint_sweeps <= 8
+
+
+def test_the_model_has_the_derivative_of_the_fine_objective() -> None:
+    fine, coarse = functional(40, 2), functional(16, 2)
+    theta = fine.theta0 + 0.3
+    model = Shifted(coarse, fine.derivative(theta) - coarse.derivative(theta))
+    np.testing.assert_allclose(model.derivative(theta), fine.derivative(theta), rtol=1e-12)
+    h, e = np.cos(np.arange(theta.size)), 1e-5
+    slope = (model.value(theta + e * h) - model.value(theta - e * h)) / (2.0 * e)
+    assert slope == pytest.approx(float(model.derivative(theta) @ h), rel=1e-6)
