@@ -32,7 +32,7 @@ def functional(cells: int, degree: int) -> ReducedFunctional:
 
 def test_few_derivatives_on_the_fine_mesh() -> None:
     """It ends by itself, not by the minimisation that it falls back to."""
-    fine, coarse = functional(60, 3), functional(16, 3)
+    fine, coarse = functional(60, 3), functional(14, 2)
     least = minimise(functional(60, 3)).value
     found = Correction(fine, coarse, 1e-7, Oracle()).run(fine.theta0)
     assert found.result.status is Status.ENOUGH and found.left <= 1e-7
