@@ -196,8 +196,10 @@ def _in_rows(space: Space) -> Array:
     expect it.
     """
     nodes = space.cell_nodes()
+    if not len(nodes):
+        return np.arange(0)
     middles, extent = nodes.mean(axis=1), np.ptp(nodes, axis=1).mean(axis=0)
-    low = middles.min(axis=0, initial=np.inf) - 0.5 * extent
+    low = middles.min(axis=0) - 0.5 * extent
     rows = np.floor((middles[:, 1:] - low[1:]) / extent[1:])
     return np.lexsort(np.column_stack([middles[:, 0], rows]).T)
 
