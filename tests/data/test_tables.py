@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Rows of the tables: activations, blocks, penalties, schemes, fluxes, against differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,27 @@ def test_block(name: str, label: bool, d: int, activation: str) -> None:
     pushed, pulled = block.push(sigma, x, theta, dx), block.pull(sigma, x, theta, g)
     np.testing.assert_allclose(pushed, (ends[0] - ends[1]) / (2 * e), atol=1e-7)
     assert float(np.sum(pushed * g)) == pytest.approx(float(np.sum(pulled * dx)), rel=1e-12)
+
+
+@pytest.mark.parametrize("layered", [False, True])
+@pytest.mark.parametrize("label", [False, True])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_block_of_several_layers(name: str, label: bool, layered: bool) -> None:
+    """velocity and vjp of several layers at once are those of each, bit for bit."""
+    block, sigma, layers, d = BLOCKS[name], ACTIVATIONS["tanh"], 3, 2
+    assert block.layered
+    block = replace(block, layered=layered)
+    if label:
+        block, d = beside_label(block), d + 1
+    x, g = RNG.standard_normal((d, 50)), RNG.standard_normal((layers, d, 50))
+    shapes = block.shapes(d, 4)
+    theta = {n: RNG.standard_normal((layers, *s)) for n, s in shapes.items()}
+    v, parts = block.velocities(sigma, x, theta), block.vjps(sigma, x, theta, g)
+    for layer in range(layers):
+        own = {n: array[layer] for n, array in theta.items()}
+        np.testing.assert_array_equal(v[layer], block.velocity(sigma, x, own))
+        for n, part in block.vjp(sigma, x, own, g[layer]).items():
+            np.testing.assert_array_equal(parts[n][layer], part)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

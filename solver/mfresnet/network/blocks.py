@@ -47,6 +47,8 @@ class Block:
         wide: whether the width is free: it must then be given in the case file.
         zero_is_critical: whether all derivatives in the parameters but one vanish at zero, so that
             no training can start there.
+        layered: whether ``velocity`` and ``vjp`` take the arrays of several layers too, stacked:
+            then v, g and the parts have that first axis as well.
     """
 
     shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
@@ -65,6 +67,23 @@ class Block:
     reach: Reach | None = None
     wide: bool = False
     zero_is_critical: bool = False
+    layered: bool = False
+
+    def velocities(self, activation: Activation, x: Array, parameters: Parameters) -> Array:
+        """Return the velocities of several layers, (layers, d, n), whose arrays are stacked."""
+        if self.layered:
+            return self.velocity(activation, x, parameters)
+        return np.stack([self.velocity(activation, x, own) for own in _unstacked(parameters)])
+
+    def vjps(
+        self, activation: Activation, x: Array, parameters: Parameters, g: Array
+    ) -> dict[str, Array]:
+        """Return ``vjp`` of several layers, stacked; g is (layers, d, n)."""
+        if self.layered:
+            return self.vjp(activation, x, parameters, g)
+        layers = zip(_unstacked(parameters), g, strict=True)
+        parts = [self.vjp(activation, x, own, each) for own, each in layers]
+        return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
 
     def vjp_tangent(
         self, activation: Activation, x: Array, parameters: Parameters, g: Array, h: Parameters
@@ -73,9 +92,17 @@ class Block:
         return self.second(activation, x, parameters, g, np.zeros_like(x), h)[1]
 
 
+def _unstacked(parameters: Parameters) -> list[dict[str, Array]]:
+    """Return the arrays of each layer."""
+    layers = len(next(iter(parameters.values())))
+    return [{name: array[layer] for name, array in parameters.items()} for layer in range(layers)]
+
+
 def _argument(x: Array, parameters: Parameters) -> Array:
     """Return u = W x + b, linear in the parameters."""
-    return parameters["W"] @ x + parameters["b"][:, None]
+    u: Array = parameters["W"] @ x
+    u += parameters["b"][..., None]
+    return u
 
 
 # ---------------------------------------------------------------------- v = sigma(W x + b)
@@ -88,7 +115,7 @@ def _square_vjp(
     activation: Activation, x: Array, parameters: Parameters, g: Array
 ) -> dict[str, Array]:
     s = activation.derivative(_argument(x, parameters)) * g
-    return {"W": s @ x.T, "b": s.sum(axis=1)}
+    return {"W": s @ x.T, "b": s.sum(axis=-1)}
 
 
 def _square_jvp(activation: Activation, x: Array, parameters: Parameters, h: Parameters) -> Array:
@@ -122,19 +149,19 @@ def _square_divergence(activation: Activation, x: Array, parameters: Parameters)
 def _wide_velocity(activation: Activation, x: Array, parameters: Parameters) -> Array:
     """Return v = V sigma(W x + b) + c, W n x d, b in R^n, V d x n, c in R^d."""
     sigma = activation.value(_argument(x, parameters))
-    return parameters["V"] @ sigma + parameters["c"][:, None]
+    return parameters["V"] @ sigma + parameters["c"][..., None]
 
 
 def _wide_vjp(
     activation: Activation, x: Array, parameters: Parameters, g: Array
 ) -> dict[str, Array]:
     u = _argument(x, parameters)
-    s = activation.derivative(u) * (parameters["V"].T @ g)
+    s = activation.derivative(u) * (np.swapaxes(parameters["V"], -1, -2) @ g)
     return {
         "W": s @ x.T,
-        "b": s.sum(axis=1),
-        "V": g @ activation.value(u).T,
-        "c": g.sum(axis=1),
+        "b": s.sum(axis=-1),
+        "V": g @ np.swapaxes(activation.value(u), -1, -2),
+        "c": g.sum(axis=-1),
     }
 
 
@@ -181,7 +208,7 @@ def beside_label(block: Block) -> Block:
     """
 
     def still(v: Array) -> Array:
-        return np.concatenate([v, np.zeros((1, v.shape[1]))])
+        return np.concatenate([v, np.zeros((*v.shape[:-2], 1, v.shape[-1]))], axis=-2)
 
     def second(
         sigma: Activation, x: Array, p: Parameters, g: Array, dx: Array, h: Parameters
@@ -200,7 +227,7 @@ def beside_label(block: Block) -> Block:
         block,
         shapes=lambda d, width: block.shapes(d - 1, width),
         velocity=lambda sigma, x, p: still(block.velocity(sigma, x[:-1], p)),
-        vjp=lambda sigma, x, p, g: block.vjp(sigma, x[:-1], p, g[:-1]),
+        vjp=lambda sigma, x, p, g: block.vjp(sigma, x[:-1], p, g[..., :-1, :]),
         jvp=lambda sigma, x, p, h: still(block.jvp(sigma, x[:-1], p, h)),
         push=lambda sigma, x, p, dx: still(block.push(sigma, x[:-1], p, dx[:-1])),
         pull=lambda sigma, x, p, g: still(block.pull(sigma, x[:-1], p, g[:-1])),
@@ -224,6 +251,7 @@ BLOCKS: dict[str, Block] = {
         torch="sigma(x @ W.T + b)",
         affine=lambda activation: activation.affine,
         reach=square_reach,
+        layered=True,
     ),
     "wide": Block(
         shapes=lambda d, width: {"W": (width, d), "b": (width,), "V": (d, width), "c": (d,)},
@@ -240,5 +268,6 @@ BLOCKS: dict[str, Block] = {
         reach=wide_reach,
         wide=True,
         zero_is_critical=True,
+        layered=True,
     ),
 }

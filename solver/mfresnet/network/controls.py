@@ -46,6 +46,10 @@ class Controls:
         """Return the parameters of one layer."""
         return {n: array[index] for n, array in self.values.items() if n not in self.head}
 
+    def of_layers(self, first: int, stop: int) -> dict[str, Array]:
+        """Return the parameters of some layers, (stop - first, ...) each."""
+        return {n: array[first:stop] for n, array in self.values.items() if n not in self.head}
+
     def of_head(self) -> dict[str, Array]:
         """Return the parameters of the head."""
         return {name: self.values[name] for name in self.head}

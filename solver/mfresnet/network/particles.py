@@ -41,6 +41,10 @@ class Network:
         """Return v(x; theta_layer) at points x, (d, n) -> (d, n)."""
         return self.block.velocity(self.activation, x, self.controls.layer(layer))
 
+    def velocities(self, x: Array, first: int, stop: int) -> Array:
+        """Return those of some layers, (stop - first, d, n)."""
+        return self.block.velocities(self.activation, x, self.controls.of_layers(first, stop))
+
 
 def stages(
     network: Network, layer: int, x: Array, dt: float, scheme: Scheme

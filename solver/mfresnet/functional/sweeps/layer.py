@@ -1,14 +1,22 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The memory for one layer of a sweep."""
+"""The memory for the layers of a sweep."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from mfresnet.arrays import Array
+from mfresnet.functional.sweeps.plan import Plan
 from mfresnet.mesh import aligned
-from mfresnet.transport import March, Steps, Transport
+from mfresnet.network import Network
+from mfresnet.transport import Coefficients, March, Steps, Transport
+
+TOGETHER = 1 << 16
+"""Numbers of the velocities that are made at once: they stay in a cache."""
 
 
 class Layer:
@@ -24,12 +32,17 @@ class Layer:
     """
 
     def __init__(
-        self, transport: Transport, march: March, steps_per_layer: int, n_classes: int
+        self,
+        transport: Transport,
+        march: March,
+        steps_per_layer: int,
+        n_classes: int,
+        velocity: Array | None = None,
     ) -> None:
-        """Allocate everything that the march leaves."""
+        """Allocate everything that the march leaves, the velocity where it is not given."""
         shape = (steps_per_layer, n_classes)
         self.number = -1
-        self.velocity = np.zeros(transport.points.shape)
+        self.velocity = np.zeros(transport.points.shape) if velocity is None else velocity
         self.coefficients = transport.new_coefficients()
         self.stages = aligned(*shape, march.stages, march.size)
         self.left = np.zeros((*shape, transport.n_exit))
@@ -51,3 +64,78 @@ class Layer:
         per_class = march.stages * march.size + transport.n_exit
         pointwise = transport.points.size + transport.n_coefficients
         return 8 * (steps_per_layer * n_classes * per_class + pointwise)
+
+
+class Layers:
+    """The memory for the layers of a segment, several of which are evaluated at once.
+
+    A call of a function for many layers costs as much as for one where the mesh is small.
+    """
+
+    def __init__(
+        self, transport: Transport, march: March, steps_per_layer: int, n_classes: int, plan: Plan
+    ) -> None:
+        """Allocate it."""
+        self._transport, self._plan = transport, plan
+        self._velocities = np.zeros((plan.held, *transport.points.shape))
+        self._layers = [
+            Layer(transport, march, steps_per_layer, n_classes, v) for v in self._velocities
+        ]
+        most = max(1, min(plan.held, TOGETHER // max(1, transport.points.size)))
+        self._batches = [batch for batch in batches(plan, most) for _ in batch]
+        self._sensitivities = [transport.new_coefficients() for _ in range(most)]
+
+    def forget(self) -> None:
+        """No velocity is there."""
+        for kept in self._layers:
+            kept.number = -1
+
+    def of(self, network: Network, number: int) -> Layer:
+        """Return the memory for a layer, with its velocity in place."""
+        kept = self._layers[number - self._plan.start_of(number)]
+        if kept.number != number:
+            batch = self._batches[number]
+            places = self._places(batch)
+            layers, velocities = self._layers[places], self._velocities[places]
+            velocities[:] = network.velocities(self._transport.points, batch.start, batch.stop)
+            coefficients = [each.coefficients for each in layers]
+            self._transport.coefficients_of_layers(velocities, coefficients)
+            for i, each in zip(batch, layers, strict=True):
+                each.number = i
+        return kept
+
+    def _places(self, batch: range) -> slice:
+        start = self._plan.start_of(batch.start)
+        return slice(batch.start - start, batch.stop - start)
+
+    def sensitivity(self, number: int) -> Coefficients:
+        """Return the memory for the derivative in the coefficients of a layer, with zeros."""
+        s = self._sensitivities[number - self._batches[number].start]
+        s.flat[:] = 0.0
+        return s
+
+    def pull_back(self, network: Network, number: int, derivative: dict[str, Array]) -> None:
+        """Put the derivative in the controls in place, with the first layer that is evaluated.
+
+        Args:
+            network: that of the velocities.
+            number: the layer whose derivative in the coefficients is there now; they come in
+                falling order.
+            derivative: name -> (layers, ...).
+        """
+        batch = self._batches[number]
+        if number > batch.start:
+            return
+        v, points = self._velocities[self._places(batch)], self._transport.points
+        g = self._transport.coefficients_vjp_of_layers(v, self._sensitivities[: len(batch)])
+        theta = network.controls.of_layers(batch.start, batch.stop)
+        for name, part in network.block.vjps(network.activation, points, theta, g).items():
+            derivative[name][batch.start : batch.stop] = part
+
+
+def batches(plan: Plan, most: int) -> Iterator[range]:
+    """Yield the layers that are evaluated at once, all of one segment."""
+    for i in range(plan.segments):
+        segment = plan.segment(i)
+        for first in segment[::most]:
+            yield range(first, min(first + most, segment.stop))

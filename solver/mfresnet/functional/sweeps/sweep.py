@@ -16,7 +16,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.functional.sweeps.growth import Growth, See
-from mfresnet.functional.sweeps.layer import Layer
+from mfresnet.functional.sweeps.layer import Layer, Layers
 from mfresnet.functional.sweeps.plan import Plan
 from mfresnet.functional.sweeps.reversal import Reversal
 from mfresnet.losses import DepthLoss, Parts, Visit
@@ -33,6 +33,7 @@ class Sweep:
         dt: the length of one.
         steps_per_layer: time steps m in every layer.
         network: the residual network of the last forward sweep.
+        layers: the memory for the layers of a segment.
         reversal: whether a backward sweep can follow, and its schedule.
         states: the states where a sweep is, (classes, size of the march).
         left: mass that has left through each boundary point until then, (classes, n_exit).
@@ -65,10 +66,7 @@ class Sweep:
         self.transport, self.march, self.space, self.plan = transport, march, space, plan
         self.steps_per_layer, self.n_classes, self.dt = steps_per_layer, n_classes, march.dt
         self.reversal = Reversal(plan, transport.space.comm)
-        self._layers = [
-            Layer(transport, march, steps_per_layer, n_classes) for _ in range(plan.held)
-        ]
-        self._sensitivity = transport.new_coefficients()
+        self.layers = Layers(transport, march, steps_per_layer, n_classes, plan)
         self.states = aligned(n_classes, march.size)
         self.left = np.zeros((n_classes, transport.n_exit))
         self.last, self.final_left = np.zeros_like(self.states), np.zeros_like(self.left)
@@ -108,8 +106,7 @@ class Sweep:
         """
         self.reversal.forget()
         self.network = network
-        for kept in self._layers:
-            kept.number = -1
+        self.layers.forget()
         rates = np.zeros(self.space.layers)
         for number in range(self.space.layers):
             kept = self.layer(number)
@@ -127,12 +124,7 @@ class Sweep:
 
     def layer(self, number: int) -> Layer:
         """Return the memory for a layer, with its velocity in place."""
-        kept = self._layers[number - self.plan.start_of(number)]
-        if kept.number != number:
-            kept.number = number
-            kept.velocity[:] = self.network.velocity(self.transport.points, number)
-            self.transport.coefficients(kept.velocity, kept.coefficients)
-        return kept
+        return self.layers.of(self.network, number)
 
     # ------------------------------------------------------------------ forward
     def start(self) -> None:
@@ -147,6 +139,9 @@ class Sweep:
 
     def runs(self, number: int, wanted: Array) -> Iterator[slice]:
         """Yield the steps of a layer in parts that start where something is wanted."""
+        if self.steps_per_layer == 1:
+            yield slice(0, 1)
+            return
         start = number * self.steps_per_layer
         inside = 1 + wanted[start + 1 : start + self.steps_per_layer].nonzero()[0]
         ends = [0, *map(int, inside), self.steps_per_layer]
@@ -251,9 +246,8 @@ class Sweep:
 
         Parallel: collective.
         """
-        controls, transport, s = self.network.controls, self.transport, self._sensitivity
+        controls = self.network.controls
         psi, source = aligned(*self.last.shape), np.zeros_like(self.left)
-        adjoint = Adjoint(psi, source, class_weights, s)
         derivative = {name: np.zeros(v.shape) for name, v in controls.values.items()}
         head = {name: derivative[name] for name in controls.head}
         limiter, wanted = self.march.limiter, loss.wanted
@@ -266,8 +260,8 @@ class Sweep:
 
         def back(number: int) -> None:
             nonlocal after
-            kept = self.layer(number)
-            s.flat[:] = 0.0
+            kept, s = self.layer(number), self.layers.sensitivity(number)
+            adjoint = Adjoint(psi, source, class_weights, s)
             for steps in reversed(list(self.runs(number, wanted))):
                 after = self.march.transpose(kept.steps(steps), adjoint, after)
                 n = number * self.steps_per_layer + steps.start
@@ -279,10 +273,7 @@ class Sweep:
                 record(number, limiter.unpacked(psi))
             if frozen is not None:
                 frozen[number] = s.flat
-            g, theta = transport.coefficients_vjp(kept.velocity, s), controls.layer(number)
-            vjp = self.network.block.vjp
-            for name, part in vjp(self.network.activation, transport.points, theta, g).items():
-                derivative[name][number] = part
+            self.layers.pull_back(self.network, number, derivative)
 
         charge(self.steps, self.final_left)
         if record is not None:

@@ -684,7 +684,7 @@ void push_cells(const struct operator_ *o, const double *v, int64_t stride, doub
 }
 
 // g = derivative in v of what has the derivative s in flow.
-void pull_cells(const struct operator_ *o, const double *s, double *g, int64_t stride) {
+INLINE void pull_cells(const struct operator_ *o, const double *s, double *g, int64_t stride) {
   for (int64_t block = 0; block < o->blocks; ++block)
     for (int q = 0; q < NQ; ++q) {
       int64_t at = (block * NQ + q) * W;
@@ -696,54 +696,73 @@ void pull_cells(const struct operator_ *o, const double *s, double *g, int64_t s
     }
 }
 
-// vn = v . n at n points.
-void normal_flow(int64_t n, const double *v, int64_t stride, const double *normals, double *vn) {
-  for (int64_t f = 0; f < n; ++f) {
-    double sum = 0.0;
-    for (int i = 0; i < D; ++i) sum += v[i * stride + f] * normals[i * n + f];
-    vn[f] = sum;
-  }
+// vn = v . n at facet points, (layers, facets).
+void normal_flow(const struct tables *t, int layers, const double *v, double *vn) {
+  int64_t n = t->facets;
+  v += t->cells;
+  for (int layer = 0; layer < layers; ++layer, v += D * t->n, vn += n)
+    for (int64_t f = 0; f < n; ++f) {
+      double sum = 0.0;
+      for (int i = 0; i < D; ++i) sum += v[i * t->n + f] * t->normals[i * n + f];
+      vn[f] = sum;
+    }
 }
 
 // What leaves each side of interior facets for v.n = vn and the speed of the flux.
-void push_facets(int64_t n, const double *vn, const double *speed, const double *measure,
-                 const int32_t *inside, const int32_t *outside, double *out) {
-  for (int64_t f = 0; f < n; ++f) {
-    out[inside[f]] = 0.5 * measure[f] * (speed[f] + vn[f]);
-    out[outside[f]] = 0.5 * measure[f] * (speed[f] - vn[f]);
+void push_facets(const struct tables *t, const double *vn, const double *speed, double *out) {
+  for (int64_t f = 0; f < t->facets; ++f) {
+    out[t->inside[f]] = 0.5 * t->measure[f] * (speed[f] + vn[f]);
+    out[t->outside[f]] = 0.5 * t->measure[f] * (speed[f] - vn[f]);
   }
 }
 
 // g = derivative in v of what has the derivative s in out, with that of the speed in vn; with the
 // derivative in the speed alone where `curved`.
-void pull_facets(int64_t n, const double *s, const double *weights, const int32_t *inside,
-                 const int32_t *outside, const double *slope, int curved, const double *normals,
-                 double *g, int64_t stride) {
-  for (int64_t f = 0; f < n; ++f) {
-    double in = 0.5 * weights[f] * s[inside[f]], beyond = 0.5 * weights[f] * s[outside[f]];
+INLINE void pull_facets(const struct tables *t, const double *s, const double *slope, int curved,
+                        double *g) {
+  for (int64_t f = 0; f < t->facets; ++f) {
+    double in = 0.5 * t->weights[f] * s[t->inside[f]];
+    double beyond = 0.5 * t->weights[f] * s[t->outside[f]];
     double both = (curved ? 0.0 : in - beyond) + slope[f] * (in + beyond);
-    for (int i = 0; i < D; ++i) g[i * stride + f] = normals[i * n + f] * both;
+    for (int i = 0; i < D; ++i) g[i * t->n + f] = t->normals[i * t->facets + f] * both;
   }
 }
 
-// What leaves at the boundary, measure [v.n]^+.
-void push_exits(int64_t n, const double *v, int64_t stride, const double *normals,
-                const double *measure, const int32_t *exits, double *out) {
-  for (int64_t e = 0; e < n; ++e) {
-    double sum = 0.0;
-    for (int i = 0; i < D; ++i) sum += v[i * stride + e] * normals[i * n + e];
-    out[exits[e]] = measure[e] * fmax(sum, 0.0);
+INLINE double exit_flow(const struct operator_ *o, const struct tables *t, const double *v,
+                        int64_t e) {
+  double sum = 0.0;
+  for (int i = 0; i < D; ++i) sum += v[i * t->n + e] * t->exit_normals[i * o->exits + e];
+  return sum;
+}
+
+// Coefficients of the velocities of some layers, for v.n = vn and the speed of the flux on facets.
+void push(const struct operator_ *o, const struct tables *t, int layers, const double *v,
+          const double *vn, const double *speed, const struct coefficients *a) {
+  for (int layer = 0; layer < layers; ++layer, v += D * t->n) {
+    const double *beyond = v + t->cells + t->facets;
+    push_cells(o, v, t->n, a[layer].flow);
+    push_facets(t, vn + layer * t->facets, speed + layer * t->facets, a[layer].out);
+    // what leaves at the boundary, measure [v.n]^+
+    for (int64_t e = 0; e < o->exits; ++e)
+      a[layer].out[o->exit[e]] = t->exit_measure[e] * fmax(exit_flow(o, t, beyond, e), 0.0);
   }
 }
 
-// g = derivative in v of what has the derivative s there; half of it at v.n = 0.
-void pull_exits(int64_t n, const double *v, int64_t stride, const double *normals,
-                const double *weights, const int32_t *exits, const double *s, double *g) {
-  for (int64_t e = 0; e < n; ++e) {
-    double sum = 0.0;
-    for (int i = 0; i < D; ++i) sum += v[i * stride + e] * normals[i * n + e];
-    double kept = (sum > 0.0 ? 1.0 : sum < 0.0 ? 0.0 : 0.5) * weights[e] * s[exits[e]];
-    for (int i = 0; i < D; ++i) g[i * stride + e] = normals[i * n + e] * kept;
+// g = derivative in v of what has the derivatives s; at the boundary half of it where v.n = 0. With
+// the derivative in the speed alone where `curved`.
+void pull(const struct operator_ *o, const struct tables *t, int layers, const double *v,
+          const double *slope, int curved, const struct coefficients *s, double *g) {
+  for (int layer = 0; layer < layers; ++layer, v += D * t->n, g += D * t->n) {
+    int64_t exits = t->cells + t->facets;
+    pull_facets(t, s[layer].out, slope + layer * t->facets, curved, g + t->cells);
+    if (curved) continue;
+    pull_cells(o, s[layer].flow, g, t->n);
+    for (int64_t e = 0; e < o->exits; ++e) {
+      double sum = exit_flow(o, t, v + exits, e);
+      double half = sum > 0.0 ? 1.0 : sum < 0.0 ? 0.0 : 0.5;
+      double kept = half * t->exit_weights[e] * s[layer].out[o->exit[e]];
+      for (int i = 0; i < D; ++i) g[i * t->n + exits + e] = t->exit_normals[i * o->exits + e] * kept;
+    }
   }
 }
 

@@ -30,6 +30,22 @@ struct field {
   int64_t stride; // from one class to the next
 };
 
+// What takes velocities at points, (layers, D, n), to coefficients. Points are those of cells, then
+// of facets, then of the boundary.
+struct tables {
+  int64_t n;              // points
+  int64_t cells;          // of cells, rounded up to whole blocks
+  int64_t facets;         // of interior facets
+  const double *normals;  // (D, facets)
+  const double *measure;  // that of a facet over that of the reference facet
+  const double *weights;  // of the rule
+  const int32_t *inside;  // where the side is whose normal it is
+  const int32_t *outside; // and the other one
+  const double *exit_normals;
+  const double *exit_measure;
+  const double *exit_weights;
+};
+
 // The memory of the steps of a layer.
 struct steps {
   int64_t count;
@@ -51,13 +67,11 @@ void layer_transpose_tangent(const struct operator_ *o, int classes, struct coef
 void apply(const struct operator_ *o, int classes, struct coefficients a, struct field x, struct field out, double *g);
 void all_traces(const struct operator_ *o, int classes, struct field x, double *g);
 void apply_transpose(const struct operator_ *o, int classes, struct coefficients a, struct field psi, const double *value, struct field out, struct field y, const double *weights, struct coefficients s, double *g);
+void push(const struct operator_ *o, const struct tables *t, int layers, const double *v, const double *vn, const double *speed, const struct coefficients *a);
+void pull(const struct operator_ *o, const struct tables *t, int layers, const double *v, const double *slope, int curved, const struct coefficients *s, double *g);
 void push_cells(const struct operator_ *o, const double *v, int64_t stride, double *flow);
-void pull_cells(const struct operator_ *o, const double *s, double *g, int64_t stride);
-void normal_flow(int64_t n, const double *v, int64_t stride, const double *normals, double *vn);
-void push_facets(int64_t n, const double *vn, const double *speed, const double *measure, const int32_t *inside, const int32_t *outside, double *out);
-void pull_facets(int64_t n, const double *s, const double *weights, const int32_t *inside, const int32_t *outside, const double *slope, int curved, const double *normals, double *g, int64_t stride);
-void push_exits(int64_t n, const double *v, int64_t stride, const double *normals, const double *measure, const int32_t *exits, double *out);
-void pull_exits(int64_t n, const double *v, int64_t stride, const double *normals, const double *weights, const int32_t *exits, const double *s, double *g);
+void normal_flow(const struct tables *t, int layers, const double *v, double *vn);
+void push_facets(const struct tables *t, const double *vn, const double *speed, double *out);
 void rates(const struct operator_ *o, const double *out, const double *volume, double excess, double *rate, double *compression);
 void trace_density(const struct operator_ *o, const double *b, double *result);
 void pack(int64_t n, int classes, const double *f, int64_t f_stride, const int32_t *place, double *x, int64_t x_stride);

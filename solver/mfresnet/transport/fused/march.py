@@ -128,7 +128,7 @@ class FusedMarch:
     def forward(self, at: Steps, states: Array, left: Array) -> Array:
         """Make the steps, see ``March.forward``."""
         k, classes, norms = self.kernels, len(states), np.empty((len(at.y), len(states)))
-        rule = self.transport.constants["exit rule"]
+        rule = self.transport.exit_rule_address
         memory = k.numbers(states), k.numbers(left), rule, k.numbers(norms)
         sides = self._sides(classes, "g", "next")
         k.call("layer_forward", classes, _c(at), self._steps(at), *memory, *sides)
@@ -137,7 +137,7 @@ class FusedMarch:
     def tangent(self, at: Steps, along: Steps, states: Array, left: Array) -> None:
         """Make the tangents, see ``March.tangent``."""
         k, classes = self.kernels, len(states)
-        memory = k.numbers(states), k.numbers(left), self.transport.constants["exit rule"]
+        memory = k.numbers(states), k.numbers(left), self.transport.exit_rule_address
         steps = self._steps(at), self._steps(along)
         sides = self._sides(classes, "g")
         k.call("layer_tangent", classes, _c(at), _c(along), *steps, *memory, *sides)

@@ -11,6 +11,7 @@ with g' of the cell behind it, and the transpose is c (psi' - psi).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,24 +32,20 @@ class FusedTransport(Transport):
         layout: the blocks of cells.
         kernels: the compiled functions.
         exit_rule: weights of the boundary points on the reference facet, (n_exit,).
-        constants: addresses of arrays that do not change, by name.
+        exit_rule_address: the same for C.
         scratch: memory to work on.
     """
 
     def _prepare(self, interior: Facets, exterior: Facets) -> Array:
         """Number everything in blocks and compile."""
-        (lanes, _), d = vectors(), self.space.dimension
+        lanes, _ = vectors()
         self.layout = layout = Layout(self.space, interior, exterior, lanes)
         self.kernels = Kernels(layout)
         _, rule = facet_rule(self.space)
-        weights, exits = interior.weights.ravel(), exterior.weights.ravel()
         # measure of the facets over that of the reference facet
         self._exit_measure = (exterior.weights / rule).ravel()
-        self.exit_rule = exits / self._exit_measure
-        sides = (place.astype(np.int32) for place in (layout.inside, layout.outside))
-        self._sides = tuple(map(self.kernels.integers, sides))
-        self.n_facet, self.n_exit = weights.size, exits.size
-        self._flow, self._change = np.empty(self.n_facet), np.empty(self.n_facet)
+        self.exit_rule = exterior.weights.ravel() / self._exit_measure
+        self.n_facet, self.n_exit = interior.weights.size, exterior.weights.size
         self.scratch = Scratch(self.kernels)
         # the basis at the boundary points, and the degrees of freedom there
         cells, local, order = exterior.cells[0], exterior.local[0], exterior.order[0]
@@ -57,22 +54,33 @@ class FusedTransport(Transport):
         )
         self._exit_dofs = np.repeat(self.space.dofs[cells], exterior.weights.shape[1], axis=0)
         self._applied = np.zeros(self.space.n_owned)
-        # their addresses, which keep them alive
-        arrays = {
-            "normals": np.ascontiguousarray(interior.normals.reshape(-1, d).T),
-            "measure": (interior.weights / rule).ravel(),
-            "weights": weights,
-            "volume": self.kernels.volume,
-            "exit normals": np.ascontiguousarray(exterior.normals.reshape(-1, d).T),
-            "exit measure": self._exit_measure,
-            "exit weights": exits,
-            "exit rule": self.exit_rule,
-        }
-        self.constants = {name: self.kernels.numbers(array) for name, array in arrays.items()}
+        self._tables = self._describe(interior, exterior, rule)
+        self.exit_rule_address = self.kernels.numbers(self.exit_rule)
+        self._volume = self.kernels.numbers(self.kernels.volume)
         self._found = self.kernels.new("double[2]")
         points = layout.cell_points()
         self.n_cell = points.shape[1]
+        self._tables.cells, self._tables.n = self.n_cell, self.n_cell + self.n_facet + self.n_exit
         return points
+
+    def _describe(self, interior: Facets, exterior: Facets, rule: Array) -> Any:
+        """Return ``struct tables``."""
+        k, layout, d = self.kernels, self.layout, self.space.dimension
+        normals, exits = (
+            np.ascontiguousarray(facets.normals.reshape(-1, d).T) for facets in (interior, exterior)
+        )
+        measure, weights = (interior.weights / rule).ravel(), interior.weights.ravel()
+        inside, outside = (p.astype(np.int32) for p in (layout.inside, layout.outside))
+        exit_weights = exterior.weights.ravel()
+        t = k.new("struct tables *")
+        t.facets = weights.size
+        t.normals, t.measure, t.weights = map(k.numbers, (normals, measure, weights))
+        t.inside, t.outside = k.integers(inside), k.integers(outside)
+        t.exit_normals = k.numbers(exits)
+        t.exit_measure, t.exit_weights = k.numbers(self._exit_measure), k.numbers(exit_weights)
+        # C does not keep them alive
+        self._kept = normals, measure, weights, inside, outside, exits, exit_weights
+        return t
 
     @property
     def bytes(self) -> int:
@@ -105,54 +113,61 @@ class FusedTransport(Transport):
         """Return coefficients with zeros."""
         return BlockCoefficients(self.kernels)
 
-    def _at(self, v: Array, first: int) -> tuple[Any, int]:
-        """Return the address of the velocity from a point on, and its distance between rows."""
-        assert v.strides[1] == 8 or v.size == 0
-        return self.kernels.address(v) + first, v.strides[0] // 8
-
-    def _normal_flow(self, v: Array, out: Array) -> Array:
-        """Return v.n at the facet points, (n_facet,)."""
-        k, at = self.kernels, self._at(v, self.n_cell)
-        k.plain("normal_flow", self.n_facet, *at, self.constants["normals"], k.numbers(out))
+    def _normal_flow(self, v: Array) -> Array:
+        """Return v.n at the facet points, (layers, n_facet)."""
+        out = np.empty((len(v), self.n_facet))
+        k = self.kernels
+        k.plain("normal_flow", self._tables, len(v), k.numbers(v), k.numbers(out))
         return out
 
-    def _push_facets(self, vn: Array, speed: Array, out: BlockCoefficients) -> None:
-        k, c = self.kernels, self.constants
-        flow = k.numbers(vn), k.numbers(np.ascontiguousarray(speed))
-        k.plain("push_facets", self.n_facet, *flow, c["measure"], *self._sides, out.c.out)
+    def _structures(self, all_: Sequence[BlockCoefficients]) -> Any:
+        return self.kernels.new("struct coefficients[]", [a.c for a in all_])
+
+    def coefficients_of_layers(self, v: Array, out: Sequence[BlockCoefficients]) -> None:
+        """Fill ``out``, see ``Transport.coefficients_of_layers``."""
+        k, v = self.kernels, np.ascontiguousarray(v)
+        vn = self._normal_flow(v)
+        speed = np.ascontiguousarray(self.flux.speed(vn, self.scale))
+        flow = k.numbers(v), k.numbers(vn), k.numbers(speed)
+        k.call("push", self._tables, len(v), *flow, self._structures(out))
+
+    def _pull(
+        self,
+        v: Array,
+        slope: Array,
+        sensitivities: Sequence[BlockCoefficients],
+        g: Array | None = None,
+    ) -> Array:
+        """Pull back to the velocities, through the speed of the flux alone where g is given."""
+        k, slope = self.kernels, np.ascontiguousarray(slope)
+        curved, out = int(g is not None), np.empty_like(v) if g is None else g
+        ends = self._structures(sensitivities), k.numbers(out)
+        k.call("pull", self._tables, len(v), k.numbers(v), k.numbers(slope), curved, *ends)
+        return out
+
+    def coefficients_vjp_of_layers(
+        self, v: Array, sensitivities: Sequence[BlockCoefficients]
+    ) -> Array:
+        """Return the pull-back, see ``Transport.coefficients_vjp_of_layers``."""
+        v = np.ascontiguousarray(v)
+        return self._pull(v, self.flux.slope(self._normal_flow(v), self.scale), sensitivities)
 
     def coefficients(self, v: Array, out: BlockCoefficients) -> BlockCoefficients:
         """Fill ``out`` from the velocity, see ``Transport.coefficients``."""
-        self.kernels.call("push_cells", *self._at(v, 0), out.c.flow)
-        vn = self._normal_flow(v, self._flow)
-        self._push_facets(vn, self.flux.speed(vn, self.scale), out)
-        c, at = self.constants, self._at(v, self._facets.stop)
-        exits = c["exit normals"], c["exit measure"], self.kernels.operator.exit
-        self.kernels.plain("push_exits", self.n_exit, *at, *exits, out.c.out)
+        self.coefficients_of_layers(v[None], [out])
         return out
-
-    def _pull_facets(self, s: BlockCoefficients, slope: Array, g: Array, curved: bool) -> None:
-        k, c = self.kernels, self.constants
-        given = s.c.out, c["weights"], *self._sides, k.numbers(np.ascontiguousarray(slope))
-        at = self._at(g, self.n_cell)
-        k.plain("pull_facets", self.n_facet, *given, int(curved), c["normals"], *at)
 
     def coefficients_vjp(self, v: Array, sensitivity: BlockCoefficients) -> Array:
         """Return the pull-back to the velocity, see ``Transport.coefficients_vjp``."""
-        g, k, c = np.empty_like(v), self.kernels, self.constants
-        k.call("pull_cells", sensitivity.c.flow, *self._at(g, 0))
-        slope = self.flux.slope(self._normal_flow(v, self._flow), self.scale)
-        self._pull_facets(sensitivity, slope, g, False)
-        first = self._facets.stop
-        exits = c["exit normals"], c["exit weights"], k.operator.exit, sensitivity.c.out
-        k.plain("pull_exits", self.n_exit, *self._at(v, first), *exits, self._at(g, first)[0])
-        return g
+        return self.coefficients_vjp_of_layers(v[None], [sensitivity])[0]
 
     def coefficients_jvp(self, v: Array, dv: Array, out: BlockCoefficients) -> BlockCoefficients:
         """Fill ``out`` with the change along dv, see ``Transport.coefficients_jvp``."""
-        self.kernels.call("push_cells", *self._at(dv, 0), out.c.flow)
-        vn, dvn = self._normal_flow(v, self._flow), self._normal_flow(dv, self._change)
-        self._push_facets(dvn, self.flux.slope(vn, self.scale) * dvn, out)
+        k, (v, dv) = self.kernels, map(np.ascontiguousarray, (v, dv))
+        k.call("push_cells", k.numbers(dv.ravel()), dv.shape[1], out.c.flow)
+        vn, dvn = self._normal_flow(v[None]), self._normal_flow(dv[None])
+        dspeed = np.ascontiguousarray(self.flux.slope(vn, self.scale) * dvn)
+        k.plain("push_facets", self._tables, k.numbers(dvn), k.numbers(dspeed), out.c.out)
         kept = np.heaviside(self.exit_flow(v), 0.5) * self.exit_flow(dv)
         out.out[self.layout.exits] = self._exit_measure * kept
         return out
@@ -161,10 +176,9 @@ class FusedTransport(Transport):
         self, v: Array, dv: Array, sensitivity: BlockCoefficients
     ) -> Array:
         """Return the change of the pull-back, see ``Transport.coefficients_vjp_tangent``."""
-        g = np.zeros_like(v)
-        bend = self.flux.curvature(self._normal_flow(v, self._flow), self.scale)
-        self._pull_facets(sensitivity, bend * self._normal_flow(dv, self._change), g, True)
-        return g
+        (v, dv), g = map(np.ascontiguousarray, (v[None], dv[None])), np.zeros((1, *v.shape))
+        bend = self.flux.curvature(self._normal_flow(v), self.scale)
+        return self._pull(v, bend * self._normal_flow(dv), [sensitivity], g)[0]
 
     def pairing(self, a: BlockCoefficients, sensitivity: BlockCoefficients) -> float:
         """Return sum a * sensitivity, see ``Transport.pairing``."""
@@ -188,19 +202,14 @@ class FusedTransport(Transport):
     def rates(self, a: BlockCoefficients) -> tuple[float, float]:
         """Return lambda and the compression, see ``Transport.rates``."""
         found = self._found
-        self.kernels.call(
-            "rates", a.c.out, self.constants["volume"], self.sums.excess, found, found + 1
-        )
+        self.kernels.call("rates", a.c.out, self._volume, self.sums.excess, found, found + 1)
         return found[0], found[1]
 
     # ------------------------------------------------------------------ operator
     def apply(self, f: Array, a: BlockCoefficients) -> Array:
         """Return A f, see ``Transport.apply``."""
-        kernels, x, y = (
-            self.kernels,
-            self.scratch.array("field x", 1),
-            self.scratch.array("field y", 1),
-        )
+        kernels = self.kernels
+        x, y = (self.scratch.array(f"field {name}", 1) for name in "xy")
         self._applied[:] = f
         kernels.pack(self._applied[None], x)
         g = self.scratch.c("g", 1)
@@ -217,33 +226,18 @@ class FusedTransport(Transport):
         sensitivity: BlockCoefficients | None = None,
     ) -> Array:
         """Return A* psi, see ``Transport.apply_transpose``."""
-        kernels, x, out = (
-            self.kernels,
-            self.scratch.array("field x", 1),
-            self.scratch.array("field y", 1),
-        )
+        kernels = self.kernels
+        x, out = (self.scratch.array(f"field {name}", 1) for name in "xy")
         kernels.pack(np.ascontiguousarray(psi)[None], x)
         value = None if source is None else np.ascontiguousarray(source / self.exit_weights)
         along = None
         if y is not None and sensitivity is not None:
             along = kernels.pack(np.ascontiguousarray(y)[None], self.scratch.array("field z", 1))
         s = (sensitivity or a).c
-        weights, fields = (
-            kernels.new("double[1]", [weight]),
-            (kernels.field(out), kernels.field(along)),
-        )
-        g = self.scratch.c("g", 1)
-        kernels.call(
-            "apply_transpose",
-            1,
-            a.c,
-            kernels.field(x),
-            kernels.numbers(value),
-            *fields,
-            weights,
-            s,
-            g,
-        )
+        given = a.c, kernels.field(x), kernels.numbers(value)
+        fields = kernels.field(out), kernels.field(along)
+        weights, g = kernels.new("double[1]", [weight]), self.scratch.c("g", 1)
+        kernels.call("apply_transpose", 1, *given, *fields, weights, s, g)
         return kernels.unpack(out, np.empty((1, self.space.n_owned)))[0]
 
     @property

@@ -20,6 +20,7 @@ is the adjoint of A in L2. ``weakform`` has it in UFL; ``petsc`` has B and C as 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,16 @@ class Transport(ABC):
 
         Over all ranks: a facet between two of them may be counted by one, or in part by each.
         """
+
+    def coefficients_of_layers(self, v: Array, out: Sequence[Any]) -> None:
+        """Fill ``out`` from the velocities of several layers, (layers, d, n)."""
+        for velocity, a in zip(v, out, strict=True):
+            self.coefficients(velocity, a)
+
+    def coefficients_vjp_of_layers(self, v: Array, sensitivities: Sequence[Any]) -> Array:
+        """Return ``coefficients_vjp`` of several layers, (layers, d, n)."""
+        pairs = zip(v, sensitivities, strict=True)
+        return np.stack([self.coefficients_vjp(velocity, s) for velocity, s in pairs])
 
     @abstractmethod
     def coefficients_jvp(self, v: Array, dv: Array, out: Any) -> Coefficients:
