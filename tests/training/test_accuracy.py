@@ -93,5 +93,19 @@ def test_the_model_of_the_error() -> None:
     assert model.predicted(at, 1e-2, at.refined(2.0)) == pytest.approx(1e-2 / 2**5)
     chosen = model.choose(at, 1e-2, 1e-4)
     assert chosen is not None and model.predicted(at, 1e-2, chosen) <= 1e-4
+    model.learn(at, 0.5, at.refined(2.0), 0.4)
+    assert model.rate(4) == 9.0, "these meshes do not see the densities"
     model.learn(at, 1e-2, at.refined(2.0), 5e-3)
     assert model.rate(4) == pytest.approx(1.0)
+    model.learn(at, 1e-2, at.refined(2.0), 5e-4)
+    assert model.rate(4) == 9.0, "it was no jump"
+    model.learn(at, 1e-3, at.refined(2.0), 2e-3)
+    doubted = model.choose(at, 2e-3, 1e-5)
+    assert doubted is not None and doubted.cells == (12, 12), "two errors of unlike sign"
+
+
+def test_the_order_in_depth_follows_the_degree() -> None:
+    """time.order is the least one; without a stable scheme of it there is one of the next order."""
+    case = case_of(time={"order": 2}, space={"degree": 1})
+    assert Discretisation((8, 8), 1).of(case).time.order == 2
+    assert Discretisation((8, 8), 3).of(case).time.order == 3

@@ -30,7 +30,7 @@ from mfresnet.training.correction import Corrected, Correction, directly, gains_
 from mfresnet.training.discretisation import GROWTH, Discretisation, Model, coarsest
 from mfresnet.training.estimate import ObjectiveError, objective_error
 from mfresnet.training.levels import Stage, best_start, stage_of
-from mfresnet.training.result import History, Trained
+from mfresnet.training.result import PAYS, History, Trained
 
 ROUGH, MODEL = 0.1, 5e-3
 """Relative error of J above which the controls of a mesh may be worse than the initial ones, and
@@ -57,8 +57,8 @@ HIDDEN = 0.1
 """Share of the square of the L2 norm of the initial densities that the first mesh may miss."""
 SPREADS = 3.0
 """Least standard deviations of the samples of a class in a cell of the first mesh."""
-MOST = 12
-"""Most meshes."""
+MOST, FALLS, HOPELESS = 12, 0.9, 2
+"""Most meshes, share of the error before that is no gain, and rough meshes without a gain."""
 
 
 class AccuracySearch:
@@ -143,6 +143,7 @@ class AccuracySearch:
         at, f, found = self._start()
         estimate: ObjectiveError | None = None
         before: tuple[Discretisation, float] | None = None
+        last, worthless = np.inf, 0  # the error of the mesh before, rough meshes without a gain
         for _ in range(MOST):
             step = max(goal, error / LADDER)
             following = meshes.choose(at, error, step)
@@ -156,6 +157,11 @@ class AccuracySearch:
                 break
             if estimate is None:
                 error = self._difference(f, g, found.result.theta)
+                worthless = worthless + 1 if error > max(ROUGH, FALLS * last) else 0
+                if worthless == HOPELESS:
+                    limit = PAYS
+                    break
+                last = error
                 if before is not None:
                     meshes.learn(*before, at, error)
                 self._announce(error)

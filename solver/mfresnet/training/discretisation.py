@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mfresnet.case import Case
@@ -35,8 +35,9 @@ FINEST = 3.0
 FEWEST = {1: 16, 2: 8, 3: 6}
 """Dimension -> cells along the longest side of the first mesh."""
 GROWTH = 1.5
-MISSED, LEAST = 3.0, 1.0
-"""Times the predicted error that shows that the order is lower, and the lowest one."""
+MISSED, LEAST, SEEN = 3.0, 1.0, 0.1
+"""Times the predicted error that shows that the order is lower, the lowest one, and the largest
+error of a mesh that sees the densities."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,20 @@ class Discretisation:
         changes: dict[str, Any] = {"accuracy": None, "space": {"degree": self.degree}}
         if self.cells:
             changes["mesh"] = {"cells": list(self.cells)}
+        if self.degree not in SCHEMES[case.time.order].cfl:
+            changes["time"] = {"order": orders(case)[self.degree]}
         return case.with_(changes)
+
+
+def orders(case: Case) -> dict[int, int]:
+    """Return degree -> order in depth: that of the case, or the least one above it that is stable.
+
+    With a number of stages in the case it is that of the case.
+    """
+    given = case.time
+    allowed = [o for o in SCHEMES if o == given.order or (o > given.order and given.stages is None)]
+    stable = {p: [o for o in allowed if p in SCHEMES[o].cfl] for p in DEGREES}
+    return {p: min(found) for p, found in stable.items() if found}
 
 
 def coarsest(case: Case, sides: tuple[float, ...]) -> Discretisation:
@@ -85,8 +99,7 @@ def coarsest(case: Case, sides: tuple[float, ...]) -> Discretisation:
         return Discretisation((), 1)
     most = FEWEST[len(sides)]
     cells = tuple(max(2, math.ceil(most * side / max(sides))) for side in sides)
-    stable = [p for p in DEGREES if p in SCHEMES[case.time.order].cfl]
-    return Discretisation(cells, min(max(1, case.space.degree), stable[-1]))
+    return Discretisation(cells, min(max(1, case.space.degree), max(orders(case))))
 
 
 @dataclass
@@ -96,25 +109,32 @@ class Model:
     Attributes:
         case: the case, with mesh.max_cells.
         order: the order where it is not 2 p + 1: for densities that are not smooth.
+        in_doubt: whether the last error was no smaller than the one before, which two errors of
+            unlike sign have too: the next step is a small one.
     """
 
     case: Case
     order: float = math.inf
+    in_doubt: bool = False
 
     def rate(self, degree: int) -> float:
         """Return the order by which the error falls with narrower cells."""
         return min(2.0 * degree + 1.0, self.order)
 
     def learn(self, at: Discretisation, error: float, other: Discretisation, found: float) -> None:
-        """Take over the order that the errors of two meshes have, where it is lower.
+        """Take over the order that the errors of two meshes have.
 
-        Where the error has not become smaller at all, the least order is taken.
+        Where they are as small as smooth densities let one expect, the order is 2 p + 1. Errors of
+        meshes that are too coarse to see the densities say nothing. Where the error has not become
+        smaller at all, the least order is taken.
         """
-        if found <= MISSED * self.predicted(at, error, other):
-            return
-        ratio = other.points(self.simplex) / at.points(self.simplex)
-        order = math.log(max(error / found, 1.0)) / math.log(ratio) if ratio > 1.0 else LEAST
-        self.order = min(self.order, max(order, LEAST))
+        self.in_doubt = found >= error
+        if found <= MISSED * replace(self, order=math.inf).predicted(at, error, other):
+            self.order = math.inf
+        elif max(error, found) <= SEEN:
+            ratio = other.points(self.simplex) / at.points(self.simplex)
+            order = math.log(max(error / found, 1.0)) / math.log(ratio) if ratio > 1.0 else LEAST
+            self.order = max(order, LEAST)
 
     @property
     def simplex(self) -> bool:
@@ -152,13 +172,14 @@ class Model:
     def _candidates(
         self, at: Discretisation, error: float, goal: float
     ) -> Iterator[Discretisation]:
-        width, stable = self.width(at, error), SCHEMES[self.case.time.order].cfl
+        width, stable = self.width(at, error), orders(self.case)
         for degree in (p for p in DEGREES if p >= at.degree and p in stable):
             if degree > at.degree and self.rate(degree) == self.rate(at.degree):
                 continue  # no gain
             ratio = width / goal ** (1.0 / self.rate(degree))
             if at.cells:
                 least = COARSENING if degree > at.degree else SMALLEST
-                yield at.with_degree(degree).refined(min(max(ratio, least), FINEST))
+                most = GROWTH if self.in_doubt else FINEST
+                yield at.with_degree(degree).refined(min(max(ratio, least), most))
             elif ratio <= 1.0 or degree == DEGREES[-1]:
                 yield at.with_degree(degree)

@@ -13,6 +13,13 @@ from mfresnet.optimise import Iteration, OptimiseResult, Status
 from mfresnet.training.estimate import ObjectiveError
 from mfresnet.training.levels import Stage
 
+PAYS = (
+    "The training finds controls whose J is far too small on every mesh: undershoots of densities "
+    "that are pressed below the cells pay. Raise penalty.tikhonov, set bounds by "
+    "training.lower and training.upper, or take narrower mesh.cells instead of accuracy."
+)
+"""Why there is no finer mesh where J is worthless on all."""
+
 
 @dataclass(frozen=True)
 class Trained:
