@@ -22,6 +22,7 @@ from mfresnet import memory
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.sweeps import layer
 from mfresnet.functional.sweeps.plan import Plan, choose, fewest_steps
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.space import Space
@@ -54,6 +55,21 @@ def point(functional: ReducedFunctional) -> tuple[Array, Array]:
     rng = np.random.default_rng(3)
     size = functional.controls.size
     return functional.theta0 + 0.2 * rng.standard_normal(size), rng.standard_normal(size)
+
+
+@pytest.mark.parametrize("held", [None, 4])
+@pytest.mark.parametrize("together", [0, 3])
+def test_layers_together_change_no_bit(
+    together: int, held: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers one by one or three at a time, of all layers or of segments of some."""
+    whole = limited(None)
+    size = whole.problem.transport.points.size
+    monkeypatch.setattr(layer, "TOGETHER", together * size)
+    few = limited(held)
+    theta, _ = point(whole)
+    assert few.value(theta) == whole.value(theta)
+    np.testing.assert_array_equal(few.derivative(theta), whole.derivative(theta))
 
 
 @pytest.mark.parametrize("layers", [1, 2.2, 4, 8])

@@ -18,7 +18,9 @@ from mfresnet.functional import ReducedFunctional
 from mfresnet.output import case_of_run
 from mfresnet.runs import run
 from mfresnet.training import Trained, train_case
+from mfresnet.training.accuracy import AccuracySearch
 from mfresnet.training.discretisation import Discretisation, Model
+from mfresnet.training.result import PAYS
 
 
 def case_of(cell: str = "quadrilateral", **changes: Any) -> Case:
@@ -109,3 +111,17 @@ def test_the_order_in_depth_follows_the_degree() -> None:
     case = case_of(time={"order": 2}, space={"degree": 1})
     assert Discretisation((8, 8), 1).of(case).time.order == 2
     assert Discretisation((8, 8), 3).of(case).time.order == 3
+
+
+def test_a_run_keeps_its_order_in_depth(tmp_path: Path) -> None:
+    """That of the case would not be stable with the degree that was chosen."""
+    run(case_of(time={"order": 2}, space={"degree": 1}), tmp_path / "run", comm=MPI.COMM_SELF)
+    case = case_of_run(tmp_path / "run")
+    assert case.space.degree > 1 and case.time.order > 2
+
+
+def test_meshes_that_say_nothing_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """J is off by half of it on one mesh after the other: it is said after three of them."""
+    monkeypatch.setattr(AccuracySearch, "_difference", lambda *given: 0.5)
+    found = trained(case_of("interval", space={"degree": 1}))
+    assert found.limit == PAYS and len(found.stages) == 3

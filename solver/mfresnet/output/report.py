@@ -85,7 +85,11 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
     )
     if asked is not None:
         cells = {"cells": case.cells()} if MESHES[case.mesh.kind].grid else {}
-        chosen = {"mesh": cells, "space": {"degree": case.space.degree}}
+        chosen = {
+            "mesh": cells,
+            "space": {"degree": case.space.degree},
+            "time": {"order": case.time.order},
+        }
         report = report.with_(accuracy=_asked(asked, trained.limit), discretisation=chosen)
     return (report if len(stages) < 2 else report.with_(stages=list(stages))), status
 

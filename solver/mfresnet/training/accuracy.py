@@ -27,14 +27,13 @@ from mfresnet.mesh import MESHES, Space
 from mfresnet.optimise import METHODS, Iteration, OptimiseResult, Oracle, Status, minimise
 from mfresnet.parallel import total
 from mfresnet.training.correction import Corrected, Correction, directly, gains_less
-from mfresnet.training.discretisation import GROWTH, Discretisation, Model, coarsest
+from mfresnet.training.discretisation import GROWTH, ROUGH, Discretisation, Model, coarsest
 from mfresnet.training.estimate import ObjectiveError, objective_error
 from mfresnet.training.levels import Stage, best_start, stage_of
 from mfresnet.training.result import PAYS, History, Trained
 
-ROUGH, MODEL = 0.1, 5e-3
-"""Relative error of J above which the controls of a mesh may be worse than the initial ones, and
-above which its J is no model for that of another mesh."""
+MODEL = 5e-3
+"""Relative error of J above which that of a mesh is no model for that of another one."""
 GOAL, ENOUGH = 0.4, 0.6
 """Share of the accuracy that a mesh is chosen for, and with which it is looked at."""
 AIM = 0.1

@@ -35,9 +35,11 @@ FINEST = 3.0
 FEWEST = {1: 16, 2: 8, 3: 6}
 """Dimension -> cells along the longest side of the first mesh."""
 GROWTH = 1.5
-MISSED, LEAST, SEEN = 3.0, 1.0, 0.1
-"""Times the predicted error that shows that the order is lower, the lowest one, and the largest
-error of a mesh that sees the densities."""
+ROUGH = 0.1
+"""Relative error of J above which a mesh does not see the densities: its controls may be worse than
+the initial ones, and its error says nothing of the order."""
+MISSED, LEAST = 3.0, 1.0
+"""Times the predicted error that shows that the order is lower, and the lowest one."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Model:
         self.in_doubt = found >= error
         if found <= MISSED * replace(self, order=math.inf).predicted(at, error, other):
             self.order = math.inf
-        elif max(error, found) <= SEEN:
+        elif max(error, found) <= ROUGH:
             ratio = other.points(self.simplex) / at.points(self.simplex)
             order = math.log(max(error / found, 1.0)) / math.log(ratio) if ratio > 1.0 else LEAST
             self.order = max(order, LEAST)
