@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.case import Case
 from mfresnet.errors import Exit
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.memory import peak
@@ -84,14 +86,18 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
         lower_bound=bound and Bound(**bound.as_data(objective.loss)),
     )
     if asked is not None:
-        cells = {"cells": case.cells()} if MESHES[case.mesh.kind].grid else {}
-        chosen = {
-            "mesh": cells,
-            "space": {"degree": case.space.degree},
-            "time": {"order": case.time.order},
-        }
-        report = report.with_(accuracy=_asked(asked, trained.limit), discretisation=chosen)
+        given = _asked(asked, trained.limit)
+        report = report.with_(accuracy=given, discretisation=_discretisation(case))
     return (report if len(stages) < 2 else report.with_(stages=list(stages))), status
+
+
+def _discretisation(case: Case) -> dict[str, Any]:
+    """Return the keys of the case that an accuracy chooses."""
+    return {
+        "mesh": {"cells": case.cells()} if MESHES[case.mesh.kind].grid else {},
+        "space": {"degree": case.space.degree},
+        "time": {"order": case.time.order},
+    }
 
 
 def _asked(error: ObjectiveError, limit: str) -> Asked:
