@@ -49,7 +49,7 @@ def to_accuracy(case: Case, accuracy: float) -> Case:
     changes: Changes = {
         "accuracy": accuracy,
         "time": {"steps_per_layer": None},
-        "training": {"levels": None, "gradient_tolerance": None},
+        "training": {"levels": None},
     }
     if MESHES[case.mesh.kind].grid:
         changes["mesh"] = {"cells": None}

@@ -98,6 +98,8 @@ def test_the_model_of_the_error() -> None:
     model.learn(at, 0.5, at.refined(2.0), 0.4)
     assert model.rate(4) == 9.0, "these meshes do not see the densities"
     model.learn(at, 1e-2, at.refined(2.0), 5e-3)
+    assert model.rate(4) == 9.0, "once may be chance"
+    model.learn(at, 1e-2, at.refined(2.0), 5e-3)
     assert model.rate(4) == pytest.approx(1.0)
     model.learn(at, 1e-2, at.refined(2.0), 5e-4)
     assert model.rate(4) == 9.0, "it was no jump"

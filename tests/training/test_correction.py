@@ -35,8 +35,8 @@ def test_few_derivatives_on_the_fine_mesh() -> None:
     fine, coarse = functional(60, 3), functional(14, 2)
     least = minimise(functional(60, 3)).value
     found = Correction(fine, coarse, 1e-7, Oracle()).run(fine.theta0)
-    assert found.result.status is Status.ENOUGH and found.left <= 1e-7
-    assert found.result.value - least <= 1e-6
+    assert found.status is Status.ENOUGH and found.excess <= 1e-7
+    assert found.value - least <= 1e-6
     assert fine.adjoint_sweeps <= 8
 
 

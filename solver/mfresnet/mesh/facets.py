@@ -13,7 +13,7 @@ import basix
 import numpy as np
 from numpy.typing import NDArray
 
-from mfresnet.arrays import Array, Indices
+from mfresnet.arrays import Array, Indices, determinants, inverses
 from mfresnet.errors import SolveError
 from mfresnet.mesh.space import Space, chop, refuse_places
 
@@ -166,10 +166,10 @@ def _geometry(
         corner = corners[vertices[index]]
         tangents = corner[1:d] - corner[0]
         x[here], jacobian = space.map_points(cells[here], references[index])
-        inverse = np.linalg.inv(jacobian)
+        inverse = inverses(jacobian)
         # Nanson: n ds = |det J| J^-T n_ref ds_ref
         scaled = np.einsum("fqji,j->fqi", inverse, outward[index])
-        scaled *= np.abs(np.linalg.det(jacobian))[..., None]
+        scaled *= np.abs(determinants(jacobian))[..., None]
         length = np.linalg.norm(scaled, axis=-1)
         normals[here] = chop(scaled / length[..., None])
         weights[here] = length * rule_weights * np.sqrt(np.linalg.det(tangents @ tangents.T))

@@ -24,7 +24,7 @@ from math import comb
 
 import numpy as np
 
-from mfresnet.arrays import Array, Indices
+from mfresnet.arrays import Array, Indices, inverses
 from mfresnet.mesh.compat import coordinate_element
 from mfresnet.mesh.space import SIMPLICES, Space, chop, table_of
 
@@ -73,7 +73,7 @@ class Pieces:
         parts = _whole(nodes, d) if space.cell in SIMPLICES else _cut(space)
         cell, middle, half, bend, low, high = parts
         origin, jacobian = space.map_each(cell, middle)
-        inverse = np.linalg.inv(jacobian)
+        inverse = inverses(jacobian)
         eps, reach = np.finfo(float).eps, np.abs(jacobian).sum(axis=2)
         coordinate = np.maximum(np.abs(low), np.abs(high))
         rounding = 8.0 * eps * np.einsum("nij,nj->ni", np.abs(inverse), coordinate).max(axis=1)
@@ -168,7 +168,7 @@ def _bend(points: Array, degree: int, d: int) -> Array:
         for axis in range(d):
             product = np.kron(product, slopes if axis == j else weights)
         middle.append(np.einsum("k,nki->ni", product, column))
-    inverse = np.linalg.inv(np.stack(middle, axis=2))
+    inverse = inverses(np.stack(middle, axis=2))
     bend = np.zeros((len(points), d))
     for j, column in enumerate(columns):
         change = np.einsum("nij,nkj->nki", inverse, column)

@@ -21,7 +21,7 @@ import numpy as np
 from dolfinx import fem
 from dolfinx import mesh as dmesh
 
-from mfresnet.arrays import Array, Indices
+from mfresnet.arrays import Array, Indices, determinants, inverses
 from mfresnet.errors import InputError
 from mfresnet.mesh import compat
 from mfresnet.parallel import maximum
@@ -153,7 +153,7 @@ class Space:
             lengths = np.linalg.norm(jacobian, axis=-2)
             rounding = CHOP * np.abs(self._nodes[cells]).max(axis=(1, 2))
             long = lengths.min(axis=(1, 2)) > rounding
-            sine = np.linalg.det(jacobian) / np.where(long[:, None], lengths.prod(axis=-1), np.inf)
+            sine = determinants(jacobian) / np.where(long[:, None], lengths.prod(axis=-1), np.inf)
             one_sided = np.abs(np.sign(sine).sum(axis=1)) == len(points)
             good = one_sided & (np.abs(sine).min(axis=1) > FLAT)
             bad.append(start + np.flatnonzero(~good))
@@ -197,10 +197,10 @@ class Space:
         table = self.tabulate(points, derivatives=1)
         return CellQuadrature(
             x=x,
-            weights=np.abs(np.linalg.det(jacobian)) * weights,
+            weights=np.abs(determinants(jacobian)) * weights,
             basis=table[0],
             gradient=table[1:],
-            inverse=np.linalg.inv(jacobian),
+            inverse=inverses(jacobian),
         )
 
     def tabulate(self, points: Array, derivatives: int = 0) -> Array:
@@ -211,8 +211,7 @@ class Space:
         """Return x (cells, points, d) and J = dx/dX (cells, points, d, d) of reference points."""
         table = table_of(self._map, points, 1)
         nodes = self._nodes[cells]
-        x = np.einsum("qn,cni->cqi", table[0], nodes)
-        return x, np.einsum("jqn,cni->cqij", table[1:], nodes)
+        return table[0] @ nodes, np.stack([column @ nodes for column in table[1:]], axis=-1)
 
     def map_each(self, cells: Indices, points: Array) -> tuple[Array, Array]:
         """Return x (n, d) and J (n, d, d) of one reference point (n, d) in each given cell."""
@@ -242,7 +241,7 @@ class Space:
             cells = slice(start, min(start + block, self.n_owned_cells))
             x, jacobian = self.map_points(cells, points)
             g = function(x.reshape(-1, self.dimension).T).reshape(x.shape[:2])
-            g = g * (np.abs(np.linalg.det(jacobian)) * weights)
+            g = g * (np.abs(determinants(jacobian)) * weights)
             result[self.dofs[cells]] = g @ table
         return result
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from mfresnet.arrays import Array
 from mfresnet.errors import StepsError
+from mfresnet.optimise.curvature import Memory
 from mfresnet.optimise.methods import METHODS
 from mfresnet.optimise.result import Functional, Iteration, OptimiseResult
 from mfresnet.optimise.search import Enough, Oracle, Search
@@ -20,6 +21,7 @@ def minimise(
     on_iteration: Callable[[Iteration], None] | None = None,
     oracle: Oracle | None = None,
     enough: Enough | None = None,
+    memory: Memory | None = None,
 ) -> OptimiseResult:
     """Minimise J(theta) by the method of the case.
 
@@ -31,7 +33,8 @@ def minimise(
         theta0: where to start, ``functional.theta0`` when not given.
         on_iteration: called after every iteration, on all ranks.
         oracle: what answers for J; another one may answer from a log.
-        enough: (the iterates so far) -> whether what is left is not worth it.
+        enough: (the search so far) -> whether what is left is not worth it.
+        memory: what other minimisations, of a J with about the same J'', have left; it is added to.
 
     Raises:
         InputError: a method that is unknown or needs what it does not get.
@@ -40,7 +43,7 @@ def minimise(
 
     Parallel: collective.
     """
-    search = Search(functional, theta0, on_iteration, oracle or Oracle(), enough)
+    search = Search(functional, theta0, on_iteration, oracle or Oracle(), enough, memory)
     run = METHODS[functional.training.method].run
     while True:
         try:

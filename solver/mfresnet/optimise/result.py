@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -168,6 +169,8 @@ class OptimiseResult:
         status: why it stopped.
         history: the iterates.
         refused: sentences for trial points at which J could not be computed, most recent last.
+        excess: how far J is from its least value near by, as the derivatives on the way say;
+            infinity where they say nothing.
     """
 
     theta: Array
@@ -176,6 +179,7 @@ class OptimiseResult:
     status: Status
     history: tuple[Iteration, ...]
     refused: tuple[str, ...] = ()
+    excess: float = math.inf
 
     @property
     def iterations(self) -> int:

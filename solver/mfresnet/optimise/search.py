@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError, StepsError
+from mfresnet.optimise.curvature import Memory
 from mfresnet.optimise.result import (
     PATIENCE,
     ROUNDING,
@@ -24,10 +25,6 @@ from mfresnet.parallel import together
 
 CLOSE = 4
 """A trial point with more than this many times the steps of the best iterate is refused."""
-
-
-Enough = Callable[[Sequence[Iteration]], bool]
-"""(The iterates so far) -> whether what is left is not worth it."""
 
 
 class Oracle:
@@ -58,6 +55,8 @@ class Search:
         history: the iterates.
         refused: causes of trial points at which J could not be computed.
         offset: number of the iteration at which the present start began.
+        memory: what is known of J''.
+        recycled: whether the optimiser begins with what it has learnt of the J before.
     """
 
     def __init__(
@@ -67,8 +66,10 @@ class Search:
         on_iteration: Callable[[Iteration], None] | None,
         oracle: Oracle,
         enough: Enough | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Begin at theta0, moved into the bounds."""
+        self.recycled, self.memory = memory is not None, memory or Memory()
         training = functional.training
         self.functional, self.oracle, self._on_iteration = functional, oracle, on_iteration
         self._enough = enough
@@ -78,6 +79,8 @@ class Search:
         self.history: list[Iteration] = []
         self.refused: list[str] = []
         self._blocked = False
+        self._scale = np.sqrt(functional.controls.weights)
+        self._derivative: Array | None = None
         self._start = time.perf_counter()
         self.begin()
 
@@ -95,6 +98,7 @@ class Search:
         self.offset = self.history[-1].iteration if self.history else 0
         self.best, self._gains = np.inf, 0
         self._least = [np.inf, np.inf]
+        self.memory.cut()
 
     def evaluate(self, theta: Array) -> tuple[float, Array] | None:
         """Return J and its derivative; None when they cannot be computed, with the cause kept.
@@ -113,9 +117,21 @@ class Search:
             self._blocked = not isinstance(error, StepsError)
             return None
         self._blocked = False
+        self.memory.see(theta * self._scale, derivative / self._scale)
         if value < self.best:
-            self.best, self.theta = value, theta
+            self.best, self.theta, self._derivative = value, theta, derivative
         return value, derivative
+
+    @property
+    def excess(self) -> float:
+        """How far J is from its least value near by, see ``Memory``; at least the last gain."""
+        theta, derivative = self.theta, self._derivative
+        if derivative is None:
+            return np.inf
+        held = (theta <= self.lower) & (derivative > 0.0)
+        held |= (theta >= self.upper) & (derivative < 0.0)
+        before, now = (self.history[i].objective for i in (-min(2, len(self.history)), -1))
+        return max(self.memory.excess(np.where(held, 0.0, derivative) / self._scale), before - now)
 
     def _restarts(self, error: SolveError) -> bool:
         if not isinstance(error, StepsError):
@@ -157,7 +173,7 @@ class Search:
     @property
     def over(self) -> Status | None:
         """Why to stop after an iteration, where it is not for a small gradient."""
-        if self._enough is not None and self._enough(self.history):
+        if self._enough is not None and self._enough(self):
             return Status.ENOUGH
         return Status.STAGNATED if self.stagnated else None
 
@@ -166,7 +182,13 @@ class Search:
         if status is Status.LINE_SEARCH and self._blocked:
             status = Status.NON_FINITE
         history, refused = tuple(self.history), tuple(self.refused)
-        return OptimiseResult(theta, float(value), float(norm), status, history, refused)
+        return OptimiseResult(
+            theta, float(value), float(norm), status, history, refused, self.excess
+        )
+
+
+Enough = Callable[[Search], bool]
+"""(The search so far) -> whether what is left is not worth it."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
+from mfresnet.optimise.curvature import PAIRS
 from mfresnet.optimise.result import OptimiseResult, Status
 from mfresnet.optimise.search import Method, Search
 from mfresnet.parallel import together
@@ -35,10 +36,14 @@ def run_tao(search: Search) -> OptimiseResult:
 
     Parallel: collective.
     """
-    with _defaults():
+    with _defaults(DEFAULTS | (RECYCLED if search.recycled else {})):
+        if search.recycled:
+            if search.memory.optimiser is None:
+                search.memory.optimiser = _Driver(search)
+            return search.memory.optimiser.solve(search)
         driver = _Driver(search)
         try:
-            return driver.solve()
+            return driver.solve(search)
         finally:
             driver.destroy()
 
@@ -49,13 +54,19 @@ DEFAULTS = {f"tao_{name}_init_type": "constant" for name in ("ntr", "ntl", "nls"
 """Options that are set unless the user does: TAO's own first radius comes from far trial points;
 several dot products at once are rounded in a way that depends on where the vectors lie in memory.
 """
+RECYCLED = {
+    f"tao_{name}_{option}": value
+    for name in ("lmvm", "blmvm")
+    for option, value in (("recycle", "true"), ("mat_lmvm_hist_size", str(PAIRS)))
+}
+"""Options where one minimisation goes on with the pairs of the one before."""
 
 
 @contextmanager
-def _defaults() -> Iterator[None]:
+def _defaults(defaults: dict[str, str]) -> Iterator[None]:
     """Put the defaults into PETSc's database and take them out again."""
     database = PETSc.Options()
-    missing = {k: v for k, v in DEFAULTS.items() if not database.hasName(k)}
+    missing = {k: v for k, v in defaults.items() if not database.hasName(k)}
     for name, value in missing.items():
         database.setValue(name, value)
     try:
@@ -85,7 +96,13 @@ class _Driver:
         self.shell = _Shell(self)
         sizes = ((own, n), (own, n))
         self.hessian = PETSc.Mat().createPython(sizes, self.shell, comm=self.comm)
+        self.tao.setType(search.functional.training.method)
+        self.tao.setObjectiveGradient(self._objective_gradient, self.gradient)
+        self.tao.setHessian(self._hessian, self.hessian)
+        self.tao.setMonitor(self._monitor)
         self.owned = [self.z, self.gradient, self.hessian]
+        if search.bounded:
+            self._set_bounds()
 
     def destroy(self) -> None:
         """Give back what PETSc holds, on all ranks in the same order."""
@@ -93,19 +110,13 @@ class _Driver:
         for thing in self.owned:
             thing.destroy()
 
-    def solve(self) -> OptimiseResult:
-        """Set TAO up and run it."""
-        search, tao = self.search, self.tao
+    def solve(self, search: Search) -> OptimiseResult:
+        """Run TAO from the best iterate of a search."""
+        self.search, self.error, tao = search, None, self.tao
         training = search.functional.training
-        tao.setType(training.method)
-        tao.setObjectiveGradient(self._objective_gradient, self.gradient)
-        tao.setHessian(self._hessian, self.hessian)
-        tao.setMonitor(self._monitor)
         tao.setTolerances(gatol=training.gradient_tolerance, grtol=0.0, gttol=0.0)
         tao.setInitialTrustRegionRadius(1.0)
         tao.setMaximumIterations(training.max_iterations - search.offset)
-        if search.bounded:
-            self._set_bounds()
         self._put(self.z, search.theta * self.scale)
         tao.setSolution(self.z)
         try:

@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: MIT
 """Training to an accuracy that was asked for: cells and degree are found on the way.
 
-It starts as coarse as the initial densities allow and trains no further there than J is worth. The
-next mesh says what that is, and the order of the error what mesh the accuracy needs. There the
-controls are corrected, see ``correction``, and two estimates of different kinds say whether it is
-reached; where it is not, the error that they have found gives the next mesh.
+It starts as coarse as the initial densities allow. J of the same controls on the next mesh says how
+far J on this one is off and, as long as that is much, whether the training still gains anything;
+the order of the error says what mesh the accuracy needs. On meshes where J is right enough the
+controls are corrected, see ``correction``. On the last one two estimates of different kinds say
+whether the accuracy is reached; where it is not, the error that they have found gives the next one.
 """
 
 from __future__ import annotations
 
 from mpi4py import MPI
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,41 +23,41 @@ from mfresnet.case import Case, Population, resolve
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import LOSSES
-from mfresnet.mesh import MESHES, Space
-from mfresnet.optimise import METHODS, Iteration, OptimiseResult, Oracle, Status, minimise
-from mfresnet.parallel import total
-from mfresnet.training.correction import Corrected, Correction, directly, gains_less
-from mfresnet.training.discretisation import GROWTH, ROUGH, Discretisation, Model, coarsest
+from mfresnet.mesh import MESHES
+from mfresnet.optimise import METHODS, Iteration, Memory, OptimiseResult, Oracle, Status, minimise
+from mfresnet.training.correction import Correction
+from mfresnet.training.discretisation import GROWTH, ROUGH, WITH_JUMPS, Discretisation, Model
 from mfresnet.training.estimate import ObjectiveError, objective_error
-from mfresnet.training.levels import Stage, best_start, stage_of
+from mfresnet.training.first_mesh import first_mesh, narrower
+from mfresnet.training.levels import Stage, best_start
 from mfresnet.training.result import PAYS, History, Trained
+from mfresnet.training.watch import Watch
 
-MODEL = 5e-3
+MODEL = 1e-2
 """Relative error of J above which that of a mesh is no model for that of another one."""
-GOAL, ENOUGH = 0.4, 0.6
+GOAL, ENOUGH = 0.3, 0.5
 """Share of the accuracy that a mesh is chosen for, and with which it is looked at."""
-AIM = 0.1
-"""Share of the accuracy that J may be above its least value."""
-FIRST = 2e-3
-"""Relative gain of J below which the first mesh is left."""
+AIM, LAST_AIM = 0.1, 0.25
+"""Shares of the error of a mesh, and of the accuracy on the last one, that J may be above its least
+value."""
 LITTLE = 1e-4
 """Share of J at first that is not worth an iteration before the last mesh."""
-MODEL_FLOOR, FLOOR = 0.05, 0.01
-"""Shares of J at first that an error is compared with where J has become smaller: for how good a
-model is, and for the accuracy where J is a distance of densities, which goes to zero with the
-square of their difference."""
+MODEL_FLOOR = 0.05
+"""Share of J at first that an error is compared with where J has become smaller, for how good a
+model is."""
 GUESS = 0.05
 """Relative error of J that the first mesh is taken to have."""
-LADDER = 8.0
+LADDER = 20.0
 """How much smaller the error of a mesh is made than that of the mesh before, at most: curvatures
 that differ by more are no model for each other."""
 TINY = float(np.finfo(float).tiny)
-HIDDEN = 0.1
-"""Share of the square of the L2 norm of the initial densities that the first mesh may miss."""
-SPREADS = 3.0
-"""Least standard deviations of the samples of a class in a cell of the first mesh."""
+CHEAPER = 0.6
+"""Share of the work of the next mesh below which another one is made."""
+PAYS_FROM = 6.0
+"""Times the work of the model from which on corrections are made."""
 MOST, FALLS, HOPELESS = 12, 0.9, 2
 """Most meshes, share of the error before that is no gain, and rough meshes without a gain."""
+Ahead = tuple[Discretisation, ReducedFunctional]
 
 
 class AccuracySearch:
@@ -80,56 +80,13 @@ class AccuracySearch:
         self.asked = case.accuracy
         self.case = resolve(case.with_({"accuracy": None}), population)
         self.population, self.comm = population, comm
-        self._oracle, self._on_stage = oracle, on_stage
-        self._history = History(on_iteration)
-        self.stages: list[Stage] = []
+        self._oracle, self._memory = oracle, Memory()
+        self._history = History(on_iteration, on_stage)
+        smooth = not any(c.density is not None and c.density.jumps for c in self.case.classes)
+        self._meshes = Model(self.case) if smooth else Model(self.case, WITH_JUMPS)
+        self._limit = ""
+        self._model: ReducedFunctional | None = None
 
-    # ------------------------------------------------------------------ meshes
-    def functional(self, at: Discretisation) -> ReducedFunctional:
-        """Return J on a mesh."""
-        return ReducedFunctional(at.of(self.case), self.comm, self.population)
-
-    def first(self) -> Discretisation:
-        """Return the coarsest mesh that sees the initial densities.
-
-        Densities of samples: cells of a few of the least standard deviations. Others: by what
-        their projections have of the squares of their norms, as the projections on cells of half
-        the width have at least as much.
-        """
-        lower, upper = self.case.corners(self.population.extent)
-        at = coarsest(self.case, tuple(upper - lower))
-        if at.cells and self.population.dataset is not None:
-            variances = self.population.dataset.moments.covariance().diagonal(0, 1, 2)
-            widths = np.asarray(self.population.bandwidths)[:, None]
-            spread = np.sqrt((variances + widths**2).min())
-            ratio = np.max((upper - lower) / at.cells) / (SPREADS * spread)
-            return self._allowed(at.refined(float(ratio)), at)
-        while at.cells and self._hidden(at) > HIDDEN:
-            following = self._allowed(at.refined(GROWTH), at)
-            if following == at:
-                break
-            at = following
-        return at
-
-    def _hidden(self, at: Discretisation) -> float:
-        """Return what the first mesh misses of the square of the norm of an initial density."""
-        seen, all_ = (self._squares(d) for d in (at, at.refined(2.0)))
-        return float(np.max(1.0 - seen / all_))
-
-    def _squares(self, at: Discretisation) -> Array:
-        """Return the squares of the L2 norms of the projections of the initial densities."""
-        case = at.of(self.case)
-        corners = case.corners(self.population.extent)
-        mesh = MESHES[case.mesh.kind].make(self.comm, case.mesh, case.cells(), corners)
-        space = Space(mesh, at.degree)
-        f, _ = self.population.project(space)
-        return total(self.comm, (f * f) @ space.mass)
-
-    def _allowed(self, wanted: Discretisation, otherwise: Discretisation) -> Discretisation:
-        most = self.case.mesh.max_cells
-        return wanted if otherwise.count < wanted.count <= most else otherwise
-
-    # ------------------------------------------------------------------ the way
     def run(self) -> Trained:
         """Train.
 
@@ -137,140 +94,184 @@ class AccuracySearch:
             InputError: the memory does not hold the first mesh.
             SolveError: J cannot be computed on any mesh.
         """
-        goal, error, limit = GOAL * self.asked, GUESS, ""
-        model, meshes = None, Model(self.case)
-        at, f, found = self._start()
-        estimate: ObjectiveError | None = None
+        try:
+            return self._run()
+        finally:
+            self._memory.destroy()
+
+    def _run(self) -> Trained:
+        at = first_mesh(self.case, self.population, self.comm)
+        f, expected, error = self.functional(at), GUESS, np.inf
         before: tuple[Discretisation, float] | None = None
         last, worthless = np.inf, 0  # the error of the mesh before, rough meshes without a gain
         for _ in range(MOST):
-            step = max(goal, error / LADDER)
-            following = meshes.choose(at, error, step)
-            if following is None:
-                limit = self._limit()
-                break
+            self._history.begin()
+            ahead = None if expected <= ENOUGH * self.asked else self._ahead(at, expected)
+            estimate = None
             try:
-                g = self.functional(following)
-            except InputError as refusal:
-                limit = str(refusal)  # the memory does not hold it
-                break
-            if estimate is None:
-                error = self._difference(f, g, found.result.theta)
-                worthless = worthless + 1 if error > max(ROUGH, FALLS * last) else 0
-                if worthless == HOPELESS:
-                    limit = PAYS
-                    break
-                last = error
-                if before is not None:
-                    meshes.learn(*before, at, error)
-                self._announce(error)
-            then = max(goal, meshes.predicted(at, error, following))
-            if model is None and self._of_scale(error, f, found) <= MODEL:
-                model = f  # the cheapest one that is good enough
-            found = self._go_on(model, g, found.result.theta, error, then)
-            before, at, f, error, estimate = (at, error), following, g, then, None
-            if error <= ENOUGH * self.asked:
-                estimate = self._estimate(f, found)
-                error = estimate.relative
-                meshes.learn(*before, at, error)
-                self._announce(error)
-                if estimate.reached or estimate.unknown:
-                    break
-        if estimate is None:
-            estimate = self._estimate(f, found)
-            self._announce(estimate.relative)
-        return self._ended(f, found.result, estimate, limit)
-
-    def _start(self) -> tuple[Discretisation, ReducedFunctional, Corrected]:
-        """Return the first mesh on which J can be computed, J, and the controls there."""
-        at = self.first()
-        while True:
-            f = self.functional(at)
-            try:
-                result = best_start(f, self.case.training.seeds or (None,), self._solve)
+                result = self._train(f, expected, ahead)
             except SolveError:
-                following = self._allowed(at.refined(GROWTH), at) if at.cells else at
-                if following == at:
+                following = narrower(self.case, at, GROWTH)
+                if before is not None or following == at:
                     raise
-                at = following
-            else:
-                return at, f, Corrected.of(result)
+                at, f = following, self.functional(following)
+                continue
+            if ahead is not None:
+                error = self._difference(f, ahead[1], result.theta)
+            if ahead is None or error <= ENOUGH * self.asked:
+                if ahead is not None:
+                    f.start_from(f.controls.from_vector(result.theta))
+                    result = self._train(f, self.asked, None)
+                estimate = self._estimate(f, result)
+                error = estimate.relative
+            self._history.end(f, result, error)
+            if before is not None:
+                self._meshes.learn(*before, at, error)
+            if estimate is not None:
+                if estimate.reached or estimate.unknown or self._limit:
+                    break
+                ahead = self._ahead(at, error)
+            worthless = worthless + 1 if error > max(ROUGH, FALLS * last) else 0
+            if worthless == HOPELESS:
+                self._limit = PAYS
+            if ahead is None or self._limit:
+                break
+            self._become_model(f, result.theta, error)
+            before, last = (at, error), error
+            ahead = self._cheaper(at, error, ahead)
+            expected = max(GOAL * self.asked, self._meshes.predicted(at, error, ahead[0]))
+            at, f = ahead
+            self._start(f, result.theta, error)
+        if estimate is None:
+            estimate = self._estimate(f, result)
+        return self._ended(f, result, estimate)
 
-    def _estimate(self, f: ReducedFunctional, found: Corrected) -> ObjectiveError:
-        theta = found.result.theta
-        return objective_error(f, theta, self.asked, self._scale(f, theta), found.left)
+    # ------------------------------------------------------------------ meshes
+    def functional(self, at: Discretisation) -> ReducedFunctional:
+        """Return J on a mesh."""
+        return ReducedFunctional(at.of(self.case), self.comm, self.population)
 
-    def _of_scale(self, error: float, f: ReducedFunctional, found: Corrected) -> float:
-        """Return a relative error of J over the scale of a model of it instead."""
-        theta = found.result.theta
+    def _ahead(self, at: Discretisation, error: float) -> Ahead | None:
+        """Return the next mesh and J there; None, with the reason kept, where there is none."""
+        step = max(GOAL * self.asked, error / LADDER)
+        following = self._meshes.choose(at, error, step)
+        if following is None:
+            self._limit = self._no_finer()
+            return None
+        try:
+            return following, self.functional(following)
+        except InputError as refusal:
+            self._limit = str(refusal)  # the memory does not hold it
+            return None
+
+    def _cheaper(self, at: Discretisation, error: float, ahead: Ahead) -> Ahead:
+        """Return the next mesh, another one where the error that was found needs much less."""
+        following = self._meshes.choose(at, error, max(GOAL * self.asked, error / LADDER))
+        simplex = self._meshes.simplex
+        if following is None or following.work(simplex) > CHEAPER * ahead[0].work(simplex):
+            return ahead
+        return following, self.functional(following)
+
+    def _become_model(self, f: ReducedFunctional, theta: Array, error: float) -> None:
+        """Keep J on a mesh as a model for finer ones where it is the first that is good enough."""
         value = max(abs(f.value(theta)), MODEL_FLOOR * self._first, TINY)
-        return error * self._scale(f, theta) / value
+        if self._model is None and error * self._scale(f.value(theta)) / value <= MODEL:
+            self._model = f
 
+    def _start(self, f: ReducedFunctional, theta: Array, error: float) -> None:
+        """Start on a mesh with the controls of the one before where they are worth anything."""
+        if error <= ROUGH or f.value(theta) < f.value(f.theta0):
+            f.start_from(f.controls.from_vector(theta))
+
+    # ------------------------------------------------------------------ the size of J
     @property
     def _first(self) -> float:
         """The size of J at first."""
         return abs(self._history.rows[0].objective)
 
-    def _scale(self, f: ReducedFunctional, theta: Array) -> float:
-        """Return what an error of J is compared with."""
-        least = FLOOR * self._first if LOSSES[self.case.loss.kind].cost is None else 0.0
-        return max(abs(f.value(theta)), least, TINY)
+    def _scale(self, value: float) -> float:
+        """Return what an error of J is compared with: |J|.
+
+        Where J is the square D^2 of a distance of densities, an error e of D is one of 2 D e of J,
+        and the accuracy is that of D, relative to D at first.
+        """
+        if LOSSES[self.case.loss.kind].cost is not None:
+            return max(abs(value), TINY)
+        at_first = max(self._first, abs(value))
+        return max(2.0 * float(np.sqrt(abs(value) * at_first)), self.asked * at_first, TINY)
 
     def _difference(self, f: ReducedFunctional, g: ReducedFunctional, theta: Array) -> float:
         """Return the relative error of J on a mesh as another one has it."""
         g.make_room(g.steps_for(theta))
-        return abs(f.value(theta) - g.value(theta)) / self._scale(g, theta)
+        value = g.value(theta)
+        return abs(f.value(theta) - value) / self._scale(value)
 
-    def _go_on(
-        self,
-        model: ReducedFunctional | None,
-        f: ReducedFunctional,
-        theta: Array,
-        error: float,
-        then: float,
-    ) -> Corrected:
-        """Return the controls of the least J on the next mesh.
+    def _estimate(self, f: ReducedFunctional, result: OptimiseResult) -> ObjectiveError:
+        theta = result.theta
+        scale = self._scale(f.value(theta))
+        trained = result.status is Status.CONVERGED
+        return objective_error(f, theta, self.asked, scale, result.excess, trained=trained)
+
+    # ------------------------------------------------------------------ minimisations
+    def _train(self, f: ReducedFunctional, expected: float, ahead: Ahead | None) -> OptimiseResult:
+        """Minimise J on a mesh as far as the mesh is worth it, from each of the seeds at first.
 
         Args:
-            model: J on a coarser mesh that is a model for it, if there is one.
             f: J.
-            theta: the controls of the mesh before.
-            error: the relative error of J there.
-            then: what it is expected to be.
+            expected: the relative error that it is expected to have.
+            ahead: the next mesh, where this one is not the last.
         """
-        start = time.perf_counter()
-        aim = AIM * max(then, self.asked) * self._scale(f, theta)
-        if then > ENOUGH * self.asked:
-            aim = max(aim, LITTLE * self._first)
-        if error <= ROUGH or f.value(theta) < f.value(f.theta0):
-            f.start_from(f.controls.from_vector(theta))
-        if model is None or METHODS[f.training.method].frozen or not f.training.max_iterations:
-            found = directly(f, f.theta0, aim, self._oracle, self._history.add)
-        else:
-            found = Correction(f, model, aim, self._oracle, self._history.add).run(f.theta0)
-        self._stage = stage_of(f, None, found.result, found.result.message, start)
-        return found
 
-    def _solve(self, f: ReducedFunctional, seed: int | None) -> OptimiseResult:
-        """Minimise on a first mesh as far as it is worth it."""
-        start = time.perf_counter()
-        try:
-            found = minimise(
-                f,
-                on_iteration=self._history.add,
-                oracle=self._oracle,
-                enough=gains_less(relative=FIRST, of_first=LITTLE),
-            )
-        except SolveError as error:
-            self._stage = stage_of(f, seed, None, str(error), start)
-            self._announce(None)
-            raise
-        self._stage = stage_of(f, seed, found, found.message, start)
-        if seed is not None:
-            self._announce(None)
-        return found
+        def aim(value: float) -> float:
+            if ahead is None:
+                return LAST_AIM * self.asked * self._scale(value)
+            return max(AIM * max(expected, self.asked) * self._scale(value), LITTLE * self._first)
 
-    def _limit(self) -> str:
+        def solve(f: ReducedFunctional, seed: int | None) -> OptimiseResult:
+            if seed is not None:
+                self._history.begin()
+                self._memory.destroy()
+            try:
+                watched = None if ahead is None or expected <= MODEL else ahead[1]
+                result = self._minimise(f, aim, watched)
+            except SolveError as error:
+                self._history.end(f, None, None, seed, str(error))
+                raise
+            if seed is not None:
+                self._history.end(f, result, None, seed)
+            return result
+
+        seeds = None if self._history.rows else self.case.training.seeds
+        return best_start(f, seeds or (None,), solve)
+
+    def _pays(self, f: ReducedFunctional) -> bool:
+        """Return whether corrections by the model cost less than iterations on the mesh itself."""
+        if (
+            self._model is None
+            or METHODS[f.training.method].frozen
+            or not f.training.max_iterations
+        ):
+            return False
+        return self._work(f) >= PAYS_FROM * self._work(self._model)
+
+    def _work(self, f: ReducedFunctional) -> float:
+        cells = tuple(f.case.cells()) if MESHES[f.case.mesh.kind].grid else ()
+        return Discretisation(cells, f.case.space.degree).work(self._meshes.simplex)
+
+    def _minimise(
+        self, f: ReducedFunctional, aim: Callable[[float], float], g: ReducedFunctional | None
+    ) -> OptimiseResult:
+        """Minimise J on a mesh, and look at J on the next one where that is not None."""
+        add, memory = self._history.add, self._memory
+        if self._pays(f):
+            wanted = aim(f.value(f.theta0))
+            assert self._model is not None
+            return Correction(f, self._model, wanted, self._oracle, add, memory).run(f.theta0)
+        watch = Watch(f.theta0, aim, g)
+        result = minimise(f, on_iteration=add, oracle=self._oracle, enough=watch, memory=memory)
+        return watch.best_of(result)
+
+    def _no_finer(self) -> str:
         """Return why there is no finer mesh."""
         mesh = self.case.mesh
         if MESHES[mesh.kind].grid:
@@ -280,20 +281,11 @@ class AccuracySearch:
             )
         return f"{mesh.finer} or raise accuracy."
 
-    # ------------------------------------------------------------------ what is told
-    def _announce(self, error: float | None) -> None:
-        """Keep the last stage with its error."""
-        stage = replace(self._stage, error=error)
-        self._history.end_stage()
-        self.stages.append(stage)
-        if self._on_stage is not None:
-            self._on_stage(stage)
-
     def _ended(
-        self, f: ReducedFunctional, result: OptimiseResult, error: ObjectiveError, limit: str
+        self, f: ReducedFunctional, result: OptimiseResult, error: ObjectiveError
     ) -> Trained:
         if result.status is not Status.ITERATIONS:
             status = Status.ACCURATE if error.reached else Status.INACCURATE
             result = replace(result, status=status)
         result = replace(result, history=tuple(self._history.rows))
-        return Trained(f, result, tuple(self.stages), error, limit)
+        return Trained(f, result, tuple(self._history.stages), error, self._limit)

@@ -14,8 +14,8 @@ defect correction). What m_k falls by says how far J_f(theta_k) is from its leas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,9 +23,9 @@ from mfresnet.arrays import Array
 from mfresnet.errors import SolveError, StepsError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import (
-    Enough,
     Functional,
     Iteration,
+    Memory,
     OptimiseResult,
     Oracle,
     Search,
@@ -33,10 +33,9 @@ from mfresnet.optimise import (
     minimise,
 )
 
-WINDOW = 3
-"""Iterations over which a gain is looked at."""
-INNER = 0.05
-"""Share of what the model has gained so far below which its minimisation stops."""
+INNER, CLOSE = 0.05, 0.2
+"""Shares of what the model has gained, and of the distance that is wanted, at which it is near
+enough to its least value."""
 TINY = 1e-14
 """A norm of a gradient that is not reached."""
 ROUNDS = 8
@@ -94,25 +93,6 @@ class Shifted:
         self._counted()
 
 
-@dataclass(frozen=True)
-class Corrected:
-    """What was found on the fine mesh.
-
-    Attributes:
-        result: the controls.
-        left: how far J is from its least value near them, as far as its gains say.
-    """
-
-    result: OptimiseResult
-    left: float
-
-    @staticmethod
-    def of(result: OptimiseResult) -> Corrected:
-        """Return a result with what its last iterations have gained."""
-        values = [row.objective for row in result.history[-1 - WINDOW :]]
-        return Corrected(result, max(values) - values[-1])
-
-
 def evaluate(oracle: Oracle, f: Functional, theta: Array) -> tuple[float, Array]:
     """Return J and its derivative, with more time steps where they are needed."""
     try:
@@ -124,28 +104,6 @@ def evaluate(oracle: Oracle, f: Functional, theta: Array) -> tuple[float, Array]
         return oracle.evaluate(f, theta)
 
 
-def gains_less(
-    share: float = 0.0, relative: float = 0.0, of_first: float = 0.0, size: float = 0.0
-) -> Enough:
-    """Return whether the last iterations have gained less than the largest of some sizes.
-
-    Args:
-        share: of all that was gained.
-        relative: of J.
-        of_first: of J at first.
-        size: itself.
-    """
-
-    def enough(history: Sequence[Iteration]) -> bool:
-        if len(history) <= WINDOW:
-            return False
-        first, before, now = (history[i].objective for i in (0, -1 - WINDOW, -1))
-        sizes = share * (first - now), relative * abs(now), of_first * abs(first), size
-        return before - now <= max(sizes)
-
-    return enough
-
-
 class Correction:
     """The iteration between two meshes.
 
@@ -153,6 +111,7 @@ class Correction:
         fine: the fine J.
         coarse: the coarse J.
         aim: distance of J from its least value that is wanted.
+        memory: what is known of J''.
 
     Parallel: collective.
     """
@@ -164,12 +123,13 @@ class Correction:
         aim: float,
         oracle: Oracle,
         on_iteration: Callable[[Iteration], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Keep all."""
         self.fine, self.coarse, self.aim, self.oracle = fine, coarse, aim, oracle
-        self._on_iteration = on_iteration
+        self._on_iteration, self.memory = on_iteration, memory
 
-    def run(self, theta: Array) -> Corrected:
+    def run(self, theta: Array) -> OptimiseResult:
         """Return the controls of the least fine J near theta.
 
         Raises:
@@ -184,27 +144,40 @@ class Correction:
             step = self._model(theta, derivative)
             if step is None:
                 break
-            trial, left = step
+            trial, excess = step
             small = norm <= self.fine.training.gradient_tolerance
-            if left <= self.aim or small:
+            if excess <= self.aim or small:
                 status = Status.CONVERGED if small else Status.ENOUGH
-                return Corrected(search.result(theta, value, norm, status), left)
-            better = self._towards(theta, value, trial - theta, left)
+                return replace(search.result(theta, value, norm, status), excess=excess)
+            better = self._towards(theta, value, trial - theta, excess)
             if better is None:
                 break
             theta, value, derivative = better
-        return directly(self.fine, theta, self.aim, self.oracle, self._on_iteration)
+        return minimise(
+            self.fine,
+            theta,
+            on_iteration=self._on_iteration,
+            oracle=self.oracle,
+            enough=lambda search: search.excess <= self.aim,
+            memory=self.memory,
+        )
 
     def _model(self, theta: Array, derivative: Array) -> tuple[Array, float] | None:
         """Return the minimiser of the model and what the model falls by; None where it has none."""
         try:
             _, coarse = evaluate(self.oracle, self.coarse, theta)
             model = Shifted(self.coarse, derivative - coarse)
-            enough = gains_less(INNER, size=0.1 * self.aim)
-            found = minimise(model, theta, oracle=self.oracle, enough=enough)
+            found = minimise(
+                model, theta, oracle=self.oracle, enough=self._near, memory=self.memory
+            )
         except SolveError:
             return None
-        return found.theta, found.history[0].objective - found.value
+        return found.theta, found.history[0].objective - found.value + found.excess
+
+    def _near(self, search: Search) -> bool:
+        """Return whether the model is near enough to its least value."""
+        gained = search.history[0].objective - search.best
+        return search.excess <= max(INNER * gained, CLOSE * self.aim)
 
     def _towards(
         self, theta: Array, value: float, step: Array, gain: float
@@ -220,25 +193,3 @@ class Correction:
                 return theta + length * step, found, derivative
             length *= SHRINK
         return None
-
-
-def directly(
-    f: ReducedFunctional,
-    theta: Array,
-    aim: float,
-    oracle: Oracle,
-    on_iteration: Callable[[Iteration], None] | None = None,
-) -> Corrected:
-    """Minimise J as it is, until the last iterations gain less than is wanted.
-
-    Args:
-        f: J.
-        theta: where to start.
-        aim: distance of J from its least value that is wanted.
-        oracle: what answers for J.
-        on_iteration: called after every iteration.
-
-    Parallel: collective.
-    """
-    enough = gains_less(size=aim)
-    return Corrected.of(minimise(f, theta, on_iteration=on_iteration, oracle=oracle, enough=enough))

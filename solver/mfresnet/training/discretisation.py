@@ -30,7 +30,7 @@ COARSENING = 0.8
 """With a higher degree the cells may become wider by this factor and no more."""
 SMALLEST = 1.15
 """Smallest refinement at the same degree."""
-FINEST = 3.0
+FINEST = 2.0
 """Largest step from one mesh to the next: the model holds near what was measured."""
 FEWEST = {1: 16, 2: 8, 3: 6}
 """Dimension -> cells along the longest side of the first mesh."""
@@ -38,8 +38,10 @@ GROWTH = 1.5
 ROUGH = 0.1
 """Relative error of J above which a mesh does not see the densities: its controls may be worse than
 the initial ones, and its error says nothing of the order."""
-MISSED, LEAST = 3.0, 1.0
-"""Times the predicted error that shows that the order is lower, and the lowest one."""
+WITH_JUMPS = 2.0
+"""The order that densities with jumps or kinks are taken to have at first."""
+MISSED, TWICE, LEAST = 3.0, 2, 1.0
+"""Times the predicted error that shows a lower order, how often it has to, and the lowest order."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,16 @@ class Model:
 
     Attributes:
         case: the case, with mesh.max_cells.
-        order: the order where it is not 2 p + 1: for densities that are not smooth.
+        order: the order where it is not 2 p + 1, as for densities that are not smooth.
         in_doubt: whether the last error was no smaller than the one before, which two errors of
             unlike sign have too: the next step is a small one.
+        misses: how many errors one after the other have shown a lower order.
     """
 
     case: Case
     order: float = math.inf
     in_doubt: bool = False
+    misses: int = 0
 
     def rate(self, degree: int) -> float:
         """Return the order by which the error falls with narrower cells."""
@@ -126,14 +130,17 @@ class Model:
     def learn(self, at: Discretisation, error: float, other: Discretisation, found: float) -> None:
         """Take over the order that the errors of two meshes have.
 
-        Where they are as small as smooth densities let one expect, the order is 2 p + 1. Errors of
-        meshes that are too coarse to see the densities say nothing. Where the error has not become
-        smaller at all, the least order is taken.
+        Where they are as small as smooth densities let one expect, the order is 2 p + 1. A lower
+        one has to be seen twice. Errors of meshes that are too coarse to see the densities say
+        nothing. Where the error has not become smaller at all, the least order is taken.
         """
         self.in_doubt = found >= error
         if found <= MISSED * replace(self, order=math.inf).predicted(at, error, other):
-            self.order = math.inf
+            self.order, self.misses = math.inf, 0
         elif max(error, found) <= ROUGH:
+            self.misses += 1
+            if self.misses < TWICE and not self.in_doubt:
+                return
             ratio = other.points(self.simplex) / at.points(self.simplex)
             order = math.log(max(error / found, 1.0)) / math.log(ratio) if ratio > 1.0 else LEAST
             self.order = max(order, LEAST)

@@ -43,12 +43,13 @@ class ObjectiveError:
 
     Attributes:
         asked: the relative error that was asked for.
-        scale: what it is relative to: |J|, or where J is a distance of densities at least a
-            hundredth of its value at first.
+        scale: what it is relative to: |J|; where J is the square of a distance, twice the distance
+            times that at first.
         value: J on the mesh.
         corrected: J by the most trusted way, None without one.
         loss: how the error of the mesh was found.
         parts: the parts of the error, by name.
+        trained: whether training.gradient_tolerance is met.
     """
 
     asked: float
@@ -57,6 +58,7 @@ class ObjectiveError:
     corrected: float | None
     loss: LossError
     parts: dict[str, ErrorPart]
+    trained: bool = False
 
     @property
     def size(self) -> float:
@@ -71,8 +73,17 @@ class ObjectiveError:
     @property
     def reached(self) -> bool:
         """Whether two ways say that the error is at most what was asked for, and J is least."""
-        worst = max(self.size, self.parts["optimisation"].size)
-        return not self.unknown and bool(worst <= self.asked * self.scale)
+        return not self.unknown and bool(self.worst <= self.asked)
+
+    @property
+    def worst(self) -> float:
+        """The relative error, or how far J is from its least value where that is more.
+
+        With training.gradient_tolerance met J is as near to it as the case says.
+        """
+        if self.trained:
+            return self.relative
+        return max(self.relative, self.parts["optimisation"].size / self.scale)
 
     @property
     def unknown(self) -> bool:
@@ -85,7 +96,9 @@ class ObjectiveError:
         why = "".join(f" {sentence}" for sentence in self.loss.missing)
         if not self.loss.ways:
             return f"J = {self.value:.6g}; its error is not known.{why}"
-        of = "it" if self.scale <= abs(self.value) else f"{self.scale:.3g}, 1/100 of J at first"
+        of = "it"
+        if self.scale > abs(self.value):
+            of = f"{self.scale:.3g}, as J is the square of a distance"
         return f"J = {self.value:.6g} +- {self.size:.1e}, {self.relative:.1e} of {of}, {ways}.{why}"
 
 
@@ -128,7 +141,13 @@ def error_on_mesh(f: ReducedFunctional, theta: Array, asked: float) -> LossError
 
 
 def objective_error(
-    f: ReducedFunctional, theta: Array, asked: float, scale: float, left: float
+    f: ReducedFunctional,
+    theta: Array,
+    asked: float,
+    scale: float,
+    excess: float,
+    *,
+    trained: bool = False,
 ) -> ObjectiveError:
     """Return J +- error.
 
@@ -137,19 +156,25 @@ def objective_error(
         theta: the controls.
         asked: the relative error that was asked for.
         scale: what it is relative to.
-        left: how far J is from its least value near the controls.
+        excess: how far J is from its least value near the controls; at most J, as no J of ours
+            is below zero.
+        trained: whether training.gradient_tolerance is met.
 
     Parallel: collective.
     """
     loss = error_on_mesh(f, theta, asked)
     value = f.value(theta)
-    parts = {"optimisation": ErrorPart(left, "what the last model of J falls by")}
+    parts = {
+        "optimisation": ErrorPart(
+            excess, "the derivative in the metric of the curvature on the way"
+        )
+    }
     if loss.ways:
         parts |= dict(_of_mesh(f, theta, loss))
     if (data := _of_samples(f, theta)) is not None:
         parts["data"] = data
     corrected = loss.ways[0].loss + f.penalty(theta) if loss.ways else None
-    return ObjectiveError(asked, scale, value, corrected, loss, parts)
+    return ObjectiveError(asked, scale, value, corrected, loss, parts, trained)
 
 
 def _of_mesh(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import Iteration, OptimiseResult, Status
 from mfresnet.training.estimate import ObjectiveError
-from mfresnet.training.levels import Stage
+from mfresnet.training.levels import Stage, stage_of
 
 PAYS = (
     "The training finds controls whose J is far too small on every mesh: undershoots of densities "
@@ -48,24 +48,31 @@ class Trained:
             return self.result.message
         if error.unknown:
             return f"accuracy: nobody can tell. {error.sentence()}"
-        worst = max(error.relative, error.parts["optimisation"].size / error.scale)
         return (
-            f"accuracy: not reached; got a relative error of J of {worst:.1e}, expected at most "
-            f"{error.asked:.1e}. {self.limit or 'Raise accuracy.'}"
+            f"accuracy: not reached; got a relative error of J of {error.worst:.1e}, expected at "
+            f"most {error.asked:.1e}. {self.limit or 'Raise accuracy.'}"
         )
 
 
 class History:
-    """The iterates on all meshes, one after the other.
+    """The iterates on all meshes, one after the other, and the stages.
 
     Attributes:
         rows: the iterates.
+        stages: the stages that have ended.
     """
 
-    def __init__(self, on_iteration: Callable[[Iteration], None] | None) -> None:
+    def __init__(
+        self,
+        on_iteration: Callable[[Iteration], None] | None,
+        on_stage: Callable[[Stage], None] | None,
+    ) -> None:
         """Begin with none."""
         self.rows: list[Iteration] = []
-        self._on_iteration, self._start = on_iteration, time.perf_counter()
+        self.stages: list[Stage] = []
+        self._on_iteration, self._on_stage = on_iteration, on_stage
+        self._start = time.perf_counter()
+        self.begin()
         self._before = self._last = (0, 0, 0)
 
     def add(self, row: Iteration) -> None:
@@ -85,8 +92,34 @@ class History:
         if self._on_iteration is not None:
             self._on_iteration(row)
 
-    def end_stage(self) -> None:
-        """Count the sweeps of the next mesh on top of those that were made."""
+    def begin(self) -> None:
+        """Begin a stage."""
+        self._since, self._rows = time.perf_counter(), len(self.rows)
+
+    def end(
+        self,
+        f: ReducedFunctional,
+        result: OptimiseResult | None,
+        error: float | None,
+        seed: int | None = None,
+        message: str = "",
+    ) -> None:
+        """End a stage.
+
+        Args:
+            f: J.
+            result: what was found, None where J could not be computed.
+            error: the relative error of J, where it was estimated.
+            seed: that of the random start, where there are several.
+            message: why J could not be computed.
+        """
+        said = message if result is None else result.message
+        stage = stage_of(f, seed, result, said, self._since)
+        iterations = max(len(self.rows) - self._rows - 1, 0)
+        self.stages.append(replace(stage, error=error, iterations=iterations))
+        # the sweeps of the next mesh are counted on top of those that were made
         before, last = self._before, self._last
         self._before = (before[0] + last[0], before[1] + last[1], before[2] + last[2])
         self._last = (0, 0, 0)
+        if self._on_stage is not None:
+            self._on_stage(self.stages[-1])

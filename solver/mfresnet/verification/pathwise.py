@@ -18,7 +18,7 @@ from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import PointLoss
 from mfresnet.network import SCHEMES, advance
-from mfresnet.parallel import total
+from mfresnet.parallel import maximum, total
 
 COUNTS = {1: 160, 2: 36, 3: 20}
 """Dimension -> points a direction at first."""
@@ -28,8 +28,9 @@ STEPS = 4
 """Steps of the classical Runge-Kutta scheme in a layer at first; an even number."""
 SETTLED = {1: 1e-5, 2: 1e-5, 3: 1e-4}
 """Dimension -> relative change of the loss from one round to the next that is small enough."""
-LIGHT = 1e-13
-"""Share of the largest mass below which a point is left out."""
+LIGHT, DECADES = 1e-2, 13
+"""Share of the wanted relative change of the loss that the mass of the lightest points, which are
+left out, may have; and how many powers of ten a point may at most be lighter than the heaviest."""
 CHUNK = 50_000
 
 
@@ -73,22 +74,24 @@ def pathwise_loss(
         kind = functional.case.loss.kind
         raise SolveError(f"Does not apply: loss {kind} is no mean over the samples.")
     settled = SETTLED[functional.problem.space.dimension] if settled is None else settled
-    found, points = _mean(functional, theta, 0)
+    found, points = _mean(functional, theta, 0, LIGHT * settled)
     for number in range(1, ROUNDS):
         before = found
-        found, points = _mean(functional, theta, number)
+        found, points = _mean(functional, theta, number, LIGHT * settled)
         change = abs(found - before)
         if not change > settled * abs(found):
             break
     return Pathwise(found, change, points, functional.case.data is None)
 
 
-def _mean(functional: ReducedFunctional, theta: Array, number: int) -> tuple[float, int]:
+def _mean(
+    functional: ReducedFunctional, theta: Array, number: int, light: float
+) -> tuple[float, int]:
     """Return the loss of one round, and the number of all points."""
     weights = functional.population.weights
     sums: Array = np.zeros((3, len(weights)))
     for k in range(len(weights)):
-        x, mass = _start(functional, k, number)
+        x, mass = _start(functional, k, number, light)
         sums[1:, k] = mass.sum(), len(mass)
         for first in range(0, len(mass), CHUNK):
             part = slice(first, first + CHUNK)
@@ -98,8 +101,11 @@ def _mean(functional: ReducedFunctional, theta: Array, number: int) -> tuple[flo
     return float(weights @ (losses / masses)), int(counts.sum())
 
 
-def _start(functional: ReducedFunctional, k: int, number: int) -> tuple[Array, Array]:
-    """Return the points of class k at 0 that this rank moves, (d, m), and their masses, (m,)."""
+def _start(functional: ReducedFunctional, k: int, number: int, light: float) -> tuple[Array, Array]:
+    """Return the points of class k at 0 that this rank moves, (d, m), and their masses, (m,).
+
+    The lightest points, whose mass is a share ``light`` of all, are left out.
+    """
     case, comm, space = functional.case, functional.comm, functional.problem.space
     if case.data is None:
         x, mass = case.classes[k].density.nodes(round(COUNTS[space.dimension] * GROWTH**number))
@@ -109,7 +115,11 @@ def _start(functional: ReducedFunctional, k: int, number: int) -> tuple[Array, A
         x, mine = rule.x.reshape(-1, space.dimension).T, slice(None)
         f = functional.problem.f0[k][space.dofs[: space.n_owned_cells]]
         mass = (rule.weights * (f @ rule.basis.T)).ravel()
-    heavy = np.flatnonzero(np.abs(mass) > LIGHT * np.abs(mass).max(initial=0.0))[mine]
+    size = np.abs(mass)
+    limits = maximum(comm, [size.max(initial=0.0)])[0] * 10.0 ** -np.arange(DECADES + 1.0)
+    below = total(comm, np.array([size[size <= limit].sum() for limit in limits]))
+    limit = limits[np.argmax(below <= light * below[0])] if below[0] > 0.0 else 0.0
+    heavy = np.flatnonzero(size > max(limit, limits[-1]))[mine]
     return x[:, heavy], mass[heavy]
 
 

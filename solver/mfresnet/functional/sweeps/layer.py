@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -26,7 +27,6 @@ class Layer:
         number: the layer whose velocity is there, -1 for none.
         velocity: v at the points of the transport, (d, n).
         coefficients: those of ``velocity``.
-        stages: those of every step and class, (steps per layer, classes, s, size).
         left: mass that has left through each boundary point before every step,
             (steps per layer, classes, n_exit).
     """
@@ -44,9 +44,17 @@ class Layer:
         self.number = -1
         self.velocity = np.zeros(transport.points.shape) if velocity is None else velocity
         self.coefficients = transport.new_coefficients()
-        self.stages = aligned(*shape, march.stages, march.size)
+        self._shape = (*shape, march.stages, march.size)
         self.left = np.zeros((*shape, transport.n_exit))
         self._steps: dict[tuple[int, int, bool], Steps] = {}
+
+    @cached_property
+    def stages(self) -> Array:
+        """Those of every step and class, (steps per layer, classes, s, size).
+
+        Their memory is taken when a sweep first needs it: the number of steps may change before.
+        """
+        return aligned(*self._shape)
 
     def steps(self, part: slice, keep: bool = True) -> Steps:
         """Return the coefficients with the memory of some steps, all that of one where not kept."""

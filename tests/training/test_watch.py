@@ -1,0 +1,67 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""A training on a mesh on which undershoots pay stops before J on the next mesh rises."""
+
+from __future__ import annotations
+
+from mpi4py import MPI
+
+import numpy as np
+import pytest
+
+from mfresnet.arrays import Array
+from mfresnet.case import parse
+from mfresnet.errors import SolveError
+from mfresnet.functional import ReducedFunctional
+from mfresnet.optimise import minimise
+from mfresnet.training.watch import Watch
+
+
+def functional(cells: int) -> ReducedFunctional:
+    """Return J of two classes that the network presses below the cells."""
+    classes = [
+        {"density": {"kind": "gaussian", "mean": [s], "covariance": [[0.05]]}, "target": [2.0 * s]}
+        for s in (-0.6, 0.6)
+    ]
+    mesh = {"cell": "interval", "cells": [cells], "lower": [-3.0], "upper": [3.0]}
+    sections = {"mesh": mesh, "classes": classes, "space": {"degree": 2}}
+    sections |= {"network": {"layers": 4, "final_time": 3.0}, "penalty": {"tikhonov": 1e-2}}
+    return ReducedFunctional(parse(sections), MPI.COMM_SELF)
+
+
+def test_the_controls_that_are_kept_are_the_best_ones_on_the_next_mesh() -> None:
+    """Trained to the end on the coarse mesh they are worse there than those of a watched one."""
+    coarse, fine = functional(14), functional(60)
+    watch = Watch(coarse.theta0, lambda value: 1e-3 * abs(value), fine)
+    kept = watch.best_of(minimise(coarse, enough=watch))
+    end = minimise(functional(14))
+    assert value(fine, kept.theta) == pytest.approx(watch.value)
+    assert value(fine, kept.theta) < 0.9 * value(fine, end.theta)
+    assert end.value < coarse.value(kept.theta), "and J on the coarse mesh says otherwise"
+
+
+def value(f: ReducedFunctional, theta: Array) -> float:
+    f.make_room(f.steps_for(theta))
+    return f.value(theta)
+
+
+def test_without_a_next_mesh_it_looks_at_the_excess_alone() -> None:
+    f = functional(20)
+    watch = Watch(f.theta0, lambda value: 1e-2 * abs(value), None)
+    found = minimise(f, enough=watch)
+    assert watch.best_of(found) is found
+    assert found.excess <= 1e-2 * found.value
+
+
+def test_controls_without_an_objective_on_the_next_mesh_are_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    coarse, fine = functional(10), functional(20)
+
+    def refuse(theta: Array) -> float:
+        raise SolveError("No.")
+
+    watch = Watch(coarse.theta0, lambda value: 0.1 * abs(value), fine)
+    monkeypatch.setattr(fine, "value", refuse)
+    kept = watch.best_of(minimise(coarse, enough=watch))
+    np.testing.assert_array_equal(kept.theta, coarse.theta0)
