@@ -111,14 +111,14 @@ def check(case: CaseFile, settings: Settings = None) -> None:
 
     given = load(case, settings or ())
     population = populate(given, world())
-    fixed = given.with_({"accuracy": None})
+    accuracy, fixed = given.wanted_accuracy(), given.with_({"accuracy": None})
     functional = ReducedFunctional(resolve(fixed, population), world(), population)
-    shown = functional.case if given.accuracy is None else asked(given, population)
+    shown = functional.case if accuracy is None else asked(given, population)
     say(shown.to_toml().rstrip())
     bound = lower_bound(functional.problem)
     why = "no argument bounds the loss from below." if bound is None else bound.sentence()
-    if given.accuracy is not None:
-        say(f"\n# Mesh: chosen by the training, for a relative error of J of {given.accuracy:g}.")
+    if accuracy is not None:
+        say(f"\n# Mesh: chosen by the training, for a relative error of J of {accuracy:g}.")
         say(f"# Before training: {why}")
         return
     say(f"\n# {functional.memory_sentence()}.")

@@ -48,7 +48,7 @@ def asked(case: Case, population: Population) -> Case:
     """Return the case filled in like ``resolve`` but for its cells, which its accuracy chooses."""
     filled = resolve(case.with_({"accuracy": None}), population)
     open_ = {"mesh": {"cells": None}} if MESHES[case.mesh.kind].grid else {}
-    return filled.with_({"accuracy": case.accuracy, **open_})
+    return filled.with_({"accuracy": case.wanted_accuracy(), **open_})
 
 
 def named(labels: Sequence[str], rows: Array) -> dict[str, list[float]]:

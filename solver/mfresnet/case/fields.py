@@ -22,12 +22,13 @@ from mfresnet.case.sections import (
 )
 from mfresnet.data import DataSection, Density, boxed
 from mfresnet.losses import LOSSES, loss_section
-from mfresnet.mesh import CELLS, MeshSection, mesh_section
+from mfresnet.mesh import CELLS, MESHES, MeshSection, mesh_section
 from mfresnet.network import ACTIVATIONS, BLOCKS, Block, beside_label, penalty_section
 from mfresnet.schema import Chosen, Model, Name
 from mfresnet.tasks import TASKS
 
 DEFAULT_CELLS = 32
+DEFAULT_ACCURACY = 1e-3
 
 
 class Fields(Model):
@@ -79,8 +80,19 @@ class Fields(Model):
         block = BLOCKS[self.network.block]
         return beside_label(block) if TASKS[self.task].still else block
 
+    def wanted_accuracy(self) -> float | None:
+        """Return the relative error of J that a training is to reach.
+
+        That of the case; without one, where neither cells nor levels nor steps are given, that of
+        the package. None where the mesh is the user's.
+        """
+        given = self.mesh.cells, self.time.steps_per_layer, self.training.levels
+        if self.accuracy is not None or any(each is not None for each in given):
+            return self.accuracy
+        return DEFAULT_ACCURACY if MESHES[self.mesh.kind].grid else None
+
     def cells(self) -> list[int]:
-        """Return the cells per direction."""
+        """Return the cells per direction, those of the package where a mesh is needed without."""
         return self.mesh.cells or [DEFAULT_CELLS] * self.dimension
 
     def corners(self, extent: Array) -> tuple[Array, Array]:

@@ -37,7 +37,7 @@ class Job:
     @staticmethod
     def of(case: Case, comm: MPI.Intracomm, functional: ReducedFunctional | None) -> Job:
         """Return the job of a case; J may be there already."""
-        if functional is None and case.accuracy is None:
+        if functional is None and case.wanted_accuracy() is None:
             functional = ReducedFunctional(case, comm)
         if functional is not None:
             return Job(functional.case, functional.population, comm, functional)

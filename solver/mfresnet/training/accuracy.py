@@ -31,12 +31,13 @@ from mfresnet.training.estimate import ObjectiveError, objective_error
 from mfresnet.training.first_mesh import first_mesh, narrower
 from mfresnet.training.levels import Stage, best_start
 from mfresnet.training.result import PAYS, History, Trained
-from mfresnet.training.watch import Watch
+from mfresnet.training.watch import Watch, in_another_way, value_of
 
 MODEL = 1e-2
 """Relative error of J above which that of a mesh is no model for that of another one."""
-GOAL, ENOUGH = 0.3, 0.5
-"""Share of the accuracy that a mesh is chosen for, and with which it is looked at."""
+GOAL, ENOUGH, MEASURED = 0.3, 0.5, 0.8
+"""Share of the accuracy that a mesh is chosen for, and those with which its error is estimated in
+two ways: an expected one, and one that the next mesh has."""
 AIM, LAST_AIM = 0.1, 0.25
 """Shares of the error of a mesh, and of the accuracy on the last one, that J may be above its least
 value."""
@@ -76,8 +77,9 @@ class AccuracySearch:
         on_stage: Callable[[Stage], None] | None,
     ) -> None:
         """Fill the case in."""
-        assert case.accuracy is not None
-        self.asked = case.accuracy
+        asked = case.wanted_accuracy()
+        assert asked is not None
+        self.asked = asked
         self.case = resolve(case.with_({"accuracy": None}), population)
         self.population, self.comm = population, comm
         self._oracle, self._memory = oracle, Memory()
@@ -118,7 +120,7 @@ class AccuracySearch:
                 continue
             if ahead is not None:
                 error = self._difference(f, ahead[1], result.theta)
-            if ahead is None or error <= ENOUGH * self.asked:
+            if ahead is None or error <= MEASURED * self.asked:
                 if ahead is not None:
                     f.start_from(f.controls.from_vector(result.theta))
                     result = self._train(f, self.asked, None)
@@ -140,8 +142,8 @@ class AccuracySearch:
             before, last = (at, error), error
             ahead = self._cheaper(at, error, ahead)
             expected = max(GOAL * self.asked, self._meshes.predicted(at, error, ahead[0]))
+            self._start(ahead[1], (result.theta, f.theta0), error)
             at, f = ahead
-            self._start(f, result.theta, error)
         if estimate is None:
             estimate = self._estimate(f, result)
         return self._ended(f, result, estimate)
@@ -178,10 +180,17 @@ class AccuracySearch:
         if self._model is None and error * self._scale(f.value(theta)) / value <= MODEL:
             self._model = f
 
-    def _start(self, f: ReducedFunctional, theta: Array, error: float) -> None:
-        """Start on a mesh with the controls of the one before where they are worth anything."""
-        if error <= ROUGH or f.value(theta) < f.value(f.theta0):
-            f.start_from(f.controls.from_vector(theta))
+    def _start(self, f: ReducedFunctional, found: tuple[Array, Array], error: float) -> None:
+        """Start on a mesh with what was found on the one before.
+
+        Args:
+            f: J on the mesh.
+            found: the controls on the mesh before, at its end and at its start.
+            error: the relative error of J there.
+        """
+        candidates = (found[0],) if error <= ROUGH else (*found, f.theta0)
+        best = min(candidates, key=lambda theta: value_of(f, theta))
+        f.start_from(f.controls.from_vector(best))
 
     # ------------------------------------------------------------------ the size of J
     @property
@@ -214,13 +223,7 @@ class AccuracySearch:
 
     # ------------------------------------------------------------------ minimisations
     def _train(self, f: ReducedFunctional, expected: float, ahead: Ahead | None) -> OptimiseResult:
-        """Minimise J on a mesh as far as the mesh is worth it, from each of the seeds at first.
-
-        Args:
-            f: J.
-            expected: the relative error that it is expected to have.
-            ahead: the next mesh, where this one is not the last.
-        """
+        """Minimise J on a mesh as far as its expected error is worth it, at first from all seeds."""
 
         def aim(value: float) -> float:
             if ahead is None:
@@ -232,8 +235,7 @@ class AccuracySearch:
                 self._history.begin()
                 self._memory.destroy()
             try:
-                watched = None if ahead is None or expected <= MODEL else ahead[1]
-                result = self._minimise(f, aim, watched)
+                result = self._minimise(f, aim, None if ahead is None else ahead[1])
             except SolveError as error:
                 self._history.end(f, None, None, seed, str(error))
                 raise
@@ -252,24 +254,30 @@ class AccuracySearch:
             or not f.training.max_iterations
         ):
             return False
-        return self._work(f) >= PAYS_FROM * self._work(self._model)
-
-    def _work(self, f: ReducedFunctional) -> float:
-        cells = tuple(f.case.cells()) if MESHES[f.case.mesh.kind].grid else ()
-        return Discretisation(cells, f.case.space.degree).work(self._meshes.simplex)
+        own, other = (Discretisation.of_case(each.case) for each in (f, self._model))
+        simplex = self._meshes.simplex
+        return own.work(simplex) >= PAYS_FROM * other.work(simplex)
 
     def _minimise(
-        self, f: ReducedFunctional, aim: Callable[[float], float], g: ReducedFunctional | None
+        self,
+        f: ReducedFunctional,
+        aim: Callable[[float], float],
+        g: ReducedFunctional | None,
     ) -> OptimiseResult:
-        """Minimise J on a mesh, and look at J on the next one where that is not None."""
-        add, memory = self._history.add, self._memory
+        """Minimise J on a mesh, and look at J in another way; g is J on the next mesh."""
+        add, memory, start = self._history.add, self._memory, f.theta0
+        watch = Watch(start, aim, in_another_way(f, g))
         if self._pays(f):
-            wanted = aim(f.value(f.theta0))
             assert self._model is not None
-            return Correction(f, self._model, wanted, self._oracle, add, memory).run(f.theta0)
-        watch = Watch(f.theta0, aim, g)
-        result = minimise(f, on_iteration=add, oracle=self._oracle, enough=watch, memory=memory)
-        return watch.best_of(result)
+            wanted = aim(f.value(start))
+            result = Correction(f, self._model, wanted, self._oracle, add, memory).run(start)
+            if result.converged or result.excess <= wanted:
+                return watch.best_of(result)
+            start = result.theta
+        found = minimise(
+            f, start, on_iteration=add, oracle=self._oracle, enough=watch, memory=memory
+        )
+        return watch.best_of(found)
 
     def _no_finer(self) -> str:
         """Return why there is no finer mesh."""

@@ -38,8 +38,11 @@ INNER, CLOSE = 0.05, 0.2
 enough to its least value."""
 TINY = 1e-14
 """A norm of a gradient that is not reached."""
-ROUNDS = 8
-"""Iterations on the fine mesh before it is minimised on itself."""
+MOST = 60
+"""Iterations on the coarse mesh for one on the fine mesh."""
+ROUNDS, SLOW = 8, 0.5
+"""Most iterations on the fine mesh, and the share of what the model before it fell by above which
+a model is no help."""
 TRUSTED, SHRINK, HALVINGS = 0.1, 0.3, 4
 """Least share of the predicted gain, the factor on a step that has less, and how often."""
 
@@ -51,7 +54,8 @@ class Shifted:
         """Keep both."""
         self.coarse, self.shift = coarse, shift
         self.comm, self.controls, self.theta0 = coarse.comm, coarse.controls, coarse.theta0
-        self.training = coarse.training.model_copy(update={"gradient_tolerance": TINY})
+        limits = {"gradient_tolerance": TINY, "max_iterations": MOST}
+        self.training = coarse.training.model_copy(update=limits)
         self.steps_given = coarse.steps_given
         self._counted()
 
@@ -130,7 +134,9 @@ class Correction:
         self._on_iteration, self.memory = on_iteration, memory
 
     def run(self, theta: Array) -> OptimiseResult:
-        """Return the controls of the least fine J near theta.
+        """Return the controls of the least fine J near theta, with what is left of it.
+
+        Where the model is no help the iteration ends early, and ``excess`` is more than ``aim``.
 
         Raises:
             SolveError: J cannot be computed there.
@@ -138,6 +144,7 @@ class Correction:
         search = Search(self.fine, theta, self._on_iteration, self.oracle)
         riesz, norm_of = self.fine.controls.riesz, self.fine.controls.norm
         value, derivative = evaluate(self.oracle, self.fine, theta)
+        status, excess, before = Status.STAGNATED, np.inf, np.inf
         for number in range(ROUNDS):
             norm = norm_of(search.project(theta - riesz(derivative)) - theta)
             search.record(number, value, norm)
@@ -145,22 +152,18 @@ class Correction:
             if step is None:
                 break
             trial, excess = step
-            small = norm <= self.fine.training.gradient_tolerance
-            if excess <= self.aim or small:
-                status = Status.CONVERGED if small else Status.ENOUGH
-                return replace(search.result(theta, value, norm, status), excess=excess)
+            if norm <= self.fine.training.gradient_tolerance:
+                status = Status.CONVERGED
+                break
+            if excess <= self.aim:
+                status = Status.ENOUGH
+                break
             better = self._towards(theta, value, trial - theta, excess)
-            if better is None:
+            if better is None or excess > SLOW * before:
                 break
             theta, value, derivative = better
-        return minimise(
-            self.fine,
-            theta,
-            on_iteration=self._on_iteration,
-            oracle=self.oracle,
-            enough=lambda search: search.excess <= self.aim,
-            memory=self.memory,
-        )
+            before = excess
+        return replace(search.result(theta, value, norm, status), excess=excess)
 
     def _model(self, theta: Array, derivative: Array) -> tuple[Array, float] | None:
         """Return the minimiser of the model and what the model falls by; None where it has none."""

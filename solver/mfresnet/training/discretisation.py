@@ -51,6 +51,12 @@ class Discretisation:
     cells: tuple[int, ...]
     degree: int
 
+    @staticmethod
+    def of_case(case: Case) -> Discretisation:
+        """Return that of a case."""
+        cells = tuple(case.cells()) if MESHES[case.mesh.kind].grid else ()
+        return Discretisation(cells, case.space.degree)
+
     @property
     def count(self) -> int:
         """Number of boxes."""

@@ -43,7 +43,7 @@ def train_case(
 
     Parallel: collective.
     """
-    if functional is None and case.accuracy is not None:
+    if functional is None and case.wanted_accuracy() is not None:
         search = AccuracySearch(case, population, comm, oracle or Oracle(), on_iteration, on_stage)
         return search.run()
     f = ReducedFunctional(case, comm, population) if functional is None else functional
