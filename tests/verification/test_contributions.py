@@ -29,9 +29,15 @@ def test_the_parts_are_the_difference_to_the_richer_space(cell: str) -> None:
         }
         for s in (-0.7, 0.7)
     ]
-    mesh = {"cell": cell, "cells": [22] * d, "lower": [-5.0] * d, "upper": [5.0] * d}
+    mesh = {
+        "cell": cell,
+        "cells": [90 if d == 1 else 22] * d,
+        "lower": [-6.0] * d,
+        "upper": [6.0] * d,
+    }
     f = ReducedFunctional(
-        parse({"mesh": mesh, "classes": classes, "network": {"layers": 3}}), MPI.COMM_SELF
+        parse({"mesh": mesh, "classes": classes, "network": {"layers": 3}, "space": {"degree": 1}}),
+        MPI.COMM_SELF,
     )
     theta = f.theta0 + 0.1 * np.cos(np.arange(f.theta0.size))
     f.make_room(f.steps_for(theta))

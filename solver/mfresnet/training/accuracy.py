@@ -223,7 +223,7 @@ class AccuracySearch:
 
     # ------------------------------------------------------------------ minimisations
     def _train(self, f: ReducedFunctional, expected: float, ahead: Ahead | None) -> OptimiseResult:
-        """Minimise J as far as the expected error of the mesh is worth it, at first from all seeds."""
+        """Minimise J as far as the expected error is worth it, at first from all seeds."""
 
         def aim(value: float) -> float:
             if ahead is None:
