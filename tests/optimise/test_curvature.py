@@ -44,6 +44,8 @@ def test_a_quadratic_function() -> None:
         memory.see(eye[axis], CURVATURES * eye[axis])
     assert memory.excess(eye[1] + eye[2]) == pytest.approx(0.5 * (1 / 2 + 1 / 40))
     assert memory.excess(eye[0]) == pytest.approx(0.5 / 2.0)
+    memory.forget()
+    assert memory.excess(eye[0]) == np.inf
 
 
 def test_derivatives_of_different_objectives_are_not_subtracted() -> None:
@@ -81,7 +83,7 @@ def test_pairs_of_one_mesh_help_on_the_next(monkeypatch: pytest.MonkeyPatch) -> 
             f.start_from(f.controls.from_vector(start + perturbation(start)))
             counts[name] = excess(f, known, 1e-8).iterations
     finally:
-        memory.destroy()
+        memory.forget()
     assert counts["kept"] < 0.8 * counts["new"], counts
 
 

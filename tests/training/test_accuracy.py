@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mfresnet.case import Case, parse, populate
@@ -20,6 +21,7 @@ from mfresnet.runs import run
 from mfresnet.training import Trained, train_case
 from mfresnet.training.accuracy import AccuracySearch
 from mfresnet.training.discretisation import Discretisation, Model
+from mfresnet.training.estimate import objective_error
 from mfresnet.training.result import PAYS
 
 
@@ -87,6 +89,40 @@ def test_a_run_keeps_its_mesh(tmp_path: Path) -> None:
 def test_what_it_chooses_cannot_be_given() -> None:
     with pytest.raises(InputError, match=r"^accuracy: chooses mesh\.cells itself; got \[8\], exp"):
         case_of("interval", mesh={"cell": "interval", "cells": [8], "lower": [-3], "upper": [3]})
+
+
+def test_without_a_mesh_of_the_user_there_is_an_accuracy() -> None:
+    free = case_of("interval").with_({"accuracy": None})
+    assert free.wanted_accuracy() == 1e-3 and case_of("interval").wanted_accuracy() == 2e-3
+    for given in ({"mesh": {"cells": [9]}}, {"time": {"steps_per_layer": 3}}):
+        assert free.with_(given).wanted_accuracy() is None
+
+
+def test_a_run_without_cells_chooses_them(tmp_path: Path) -> None:
+    run(case_of("interval").with_({"accuracy": None}), tmp_path / "run", comm=MPI.COMM_SELF)
+    report = json.loads((tmp_path / "run/run.json").read_text())
+    assert report["accuracy"]["asked"] == 1e-3
+    assert report["discretisation"]["mesh"]["cells"] != [32]
+
+
+def test_densities_that_jump_have_a_low_order_at_first() -> None:
+    """A box wants many more cells of degree 1 than a Gaussian; its error is what is said."""
+    box = {"kind": "uniform_box", "lower": [-1.0], "upper": [0.0]}
+    classes = [{"density": box, "target": [1.0]}]
+    found = trained(case_of("interval", classes=classes, accuracy=5e-3))
+    f, error = found.functional, found.error
+    assert error is not None and error.reached
+    finer = f.case.with_({"mesh": {"cells": [4 * f.case.cells()[0]]}})
+    truth = ReducedFunctional(finer, MPI.COMM_SELF)
+    truth.make_room(truth.steps_for(found.result.theta))
+    assert abs(error.value / truth.value(found.result.theta) - 1.0) <= 5e-3
+
+
+def test_a_part_that_nobody_knows_is_at_most_the_objective() -> None:
+    """And a number in run.json, which has no infinity."""
+    f = ReducedFunctional(case_of("interval").with_({"accuracy": None}), MPI.COMM_SELF)
+    found = objective_error(f, f.theta0, 1e-2, 1.0, np.inf)
+    assert found.parts["optimisation"].size == pytest.approx(f.value(f.theta0))
 
 
 def test_the_model_of_the_error() -> None:

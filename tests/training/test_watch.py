@@ -7,6 +7,7 @@ from __future__ import annotations
 from mpi4py import MPI
 
 import numpy as np
+import pytest
 
 from mfresnet.arrays import Array
 from mfresnet.case import parse
@@ -32,7 +33,7 @@ def test_the_controls_that_are_kept_are_better_on_a_fine_mesh() -> None:
     """Trained to the end on the coarse mesh they are worse there than those of a watched one."""
     coarse, fine = functional(14), functional(60)
     watch = Watch(coarse.theta0, lambda value: 1e-3 * abs(value), in_another_way(coarse, fine))
-    kept = watch.best_of(minimise(coarse, enough=watch))
+    kept = watch.best_of(coarse, minimise(coarse, enough=watch))
     end = minimise(functional(14))
     assert value(fine, kept.theta) < 0.9 * value(fine, end.theta)
     assert end.value < coarse.value(kept.theta), "and J on the coarse mesh says otherwise"
@@ -47,7 +48,7 @@ def test_without_another_way_it_looks_at_the_excess_alone() -> None:
     f = functional(20)
     watch = Watch(f.theta0, lambda value: 1e-2 * abs(value), None)
     found = minimise(f, enough=watch)
-    assert watch.best_of(found) is found
+    assert watch.best_of(f, found) is found
     assert found.excess <= 1e-2 * found.value
 
 
@@ -58,5 +59,7 @@ def test_controls_without_an_objective_in_the_other_way_are_not_kept() -> None:
         raise SolveError("No.")
 
     watch = Watch(coarse.theta0, lambda value: 0.1 * abs(value), refuse)
-    kept = watch.best_of(minimise(coarse, enough=watch))
+    kept = watch.best_of(coarse, minimise(coarse, enough=watch))
     np.testing.assert_array_equal(kept.theta, coarse.theta0)
+    assert kept.value == pytest.approx(coarse.value(coarse.theta0))
+    assert not kept.converged and kept.excess == np.inf, "they are not those of its least value"

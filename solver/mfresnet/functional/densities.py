@@ -266,10 +266,6 @@ class ReducedFunctional:
                 )
             self._sweep_forward(theta)
 
-    def forget(self) -> None:
-        """Make the next forward sweep whatever its controls are."""
-        self._theta = None
-
     def _sweep_forward(self, theta: Array) -> None:
         self._theta = None
         network, losses = self.network(theta), np.zeros(len(self.problem.f0))

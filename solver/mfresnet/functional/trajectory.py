@@ -77,18 +77,3 @@ class Trajectory:
         """Return what the loss tells about the densities at T, name -> (classes,)."""
         self.functional.forward(self.theta)
         return self.functional.problem.loss.report(self.functional.sweep.final)
-
-    def layers_from(self, densities: Array) -> Array:
-        """Return what each layer makes of given densities at its start.
-
-        Args:
-            densities: (layers, classes, n_owned).
-
-        Returns:
-            The densities at the ends of the layers, of the same shape.
-        """
-        functional = self.functional
-        functional.forward(self.theta)
-        found = np.array([functional.sweep.layer_from(i, f) for i, f in enumerate(densities)])
-        functional.forget()
-        return found

@@ -61,8 +61,10 @@ class Memory:
         product = LbfgsInvHessProduct(steps * np.sqrt(least), changes / np.sqrt(least))
         return float(max(0.5 * scaled @ product.matvec(scaled), 0.0))
 
-    def destroy(self) -> None:
-        """Give back what the optimiser holds, on all ranks in the same order."""
+    def forget(self) -> None:
+        """Forget all, and give back what the optimiser holds, on all ranks in the same order."""
+        self._pairs.clear()
+        self.cut()
         if self.optimiser is not None:
             self.optimiser.destroy()
             self.optimiser = None

@@ -69,14 +69,12 @@ def _descend(
         remember: whether to begin with twice the last tau instead of 1.
     """
     accepted = 1.0
-    training, controls = search.functional.training, search.functional.controls
-    theta = search.theta
+    training, theta = search.functional.training, search.theta
     answer = search.evaluate(theta)
     for iteration in range(training.max_iterations - search.offset + 1):
         assert answer is not None  # the first one raises, the others are accepted
         value, derivative = answer
-        gradient = controls.riesz(derivative)
-        norm = controls.norm(search.project(theta - gradient) - theta)
+        norm = search.norm(theta, derivative)
         search.record(iteration, value, norm)
         if norm <= training.gradient_tolerance:
             return search.result(theta, value, norm, Status.CONVERGED)

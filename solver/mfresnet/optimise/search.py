@@ -93,6 +93,11 @@ class Search:
         """Return theta moved into the bounds."""
         return np.clip(theta, self.lower, self.upper)
 
+    def norm(self, theta: Array, derivative: Array) -> float:
+        """Return the L2(0, T) norm of the gradient, with bounds of the projected gradient."""
+        controls = self.functional.controls
+        return controls.norm(self.project(theta - controls.riesz(derivative)) - theta)
+
     def begin(self) -> None:
         """Start, or start again, from the best iterate."""
         self.offset = self.history[-1].iteration if self.history else 0
@@ -126,7 +131,7 @@ class Search:
     def excess(self) -> float:
         """How far J is from its least value near by, see ``Memory``; at least the last gain."""
         theta, derivative = self.theta, self._derivative
-        if derivative is None:
+        if derivative is None or not self.history:
             return np.inf
         held = (theta <= self.lower) & (derivative > 0.0)
         held |= (theta >= self.upper) & (derivative < 0.0)

@@ -3,7 +3,7 @@
 """Training to an accuracy that was asked for: cells and degree are found on the way.
 
 It starts as coarse as the initial densities allow. J of the same controls on the next mesh says how
-far J on this one is off and, as long as that is much, whether the training still gains anything;
+far J on this one is off, J by points whether undershoots of the densities pay, see ``watch``, and
 the order of the error says what mesh the accuracy needs. On meshes where J is right enough the
 controls are corrected, see ``correction``. On the last one two estimates of different kinds say
 whether the accuracy is reached; where it is not, the error that they have found gives the next one.
@@ -99,13 +99,13 @@ class AccuracySearch:
         try:
             return self._run()
         finally:
-            self._memory.destroy()
+            self._memory.forget()
 
     def _run(self) -> Trained:
         at = first_mesh(self.case, self.population, self.comm)
         f, expected, error = self.functional(at), GUESS, np.inf
         before: tuple[Discretisation, float] | None = None
-        last, worthless = np.inf, 0  # the error of the mesh before, rough meshes without a gain
+        worthless = 0  # rough meshes without a gain
         for _ in range(MOST):
             self._history.begin()
             ahead = None if expected <= ENOUGH * self.asked else self._ahead(at, expected)
@@ -133,13 +133,14 @@ class AccuracySearch:
                 if estimate.reached or estimate.unknown or self._limit:
                     break
                 ahead = self._ahead(at, error)
+            last = np.inf if before is None else before[1]
             worthless = worthless + 1 if error > max(ROUGH, FALLS * last) else 0
             if worthless == HOPELESS:
                 self._limit = PAYS
             if ahead is None or self._limit:
                 break
             self._become_model(f, result.theta, error)
-            before, last = (at, error), error
+            before = at, error
             ahead = self._cheaper(at, error, ahead)
             expected = max(GOAL * self.asked, self._meshes.predicted(at, error, ahead[0]))
             self._start(ahead[1], (result.theta, f.theta0), error)
@@ -153,10 +154,12 @@ class AccuracySearch:
         """Return J on a mesh."""
         return ReducedFunctional(at.of(self.case), self.comm, self.population)
 
+    def _following(self, at: Discretisation, error: float) -> Discretisation | None:
+        return self._meshes.choose(at, error, max(GOAL * self.asked, error / LADDER))
+
     def _ahead(self, at: Discretisation, error: float) -> Ahead | None:
         """Return the next mesh and J there; None, with the reason kept, where there is none."""
-        step = max(GOAL * self.asked, error / LADDER)
-        following = self._meshes.choose(at, error, step)
+        following = self._following(at, error)
         if following is None:
             self._limit = self._no_finer()
             return None
@@ -168,7 +171,7 @@ class AccuracySearch:
 
     def _cheaper(self, at: Discretisation, error: float, ahead: Ahead) -> Ahead:
         """Return the next mesh, another one where the error that was found needs much less."""
-        following = self._meshes.choose(at, error, max(GOAL * self.asked, error / LADDER))
+        following = self._following(at, error)
         simplex = self._meshes.simplex
         if following is None or following.work(simplex) > CHEAPER * ahead[0].work(simplex):
             return ahead
@@ -233,7 +236,7 @@ class AccuracySearch:
         def solve(f: ReducedFunctional, seed: int | None) -> OptimiseResult:
             if seed is not None:
                 self._history.begin()
-                self._memory.destroy()
+                self._memory.forget()
             try:
                 result = self._minimise(f, aim, None if ahead is None else ahead[1])
             except SolveError as error:
@@ -248,11 +251,8 @@ class AccuracySearch:
 
     def _pays(self, f: ReducedFunctional) -> bool:
         """Return whether corrections by the model cost less than iterations on the mesh itself."""
-        if (
-            self._model is None
-            or METHODS[f.training.method].frozen
-            or not f.training.max_iterations
-        ):
+        frozen = METHODS[f.training.method].frozen or not f.training.max_iterations
+        if self._model is None or frozen:
             return False
         own, other = (Discretisation.of_case(each.case) for each in (f, self._model))
         simplex = self._meshes.simplex
@@ -272,12 +272,12 @@ class AccuracySearch:
             wanted = aim(f.value(start))
             result = Correction(f, self._model, wanted, self._oracle, add, memory).run(start)
             if result.converged or result.excess <= wanted:
-                return watch.best_of(result)
+                return watch.best_of(f, result)
             start = result.theta
         found = minimise(
             f, start, on_iteration=add, oracle=self._oracle, enough=watch, memory=memory
         )
-        return watch.best_of(found)
+        return watch.best_of(f, found)
 
     def _no_finer(self) -> str:
         """Return why there is no finer mesh."""

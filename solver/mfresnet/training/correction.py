@@ -142,11 +142,10 @@ class Correction:
             SolveError: J cannot be computed there.
         """
         search = Search(self.fine, theta, self._on_iteration, self.oracle)
-        riesz, norm_of = self.fine.controls.riesz, self.fine.controls.norm
         value, derivative = evaluate(self.oracle, self.fine, theta)
         status, excess, before = Status.STAGNATED, np.inf, np.inf
         for number in range(ROUNDS):
-            norm = norm_of(search.project(theta - riesz(derivative)) - theta)
+            norm = search.norm(theta, derivative)
             search.record(number, value, norm)
             step = self._model(theta, derivative)
             if step is None:

@@ -164,11 +164,8 @@ def objective_error(
     """
     loss = error_on_mesh(f, theta, asked)
     value = f.value(theta)
-    parts = {
-        "optimisation": ErrorPart(
-            excess, "the derivative in the metric of the curvature on the way"
-        )
-    }
+    how = "the derivative in the metric of the curvature on the way"
+    parts = {"optimisation": ErrorPart(min(excess, abs(value)), how)}
     if loss.ways:
         parts |= dict(_of_mesh(f, theta, loss))
     if (data := _of_samples(f, theta)) is not None:

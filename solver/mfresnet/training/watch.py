@@ -9,7 +9,6 @@ have undershoots, and these pay. So J of the best controls so far is looked at i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +17,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import LOSSES
-from mfresnet.optimise import OptimiseResult, Search
+from mfresnet.optimise import OptimiseResult, Oracle, Search, Status
 from mfresnet.verification import loss_of_few_points
 
 EVERY, FALL, RISE = 4, 0.01, 0.02
@@ -64,14 +63,25 @@ class Watch:
             self._over = self._rises(search.theta)
         return self._over
 
-    def best_of(self, result: OptimiseResult) -> OptimiseResult:
-        """Return the result, or the controls of the least J in the other way where that rose."""
+    def best_of(self, f: ReducedFunctional, result: OptimiseResult) -> OptimiseResult:
+        """Return the result, or the controls of the least J in the other way where that rose.
+
+        Of these nobody knows how far J, on their mesh, is from its least value.
+
+        Args:
+            f: the J that was minimised.
+            result: what was found.
+        """
         if self._other is None:
             return result
         if not np.isfinite(self.value):
             self._rises(self.theta)
         if self._rises(result.theta):
-            return replace(result, theta=self.theta, excess=np.inf)
+            value, derivative = f.value(self.theta), f.derivative(self.theta)
+            norm = Search(f, self.theta, None, Oracle()).norm(self.theta, derivative)
+            status = Status.ITERATIONS if result.status is Status.ITERATIONS else Status.ENOUGH
+            found = self.theta, value, norm, status, result.history, result.refused
+            return OptimiseResult(*found)
         return result
 
     def _rises(self, theta: Array) -> bool:

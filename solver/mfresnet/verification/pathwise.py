@@ -137,8 +137,8 @@ def _start(functional: ReducedFunctional, k: int, number: int, light: float) -> 
     size = np.abs(mass)
     limits = maximum(comm, [size.max(initial=0.0)])[0] * 10.0 ** -np.arange(DECADES + 1.0)
     below = total(comm, np.array([size[size <= limit].sum() for limit in limits]))
-    limit = limits[np.argmax(below <= light * below[0])] if below[0] > 0.0 else 0.0
-    heavy = np.flatnonzero(size > max(limit, limits[-1]))[mine]
+    limit = limits[below <= light * below[0]].max(initial=limits[-1])
+    heavy = np.flatnonzero(size > limit)[mine]
     return x[:, heavy], mass[heavy]
 
 

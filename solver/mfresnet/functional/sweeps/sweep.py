@@ -197,16 +197,6 @@ class Sweep:
         self.final_left[:] = self.left
         return self.final
 
-    def layer_from(self, number: int, f: Array) -> Array:
-        """Return what a layer makes of densities at its start, (classes, n_owned).
-
-        What was kept of the last forward sweep is lost. Parallel: collective.
-        """
-        self.reversal.forget()
-        self.states[:] = self.march.limiter.packed(f)
-        self.carry(number, keep=False)
-        return np.array(self.march.limiter.densities(self.states))
-
     def revisit(self, visit: Visit, wanted: Array) -> None:
         """Call ``visit`` with the densities of the last forward sweep.
 
