@@ -162,4 +162,5 @@ def test_meshes_that_say_nothing_are_left(monkeypatch: pytest.MonkeyPatch) -> No
     """J is off by half of it on one mesh after the other: it is said after three of them."""
     monkeypatch.setattr(AccuracySearch, "_difference", lambda *given: 0.5)
     found = trained(case_of("interval", space={"degree": 1}))
-    assert found.limit == PAYS and len(found.stages) == 3
+    meshes = [stage for stage in found.stages if stage.cells]
+    assert found.limit == PAYS and len(meshes) == 3

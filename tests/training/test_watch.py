@@ -14,7 +14,8 @@ from mfresnet.case import parse
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
-from mfresnet.training.watch import Watch, in_another_way
+from mfresnet.training.points import PointSets
+from mfresnet.training.watch import Watch
 
 
 def functional(cells: int) -> ReducedFunctional:
@@ -32,11 +33,26 @@ def functional(cells: int) -> ReducedFunctional:
 def test_the_controls_that_are_kept_are_better_on_a_fine_mesh() -> None:
     """Trained to the end on the coarse mesh they are worse there than those of a watched one."""
     coarse, fine = functional(14), functional(60)
-    watch = Watch(coarse.theta0, lambda value: 1e-3 * abs(value), in_another_way(coarse, fine))
+    watch = Watch(coarse.theta0, lambda value: 1e-3 * abs(value), sets_of(coarse).all())
     kept = watch.best_of(coarse, minimise(coarse, enough=watch))
     end = minimise(functional(14))
     assert value(fine, kept.theta) < 0.9 * value(fine, end.theta)
     assert end.value < coarse.value(kept.theta), "and J on the coarse mesh says otherwise"
+
+
+def sets_of(f: ReducedFunctional) -> PointSets:
+    return PointSets(f.case, f.population, f.controls.initial, f.comm)
+
+
+def test_a_rise_that_more_points_do_not_see_is_none() -> None:
+    """A rough way that says anything is left for the next one."""
+    f = functional(20)
+    said = iter(np.arange(1.0, 1000.0))
+    exact = sets_of(f).all()[1]
+    watch = Watch(f.theta0, lambda value: 1e-3 * abs(value), (lambda theta: next(said), exact))
+    found = minimise(f, enough=watch)
+    assert watch.best_of(f, found) is found and watch.drawn == 0.0
+    assert watch.value == pytest.approx(exact(found.theta)), "the exact way is used from then on"
 
 
 def value(f: ReducedFunctional, theta: Array) -> float:
@@ -46,7 +62,7 @@ def value(f: ReducedFunctional, theta: Array) -> float:
 
 def test_without_another_way_it_looks_at_the_excess_alone() -> None:
     f = functional(20)
-    watch = Watch(f.theta0, lambda value: 1e-2 * abs(value), None)
+    watch = Watch(f.theta0, lambda value: 1e-2 * abs(value), ())
     found = minimise(f, enough=watch)
     assert watch.best_of(f, found) is found
     assert found.excess <= 1e-2 * found.value
@@ -58,7 +74,7 @@ def test_controls_without_an_objective_in_the_other_way_are_not_kept() -> None:
     def refuse(theta: Array) -> float:
         raise SolveError("No.")
 
-    watch = Watch(coarse.theta0, lambda value: 0.1 * abs(value), refuse)
+    watch = Watch(coarse.theta0, lambda value: 0.1 * abs(value), (refuse,))
     kept = watch.best_of(coarse, minimise(coarse, enough=watch))
     np.testing.assert_array_equal(kept.theta, coarse.theta0)
     assert kept.value == pytest.approx(coarse.value(coarse.theta0))

@@ -44,13 +44,14 @@ from mfresnet.network import (
     Network,
     ParticleStep,
     Penalties,
-    stages,
 )
 from mfresnet.optimise import METHODS
 from mfresnet.parallel import total
 
 STEPS = 4
 """Steps per layer where neither the case nor its inference says."""
+KEPT = 4_000_000
+"""Most numbers in the points of all stages that are kept for the sweep backward."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class ParticleFunctional:
         case: the case, with everything that was omitted filled in.
         population: the classes.
         samples: those of this rank, with their classes and weights w_n.
+        n_samples: number of those of all ranks.
         controls: the control space: names and shapes of theta, its L2(0, T) inner product.
         theta0: the initial controls.
         forward_sweeps: number of forward sweeps so far.
@@ -115,17 +117,23 @@ class ParticleFunctional:
             )
         n_classes = len(self.population.labels)
         self.samples = shared(samples, self.population, case.dimension, self.comm)
+        self.n_samples = int(total(self.comm, [self.samples.y.size])[0])
         self._cost = row.cost(_CostSetting(case.loss, n_classes, self.population.targets))
         self._mass = np.zeros((n_classes, self.samples.y.size))
         self._mass[self.samples.y, np.arange(self.samples.y.size)] = self.samples.w
         self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
-        initial = case.initial_controls(n_classes)
-        names_trained = tuple(case.trainable())
-        self.controls = ControlSpace(initial, names_trained, network.final_time, network.shared)
+        self.start_from(case.initial_controls(n_classes))
+        self.set_steps(case.time.steps_per_layer or STEPS)
+
+    def start_from(self, initial: Controls) -> None:
+        """Take other initial controls, also where they are not trained, and set all counts to 0."""
+        case, network = self.case, self.case.network
+        names = tuple(case.trainable())
+        self.controls = ControlSpace(initial, names, network.final_time, network.shared)
         self.penalties = Penalties(case.penalty, self.controls)
         self.theta0 = self.controls.to_vector(initial.values)
         self.forward_sweeps = self.adjoint_sweeps = self.hessian_actions = 0
-        self.set_steps(case.time.steps_per_layer or STEPS)
+        self._theta: Array | None = None
 
     def set_steps(self, steps_per_layer: int) -> None:
         """Set the steps in a layer; a plain ResNet keeps its one."""
@@ -140,7 +148,7 @@ class ParticleFunctional:
         )
         self._path = np.empty((steps + 1, *self.samples.x.shape))
         self._path[0] = self.samples.x
-        self._theta: Array | None = None
+        self._theta, self._kept = None, list[ParticleStep]()
 
     def make_room(self, needed: int) -> None:
         """Raise nothing: no velocity needs more steps."""
@@ -225,7 +233,12 @@ class ParticleFunctional:
         return total(self.comm, local) + self.penalties.hessian_action(theta, h)
 
     def _step(self, n: int) -> ParticleStep:
-        """Return the n-th step of the last forward sweep."""
+        """Return the n-th step of the last forward sweep, made again where it is not kept."""
+        if self._kept:
+            return self._kept[n]
+        return self._made(n)[0]
+
+    def _made(self, n: int) -> tuple[ParticleStep, Array]:
         layer = n // self.steps_per_layer
         return ParticleStep.of(self._network, layer, self._path[n], self._dt, self._scheme)
 
@@ -233,10 +246,12 @@ class ParticleFunctional:
         if self._theta is not None and np.array_equal(theta, self._theta):
             return
         self._theta, self._network = None, self.network(theta)
-        path = self._path
+        path, self._kept = self._path, []
+        keep = path.size * self._scheme.order <= KEPT
         for n in range(len(path) - 1):
-            layer = n // self.steps_per_layer
-            _, path[n + 1] = stages(self._network, layer, path[n], self._dt, self._scheme)
+            step, path[n + 1] = self._made(n)
+            if keep:
+                self._kept.append(step)
         self.forward_sweeps += 1
         head = self._network.controls.of_head()
         costs = [

@@ -26,7 +26,6 @@ from .particles import INFERENCES as INFERENCES
 from .particles import Network as Network
 from .particles import advance as advance
 from .particles import flow as flow
-from .particles import stages as stages
 from .particles import through as through
 from .penalties import Penalties as Penalties
 from .penalties import penalty_section as penalty_section

@@ -41,9 +41,12 @@ class ParticleStep:
     points: Sequence[Array]
 
     @classmethod
-    def of(cls, network: Network, layer: int, x: Array, dt: float, scheme: Scheme) -> ParticleStep:
-        """Return the step from the points x, (d, n)."""
-        return cls(network, layer, dt, scheme, stages(network, layer, x, dt, scheme)[0])
+    def of(
+        cls, network: Network, layer: int, x: Array, dt: float, scheme: Scheme
+    ) -> tuple[ParticleStep, Array]:
+        """Return the step from the points x, (d, n), and the points after it."""
+        points, after = stages(network, layer, x, dt, scheme)
+        return cls(network, layer, dt, scheme, points), after
 
     def transpose(self, slope: Array, parts: dict[str, Array]) -> Array:
         """Return lambda of (21), (d, n).
@@ -54,14 +57,17 @@ class ParticleStep:
         """
         network, dt = self.network, self.dt
         block, sigma, theta = network.block, network.activation, network.controls.layer(self.layer)
-        result, back = slope.copy(), np.zeros_like(slope)
+        result, back, kappas = slope.copy(), np.zeros_like(slope), list[Array]()
         for j in reversed(range(self.scheme.order)):
             kappa = dt * self.scheme.weights[j] * slope + back
             mu = block.pull(sigma, self.points[j], theta, kappa)
-            for name, part in block.vjp(sigma, self.points[j], theta, kappa).items():
-                parts[name] += part
             result += mu
             back = dt * self.scheme.nodes[j] * mu
+            kappas.insert(0, kappa)
+        # all stages have the same parameters: one sum over the points of all of them
+        found = block.vjp(sigma, np.hstack(self.points), theta, np.hstack(kappas))
+        for name, part in found.items():
+            parts[name] += part
         return result
 
     def tangent(self, dx: Array, h: Parameters) -> tuple[list[Array], Array]:

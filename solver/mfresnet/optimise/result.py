@@ -184,7 +184,7 @@ class OptimiseResult:
     @property
     def iterations(self) -> int:
         """Number of iterations."""
-        return self.history[-1].iteration
+        return self.history[-1].iteration if self.history else 0
 
     @property
     def converged(self) -> bool:

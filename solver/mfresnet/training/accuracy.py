@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Training to an accuracy that was asked for: cells and degree are found on the way.
 
-It starts as coarse as the initial densities allow. J of the same controls on the next mesh says how
-far J on this one is off, J by points whether undershoots of the densities pay, see ``watch``, and
-the order of the error says what mesh the accuracy needs. On meshes where J is right enough the
-controls are corrected, see ``correction``. On the last one two estimates of different kinds say
-whether the accuracy is reached; where it is not, the error that they have found gives the next one.
+J by points is minimised first, where there is one, see ``points``. The first mesh is as coarse as
+the initial densities allow. J of the same controls on the next mesh says how far J on this one is
+off, and the order of the error says what mesh the accuracy needs. There the controls are corrected,
+see ``minimisation``, and two estimates of different kinds say whether the accuracy is reached;
+where it is not, the error that they have found gives the next mesh.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import MESHES
-from mfresnet.optimise import METHODS, Iteration, Memory, OptimiseResult, Oracle, Status, minimise
-from mfresnet.training.correction import Correction
+from mfresnet.optimise import Iteration, OptimiseResult, Oracle, Status
 from mfresnet.training.discretisation import GROWTH, ROUGH, WITH_JUMPS, Discretisation, Model
 from mfresnet.training.estimate import ObjectiveError, objective_error
 from mfresnet.training.first_mesh import first_mesh, narrower
-from mfresnet.training.levels import Stage, best_start
-from mfresnet.training.result import PAYS, History, Trained
-from mfresnet.training.watch import Watch, in_another_way, value_of
+from mfresnet.training.levels import Stage
+from mfresnet.training.minimisation import Minimisation
+from mfresnet.training.result import PAYS, STUCK, History, Trained
+from mfresnet.training.watch import value_of
 
 MODEL = 1e-2
 """Relative error of J above which that of a mesh is no model for that of another one."""
@@ -54,8 +54,6 @@ that differ by more are no model for each other."""
 TINY = float(np.finfo(float).tiny)
 CHEAPER = 0.6
 """Share of the work of the next mesh below which another one is made."""
-PAYS_FROM = 6.0
-"""Times the work of the model from which on corrections are made."""
 MOST, FALLS, HOPELESS = 12, 0.9, 2
 """Most meshes, share of the error before that is no gain, and rough meshes without a gain."""
 Ahead = tuple[Discretisation, ReducedFunctional]
@@ -82,12 +80,11 @@ class AccuracySearch:
         self.asked = asked
         self.case = resolve(case.with_({"accuracy": None}), population)
         self.population, self.comm = population, comm
-        self._oracle, self._memory = oracle, Memory()
         self._history = History(on_iteration, on_stage)
+        self._minimisation = Minimisation(oracle, self._history)
         smooth = not any(c.density is not None and c.density.jumps for c in self.case.classes)
         self._meshes = Model(self.case) if smooth else Model(self.case, WITH_JUMPS)
         self._limit = ""
-        self._model: ReducedFunctional | None = None
 
     def run(self) -> Trained:
         """Train.
@@ -99,11 +96,12 @@ class AccuracySearch:
         try:
             return self._run()
         finally:
-            self._memory.forget()
+            self._minimisation.forget()
 
     def _run(self) -> Trained:
         at = first_mesh(self.case, self.population, self.comm)
         f, expected, error = self.functional(at), GUESS, np.inf
+        pointwise = self._minimisation.by_points(f)
         before: tuple[Discretisation, float] | None = None
         worthless = 0  # rough meshes without a gain
         for _ in range(MOST):
@@ -116,7 +114,9 @@ class AccuracySearch:
                 following = narrower(self.case, at, GROWTH)
                 if before is not None or following == at:
                     raise
+                start = f.controls.initial
                 at, f = following, self.functional(following)
+                f.start_from(start)
                 continue
             if ahead is not None:
                 error = self._difference(f, ahead[1], result.theta)
@@ -127,23 +127,29 @@ class AccuracySearch:
                 estimate = self._estimate(f, result)
                 error = estimate.relative
             self._history.end(f, result, error)
+            drawn = self._minimisation.drawn / self._scale(f.value(result.theta))
             if before is not None:
                 self._meshes.learn(*before, at, error)
             if estimate is not None:
                 if estimate.reached or estimate.unknown or self._limit:
                     break
-                ahead = self._ahead(at, error)
+                if not drawn and error <= self.asked:
+                    self._limit = STUCK
+                    break
+                ahead = self._ahead(at, max(error, drawn))
             last = np.inf if before is None else before[1]
-            worthless = worthless + 1 if error > max(ROUGH, FALLS * last) else 0
+            nothing = error > max(ROUGH, FALLS * last) or drawn > ROUGH
+            worthless = worthless + 1 if nothing else 0
             if worthless == HOPELESS:
                 self._limit = PAYS
             if ahead is None or self._limit:
                 break
             self._become_model(f, result.theta, error)
             before = at, error
-            ahead = self._cheaper(at, error, ahead)
+            ahead = self._cheaper(at, max(error, drawn), ahead)
             expected = max(GOAL * self.asked, self._meshes.predicted(at, error, ahead[0]))
-            self._start(ahead[1], (result.theta, f.theta0), error)
+            alone = pointwise or error <= ROUGH
+            self._start(ahead[1], (result.theta,) if alone else (result.theta, f.theta0))
             at, f = ahead
         if estimate is None:
             estimate = self._estimate(f, result)
@@ -180,18 +186,17 @@ class AccuracySearch:
     def _become_model(self, f: ReducedFunctional, theta: Array, error: float) -> None:
         """Keep J on a mesh as a model for finer ones where it is the first that is good enough."""
         value = max(abs(f.value(theta)), MODEL_FLOOR * self._first, TINY)
-        if self._model is None and error * self._scale(f.value(theta)) / value <= MODEL:
-            self._model = f
+        if error * self._scale(f.value(theta)) / value <= MODEL:
+            self._minimisation.keep(f)
 
-    def _start(self, f: ReducedFunctional, found: tuple[Array, Array], error: float) -> None:
-        """Start on a mesh with what was found on the one before.
+    def _start(self, f: ReducedFunctional, found: tuple[Array, ...]) -> None:
+        """Start on a mesh with the controls found before, the best of them and those of the case.
 
         Args:
             f: J on the mesh.
-            found: the controls on the mesh before, at its end and at its start.
-            error: the relative error of J there.
+            found: the controls; where they are alone they are taken.
         """
-        candidates = (found[0],) if error <= ROUGH else (*found, f.theta0)
+        candidates = found if len(found) == 1 else (*found, f.theta0)
         best = min(candidates, key=lambda theta: value_of(f, theta))
         f.start_from(f.controls.from_vector(best))
 
@@ -224,60 +229,15 @@ class AccuracySearch:
         trained = result.status is Status.CONVERGED
         return objective_error(f, theta, self.asked, scale, result.excess, trained=trained)
 
-    # ------------------------------------------------------------------ minimisations
     def _train(self, f: ReducedFunctional, expected: float, ahead: Ahead | None) -> OptimiseResult:
-        """Minimise J as far as the expected error is worth it, at first from all seeds."""
+        """Minimise J as far as the expected error is worth it."""
 
         def aim(value: float) -> float:
             if ahead is None:
                 return LAST_AIM * self.asked * self._scale(value)
             return max(AIM * max(expected, self.asked) * self._scale(value), LITTLE * self._first)
 
-        def solve(f: ReducedFunctional, seed: int | None) -> OptimiseResult:
-            if seed is not None:
-                self._history.begin()
-                self._memory.forget()
-            try:
-                result = self._minimise(f, aim, None if ahead is None else ahead[1])
-            except SolveError as error:
-                self._history.end(f, None, None, seed, str(error))
-                raise
-            if seed is not None:
-                self._history.end(f, result, None, seed)
-            return result
-
-        seeds = None if self._history.rows else self.case.training.seeds
-        return best_start(f, seeds or (None,), solve)
-
-    def _pays(self, f: ReducedFunctional) -> bool:
-        """Return whether corrections by the model cost less than iterations on the mesh itself."""
-        frozen = METHODS[f.training.method].frozen or not f.training.max_iterations
-        if self._model is None or frozen:
-            return False
-        own, other = (Discretisation.of_case(each.case) for each in (f, self._model))
-        simplex = self._meshes.simplex
-        return own.work(simplex) >= PAYS_FROM * other.work(simplex)
-
-    def _minimise(
-        self,
-        f: ReducedFunctional,
-        aim: Callable[[float], float],
-        g: ReducedFunctional | None,
-    ) -> OptimiseResult:
-        """Minimise J on a mesh, and look at J in another way; g is J on the next mesh."""
-        add, memory, start = self._history.add, self._memory, f.theta0
-        watch = Watch(start, aim, in_another_way(f, g))
-        if self._pays(f):
-            assert self._model is not None
-            wanted = aim(f.value(start))
-            result = Correction(f, self._model, wanted, self._oracle, add, memory).run(start)
-            if result.converged or result.excess <= wanted:
-                return watch.best_of(f, result)
-            start = result.theta
-        found = minimise(
-            f, start, on_iteration=add, oracle=self._oracle, enough=watch, memory=memory
-        )
-        return watch.best_of(f, found)
+        return self._minimisation.minimise(f, aim, None if ahead is None else ahead[1])
 
     def _no_finer(self) -> str:
         """Return why there is no finer mesh."""

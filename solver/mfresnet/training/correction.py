@@ -20,6 +20,7 @@ from dataclasses import replace
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.case import TrainingSection
 from mfresnet.errors import SolveError, StepsError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import (
@@ -42,7 +43,7 @@ MOST = 60
 """Iterations on the coarse mesh for one on the fine mesh."""
 ROUNDS, SLOW = 8, 0.5
 """Most iterations on the fine mesh, and the share of what the model before it fell by above which
-a model is no help."""
+a model is no help: it has its least value in another valley, or the wrong curvature."""
 TRUSTED, SHRINK, HALVINGS = 0.1, 0.3, 4
 """Least share of the predicted gain, the factor on a step that has less, and how often."""
 
@@ -50,11 +51,12 @@ TRUSTED, SHRINK, HALVINGS = 0.1, 0.3, 4
 class Shifted:
     """m_k, a ``Functional``: a coarse J plus a linear function of the controls."""
 
-    def __init__(self, coarse: ReducedFunctional, shift: Array) -> None:
+    def __init__(self, coarse: Functional, shift: Array) -> None:
         """Keep both."""
         self.coarse, self.shift = coarse, shift
         self.comm, self.controls, self.theta0 = coarse.comm, coarse.controls, coarse.theta0
         limits = {"gradient_tolerance": TINY, "max_iterations": MOST}
+        assert isinstance(coarse.training, TrainingSection)
         self.training = coarse.training.model_copy(update=limits)
         self.steps_given = coarse.steps_given
         self._counted()
@@ -123,7 +125,7 @@ class Correction:
     def __init__(
         self,
         fine: ReducedFunctional,
-        coarse: ReducedFunctional,
+        coarse: Functional,
         aim: float,
         oracle: Oracle,
         on_iteration: Callable[[Iteration], None] | None = None,
@@ -132,6 +134,7 @@ class Correction:
         """Keep all."""
         self.fine, self.coarse, self.aim, self.oracle = fine, coarse, aim, oracle
         self._on_iteration, self.memory = on_iteration, memory
+        self._before = np.inf
 
     def run(self, theta: Array) -> OptimiseResult:
         """Return the controls of the least fine J near theta, with what is left of it.
@@ -143,25 +146,29 @@ class Correction:
         """
         search = Search(self.fine, theta, self._on_iteration, self.oracle)
         value, derivative = evaluate(self.oracle, self.fine, theta)
-        status, excess, before = Status.STAGNATED, np.inf, np.inf
+        status, excess = Status.STAGNATED, np.inf
         for number in range(ROUNDS):
             norm = search.norm(theta, derivative)
             search.record(number, value, norm)
-            step = self._model(theta, derivative)
-            if step is None:
-                break
-            trial, excess = step
             if norm <= self.fine.training.gradient_tolerance:
                 status = Status.CONVERGED
                 break
+            if excess > self.aim:
+                step = self._model(theta, derivative)
+                if step is None:
+                    break
+                trial, excess = step
             if excess <= self.aim:
                 status = Status.ENOUGH
                 break
-            better = self._towards(theta, value, trial - theta, excess)
-            if better is None or excess > SLOW * before:
+            if excess > SLOW * self._before:
                 break
+            better = self._towards(theta, value, trial - theta, excess)
+            if better is None:
+                break
+            missed = abs(value - better[1] - excess)
             theta, value, derivative = better
-            before = excess
+            excess, self._before = max(missed, self._left(derivative)), excess
         return replace(search.result(theta, value, norm, status), excess=excess)
 
     def _model(self, theta: Array, derivative: Array) -> tuple[Array, float] | None:
@@ -177,9 +184,16 @@ class Correction:
         return found.theta, found.history[0].objective - found.value + found.excess
 
     def _near(self, search: Search) -> bool:
-        """Return whether the model is near enough to its least value."""
+        """Return whether the model is near enough to its least value, or falls by too much."""
         gained = search.history[0].objective - search.best
+        if gained > SLOW * self._before:
+            return True
         return search.excess <= max(INNER * gained, CLOSE * self.aim)
+
+    def _left(self, derivative: Array) -> float:
+        """Return how far J is from its least value, as the derivatives of the model say."""
+        scale = np.sqrt(self.fine.controls.weights)
+        return np.inf if self.memory is None else self.memory.excess(derivative / scale)
 
     def _towards(
         self, theta: Array, value: float, step: Array, gain: float

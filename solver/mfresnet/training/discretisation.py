@@ -120,7 +120,7 @@ class Model:
         case: the case, with mesh.max_cells.
         order: the order where it is not 2 p + 1, as for densities that are not smooth.
         in_doubt: whether the last error was no smaller than the one before, which two errors of
-            unlike sign have too: the next step is a small one.
+            unlike sign have too, or showed a lower order: the next step is a small one.
         misses: how many errors one after the other have shown a lower order.
     """
 
@@ -149,6 +149,7 @@ class Model:
                 return
             ratio = other.points(self.simplex) / at.points(self.simplex)
             order = math.log(max(error / found, 1.0)) / math.log(ratio) if ratio > 1.0 else LEAST
+            self.in_doubt = True
             self.order = max(order, LEAST)
 
     @property

@@ -15,7 +15,7 @@ from typing import Any
 
 from mfresnet.case import Case, LevelSection
 from mfresnet.errors import SolveError
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ParticleFunctional, ReducedFunctional
 from mfresnet.network import Controls, prolong
 from mfresnet.optimise import Iteration, OptimiseResult, Oracle, minimise
 
@@ -27,7 +27,8 @@ class Stage:
     """One minimisation on the way.
 
     Attributes:
-        cells: cells per direction, those of the case where the mesh is read from a file.
+        cells: cells per direction, those of the case where the mesh is read from a file; none where
+            there were points in place of a mesh.
         degree: that of the space.
         layers: number of layers.
         seed: that of the random start, None where there is a single start.
@@ -41,6 +42,7 @@ class Stage:
         hessian_actions: number of Hessian actions.
         seconds: time for all of it.
         error: the relative error of J on this level, where it was estimated.
+        points: number of points in place of a mesh.
     """
 
     cells: tuple[int, ...]
@@ -57,6 +59,7 @@ class Stage:
     hessian_actions: int
     seconds: float
     error: float | None = None
+    points: int | None = None
 
     def sentence(self) -> str:
         """Return one line for the user."""
@@ -65,8 +68,9 @@ class Stage:
         if self.objective is not None and self.error is not None:
             found = f"J = {self.objective:.6g}, relative error {self.error:.1e},"
         cells = " x ".join(map(str, self.cells))
+        where = f"{self.points} points" if self.points else f"{cells} cells of degree {self.degree}"
         return (
-            f"{cells} cells of degree {self.degree}, {self.layers} layers{start}: {found} after "
+            f"{where}, {self.layers} layers{start}: {found} after "
             f"{self.iterations} iterations, {self.seconds:.2g} s. {self.message}"
         )
 
@@ -182,15 +186,16 @@ def best_start(
 
 
 def stage_of(
-    f: ReducedFunctional,
+    f: ReducedFunctional | ParticleFunctional,
     seed: int | None,
     result: OptimiseResult | None,
     message: str,
     start: float,
 ) -> Stage:
     """Return what a minimisation that began at ``start``, by ``time.perf_counter``, has found."""
+    points = f.n_samples if isinstance(f, ParticleFunctional) else None
     return Stage(
-        cells=tuple(f.case.cells()),
+        cells=() if points else tuple(f.case.cells()),
         degree=f.case.space.degree,
         layers=f.controls.layers,
         seed=seed,
@@ -203,4 +208,5 @@ def stage_of(
         adjoint_sweeps=f.adjoint_sweeps,
         hessian_actions=f.hessian_actions,
         seconds=time.perf_counter() - start,
+        points=points,
     )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ParticleFunctional, ReducedFunctional
 from mfresnet.optimise import Iteration, OptimiseResult, Status
 from mfresnet.training.estimate import ObjectiveError
 from mfresnet.training.levels import Stage, stage_of
@@ -19,6 +19,12 @@ PAYS = (
     "training.lower and training.upper, or take narrower mesh.cells instead of accuracy."
 )
 """Why there is no finer mesh where J is worthless on all."""
+
+STUCK = (
+    "The mesh is fine enough, but the optimiser does not come nearer to the least J. Raise "
+    "training.max_iterations or accuracy, or take another training.method."
+)
+"""Why no finer mesh is taken where J is right and not least."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class History:
 
     def end(
         self,
-        f: ReducedFunctional,
+        f: ReducedFunctional | ParticleFunctional,
         result: OptimiseResult | None,
         error: float | None,
         seed: int | None = None,

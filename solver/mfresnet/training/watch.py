@@ -9,20 +9,22 @@ have undershoots, and these pay. So J of the best controls so far is looked at i
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
-from mfresnet.losses import LOSSES
-from mfresnet.optimise import OptimiseResult, Oracle, Search, Status
-from mfresnet.verification import loss_of_few_points
+from mfresnet.optimise import Functional, OptimiseResult, Oracle, Search, Status
 
 EVERY, FALL, RISE = 4, 0.01, 0.02
 """Least iterations, and least share by which J falls, from one look to the next; and the share by
 which J rises in the other way that is no rounding of it."""
+
+
+Other = Callable[[Array], float]
+"""(Controls) -> J in another way than on the mesh."""
 
 
 class Watch:
@@ -31,25 +33,25 @@ class Watch:
     Attributes:
         theta: the controls of the least J in the other way.
         value: J of them in that way.
+        drawn: how much larger J was in the other way than on the mesh at the controls to which the
+            minimisation was drawn, 0 where it was not stopped for that.
 
     Parallel: collective.
     """
 
     def __init__(
-        self,
-        theta: Array,
-        aim: Callable[[float], float],
-        other: Callable[[Array], float] | None,
+        self, theta: Array, aim: Callable[[float], float], others: tuple[Other, ...]
     ) -> None:
         """Begin.
 
         Args:
             theta: the initial controls.
             aim: J -> distance from its least value that is near enough.
-            other: controls -> J in another way, None where J is right.
+            others: other ways from the roughest to the most exact one, none where J is right. A
+                rise that the next one does not see was no rise, and that one is used from then on.
         """
-        self.theta, self.value = theta, np.inf
-        self._aim, self._other = aim, other
+        self.theta, self.value, self.drawn = theta, np.inf, 0.0
+        self._aim, self._others = aim, others
         self._looked, self._over = (-1, np.inf), False
 
     def __call__(self, search: Search) -> bool:
@@ -58,12 +60,12 @@ class Watch:
             return True
         iteration, (last, value) = search.history[-1].iteration, self._looked
         due = iteration % EVERY == 0 and iteration != last
-        if self._other is not None and due and value - search.best > FALL * abs(search.best):
+        if self._others and due and value - search.best > FALL * abs(search.best):
             self._looked = iteration, search.best
-            self._over = self._rises(search.theta)
+            self._over = self._rises(search.theta, search.best)
         return self._over
 
-    def best_of(self, f: ReducedFunctional, result: OptimiseResult) -> OptimiseResult:
+    def best_of(self, f: Functional, result: OptimiseResult) -> OptimiseResult:
         """Return the result, or the controls of the least J in the other way where that rose.
 
         Of these nobody knows how far J, on their mesh, is from its least value.
@@ -72,42 +74,36 @@ class Watch:
             f: the J that was minimised.
             result: what was found.
         """
-        if self._other is None:
+        if not self._others:
             return result
         if not np.isfinite(self.value):
-            self._rises(self.theta)
-        if self._rises(result.theta):
-            value, derivative = f.value(self.theta), f.derivative(self.theta)
-            norm = Search(f, self.theta, None, Oracle()).norm(self.theta, derivative)
+            self._rises(self.theta, result.value)
+        if self._rises(result.theta, result.value):
             status = Status.ITERATIONS if result.status is Status.ITERATIONS else Status.ENOUGH
-            found = self.theta, value, norm, status, result.history, result.refused
-            return OptimiseResult(*found)
+            found = as_it_is(f, self.theta)
+            return replace(found, status=status, history=result.history, refused=result.refused)
+        self.drawn = 0.0
         return result
 
-    def _rises(self, theta: Array) -> bool:
+    def _rises(self, theta: Array, on_mesh: float) -> bool:
         """Return whether J has risen in the other way; keep the controls where it is least."""
-        assert self._other is not None
+        while True:
+            value = self._of(theta)
+            if value < self.value:
+                self.theta, self.value = theta, value
+            if value - self.value <= RISE * abs(self.value):
+                return False
+            if len(self._others) == 1:
+                self.drawn = value - on_mesh
+                return True
+            self._others = self._others[1:]
+            self.value = self._of(self.theta)
+
+    def _of(self, theta: Array) -> float:
         try:
-            value = self._other(theta)
+            return self._others[0](theta)
         except SolveError:
-            return True
-        if value < self.value:
-            self.theta, self.value = theta, value
-        return not value - self.value <= RISE * abs(self.value)
-
-
-def in_another_way(
-    f: ReducedFunctional, ahead: ReducedFunctional | None
-) -> Callable[[Array], float] | None:
-    """Return what gives J by points, from the densities on a mesh; without points, on the next one.
-
-    Args:
-        f: J.
-        ahead: J on the next mesh, None on the last one.
-    """
-    if LOSSES[f.case.loss.kind].cost is None:
-        return None if ahead is None else partial(value_of, ahead)
-    return lambda theta: loss_of_few_points(f, theta) + f.penalty(theta)
+            return np.inf
 
 
 def value_of(f: ReducedFunctional, theta: Array) -> float:
@@ -117,3 +113,16 @@ def value_of(f: ReducedFunctional, theta: Array) -> float:
         return f.value(theta)
     except (InputError, SolveError):
         return np.inf
+
+
+def as_it_is(f: Functional, theta: Array) -> OptimiseResult:
+    """Return J of controls that were found elsewhere as a result. Parallel: collective.
+
+    Raises:
+        SolveError: it cannot be computed.
+    """
+    if not f.steps_given:
+        f.make_room(f.steps_for(theta))
+    value, derivative = f.value(theta), f.derivative(theta)
+    norm = Search(f, theta, None, Oracle()).norm(theta, derivative)
+    return OptimiseResult(theta, value, norm, Status.ENOUGH, (), ())

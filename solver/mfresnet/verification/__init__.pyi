@@ -23,5 +23,4 @@ from .findings import near as near
 from .findings import passed as passed
 from .measures.regression import predicted as predicted
 from .measures.table import measure as measure
-from .pathwise import loss_of_few_points as loss_of_few_points
 from .pathwise import pathwise_loss as pathwise_loss

@@ -31,8 +31,6 @@ SETTLED = {1: 1e-5, 2: 1e-5, 3: 1e-4}
 LIGHT, DECADES = 1e-3, 13
 """Share of the wanted relative change of the loss that the mass of the lightest points, which are
 left out, may have; and how many powers of ten a point may at most be lighter than the heaviest."""
-FEW = 1e-3
-"""Share of the mass that is left out where few points are enough."""
 CHUNK = 50_000
 
 
@@ -84,23 +82,6 @@ def pathwise_loss(
         if not change > settled * abs(found):
             break
     return Pathwise(found, change, points, functional.case.data is None)
-
-
-def loss_of_few_points(functional: ReducedFunctional, theta: Array) -> float:
-    """Return the same within about a per cent, in a fraction of the time of a sweep.
-
-    Undershoots, which on a mesh may pay, it does not have: its points keep their mass.
-
-    Raises:
-        SolveError: it is not finite.
-
-    Parallel: collective.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):  # points may leave for good
-        found, _ = _mean(functional, theta, 0, FEW)
-    if not np.isfinite(found):
-        raise SolveError("the loss of the points that the network moves is not finite.")
-    return found
 
 
 def _mean(
