@@ -132,7 +132,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         r"^mesh\.lower: only for kind box",
     ),
     "no box": (
-        {"network": {"activation": "relu"}},
+        {"network": {"activation": "relu"}, "mesh": {"cells": [8, 8]}},
         r"^mesh\.lower: missing; .*activation relu is unbounded",
     ),
     "no classes": ({"classes": []}, r"^classes: missing"),
@@ -200,7 +200,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         r"^network\.width: not for block square; got 3",
     ),
     "no box for a wide block": (
-        {"network": {"block": "wide", "width": 3}},
+        {"network": {"block": "wide", "width": 3}, "mesh": {"cells": [8, 8]}},
         r"^mesh\.lower: missing; .*block wide with activation tanh is unbounded",
     ),
     "critical start": (

@@ -21,6 +21,7 @@ from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.draw import drawn, midpoints
 from mfresnet.functional.samples import ParticleFunctional
+from mfresnet.losses.loss import LossSection
 from mfresnet.losses.table import LOSSES
 from mfresnet.network.activations import ACTIVATIONS
 from mfresnet.network.blocks import BLOCKS
@@ -60,7 +61,7 @@ def functional_of(choice: Choice) -> ParticleFunctional:
     block, wide = BLOCKS[choice.block], BLOCKS[choice.block].wide
     task = LOSSES[choice.loss].tasks[0]
     moving = 2 - (task == "regression")
-    shapes = block.shapes(moving, 3) | LOSSES[choice.loss].head(moving, 2)
+    shapes = block.shapes(moving, 3) | LOSSES[choice.loss].head(LossSection(), moving, 2)
     rng = np.random.default_rng(3)
     values = {name: 0.6 * rng.standard_normal(shape) for name, shape in shapes.items()}
     if not ACTIVATIONS[choice.activation].smooth:

@@ -71,7 +71,7 @@ def functional_of(choice: Choice) -> ReducedFunctional:
     network |= {"shared": choice.shared, "final_time": 0.9}
     if block.wide:
         network["width"] = 2
-    shapes = block.shapes(1, 2) | LOSSES[choice.loss].head(1, 2)
+    shapes = block.shapes(1, 2) | LOSSES[choice.loss].head(LossSection(), 1, 2)
     rng = np.random.default_rng(3)
     values = {name: 0.6 * rng.standard_normal(shape) for name, shape in shapes.items()}
     if not ACTIVATIONS[choice.activation].smooth:

@@ -416,7 +416,7 @@ def _no_units(head: Parameters, size: float, middle: float) -> dict[str, Array]:
 
 
 CENTRES = Head(  # z_k = A_k . x - |A_k|^2 / 2: the nearest centre
-    shapes=lambda d, n_classes: {"centre": (n_classes, d)},
+    shapes=lambda d, n_classes, size: {"centre": (n_classes, d)},
     scores=lambda x, p: p["centre"] @ x - 0.5 * np.sum(p["centre"] ** 2, axis=1)[:, None],
     vjp=lambda x, p, g: {"centre": g @ x.T - g.sum(axis=1)[:, None] * p["centre"]},
     jvp=lambda x, p, h: h["centre"] @ x - np.sum(p["centre"] * h["centre"], axis=1)[:, None],
@@ -465,7 +465,7 @@ def relettered(values: Any) -> dict[str, Array]:
 
 KNOWN_HEAD = HEADS[LINEAR]
 OTHER_NAMES = Head(
-    shapes=lambda d, n_classes: relettered(KNOWN_HEAD.shapes(d, n_classes)),
+    shapes=lambda d, n_classes, size: relettered(KNOWN_HEAD.shapes(d, n_classes, size)),
     scores=lambda x, p: KNOWN_HEAD.scores(x, relettered(p)),
     vjp=lambda x, p, g: relettered(KNOWN_HEAD.vjp(x, relettered(p), g)),
     jvp=lambda x, p, h: KNOWN_HEAD.jvp(x, relettered(p), relettered(h)),

@@ -36,6 +36,7 @@ from mfresnet.trained.loading import load_network
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
 QUICK: dict[str, Any] = {"layers": 2, "cells": 8, "degree": 1, "max_iterations": 10}
+PLAIN: dict[str, Any] = {"block": "square", "head": "linear", "tikhonov": 1e-2}
 
 # scikit-learn's own checks fit tiny data dozens of times: on a coarse mesh, without convergence.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -301,6 +302,6 @@ def test_block_brings_its_width() -> None:
     """The default width goes with the default block alone."""
     assert MeanFieldDensity().keys()["width"] == 8
     assert MeanFieldDensity(block="square").keys()["width"] is None
-    assert MeanFieldDensity(width=5).keys() == {
-        "block": "wide", "width": 5, "loss": "kullback_leibler", "tikhonov": 1e-5,
-    }  # fmt: skip
+    keys = MeanFieldDensity(width=5).keys()
+    assert keys | {"block": "wide", "width": 5, "loss": "kullback_leibler"} == keys
+    assert keys["tikhonov"] == 1e-5 and keys["head"] is None

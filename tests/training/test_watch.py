@@ -17,6 +17,8 @@ from mfresnet.optimise import minimise
 from mfresnet.training.points import PointSets
 from mfresnet.training.watch import Watch
 
+CELLS = 15
+
 
 def functional(cells: int) -> ReducedFunctional:
     """Return J of two classes that the network presses below the cells."""
@@ -32,10 +34,10 @@ def functional(cells: int) -> ReducedFunctional:
 
 def test_the_controls_that_are_kept_are_better_on_a_fine_mesh() -> None:
     """Trained to the end on the coarse mesh they are worse there than those of a watched one."""
-    coarse, fine = functional(14), functional(60)
+    coarse, fine = functional(CELLS), functional(60)
     watch = Watch(coarse.theta0, lambda value: 1e-3 * abs(value), sets_of(coarse).all())
     kept = watch.best_of(coarse, minimise(coarse, enough=watch))
-    end = minimise(functional(14))
+    end = minimise(functional(CELLS))
     assert value(fine, kept.theta) < 0.9 * value(fine, end.theta)
     assert end.value < coarse.value(kept.theta), "and J on the coarse mesh says otherwise"
 

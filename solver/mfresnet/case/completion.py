@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mfresnet.arrays import Array
 from mfresnet.case.case import Case, validated
@@ -45,9 +46,15 @@ def resolve(case: Case, population: Population) -> Case:
 
 
 def asked(case: Case, population: Population) -> Case:
-    """Return the case filled in like ``resolve`` but for its cells, which its accuracy chooses."""
+    """Return the case filled in like ``resolve`` but for what its accuracy chooses.
+
+    That are the cells, and the box where the training finds it.
+    """
     filled = resolve(case.with_({"accuracy": None}), population)
-    open_ = {"mesh": {"cells": None}} if MESHES[case.mesh.kind].grid else {}
+    chosen: dict[str, Any] = {"cells": None}
+    if case.by_points():
+        chosen |= {"lower": case.mesh.lower, "upper": case.mesh.upper}
+    open_ = {"mesh": chosen} if MESHES[case.mesh.kind].grid else {}
     return filled.with_({"accuracy": case.wanted_accuracy(), **open_})
 
 

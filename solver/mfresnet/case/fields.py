@@ -24,11 +24,14 @@ from mfresnet.data import DataSection, Density, boxed
 from mfresnet.losses import LOSSES, loss_section
 from mfresnet.mesh import CELLS, MESHES, MeshSection, mesh_section
 from mfresnet.network import ACTIVATIONS, BLOCKS, Block, beside_label, penalty_section
+from mfresnet.optimise import METHODS
 from mfresnet.schema import Chosen, Model, Name
 from mfresnet.tasks import TASKS
 
 DEFAULT_CELLS = 32
 DEFAULT_ACCURACY = 1e-3
+SPEED = 2.0
+"""Bound on a velocity that has none, for the box in which a training begins."""
 
 
 class Fields(Model):
@@ -91,13 +94,23 @@ class Fields(Model):
             return self.accuracy
         return DEFAULT_ACCURACY if MESHES[self.mesh.kind].grid else None
 
+    def by_points(self) -> bool:
+        """Return whether a training begins with J by points, which say where mass goes."""
+        known = LOSSES[self.loss.kind].cost is not None and self.training.max_iterations > 0
+        own = not METHODS[self.training.method].frozen
+        return known and own and self.wanted_accuracy() is not None
+
     def cells(self) -> list[int]:
         """Return the cells per direction, those of the package where a mesh is needed without."""
         return self.mesh.cells or [DEFAULT_CELLS] * self.dimension
 
     def corners(self, extent: Array) -> tuple[Array, Array]:
-        """Return the box: as given, or ``extent`` (2, d) plus T times the bound on v."""
+        """Return the box: as given, or ``extent`` (2, d) plus T times the bound on v.
+
+        Where v has no bound and the training finds the box there is room for ``SPEED`` at first.
+        """
         bound = BLOCKS[self.network.block].bound(ACTIVATIONS[self.network.activation])
+        bound = bound if np.isfinite(bound) or not self.by_points() else SPEED
         moved: Array = np.arange(self.dimension) < self.moving
         reach, mesh = np.where(moved, self.network.final_time * bound, 0.0), self.mesh
         return (
@@ -120,7 +133,7 @@ class Fields(Model):
 
     def head(self, n_classes: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter of the head of the loss."""
-        return LOSSES[self.loss.kind].head(self.moving, n_classes)
+        return LOSSES[self.loss.kind].head(self.loss, self.moving, n_classes)
 
     def trainable(self) -> list[str]:
         """Return the names of the parameters that are trained: all of them by default."""

@@ -4,6 +4,7 @@ from .densities import ReducedFunctional as ReducedFunctional
 from .draw import drawn as drawn
 from .handover import steered as steered
 from .handover import trained_network as trained_network
+from .nodes import quadrature as quadrature
 from .problem import Problem as Problem
 from .samples import ParticleFunctional as ParticleFunctional
 from .sweeps.balance import Balance as Balance

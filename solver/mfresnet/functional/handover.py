@@ -11,7 +11,7 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.losses import LOSSES
-from mfresnet.network import HEADS, LINEAR, head_of_targets
+from mfresnet.network import HEADS, head_of_targets
 from mfresnet.tasks import TASKS
 from mfresnet.trained import SteeredDensity, TrainedNetwork, steered_by
 
@@ -29,7 +29,7 @@ def trained_network(
     case, population = functional.case, functional.population
     controls, steps = functional.controls.from_vector(theta), functional.particle_steps
     features, shift, matrix, back = _coordinates(functional)
-    head, scored = controls.of_head(), LOSSES[case.loss.kind].scores or LINEAR
+    head, scored = controls.of_head(), LOSSES[case.loss.kind].scored_by(case.loss)
     if TASKS[case.task].still and len(shift) > len(features):
         # the last row and column are those of the label
         size, middle = back[-1, -1], shift[-1]

@@ -14,6 +14,7 @@ from dolfinx import mesh as dmesh
 from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, populate, resolve
 from mfresnet.errors import InputError
+from mfresnet.functional.start import initial_controls
 from mfresnet.functional.vectorised import vectorised
 from mfresnet.losses import LOSSES, Setting
 from mfresnet.memory import available, in_units
@@ -79,7 +80,7 @@ class Problem:
 
     def initial_controls(self, seed: int | None = None) -> Controls:
         """Return the initial controls of the case, with another seed where one is given."""
-        return self.case.initial_controls(len(self.population.labels), seed)
+        return initial_controls(self.case, self.population, self.comm, seed)
 
     def network(self, controls: Controls) -> Network:
         """Return the residual network with the given controls."""

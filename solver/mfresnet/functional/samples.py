@@ -35,6 +35,7 @@ from mfresnet.case import Case, Population, TrainingSection, populate, resolve
 from mfresnet.data import Samples
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional.draw import shared
+from mfresnet.functional.start import initial_controls
 from mfresnet.losses import LOSSES, depth_weights
 from mfresnet.network import (
     ACTIVATIONS,
@@ -69,8 +70,7 @@ class ParticleFunctional:
     Attributes:
         case: the case, with everything that was omitted filled in.
         population: the classes.
-        samples: those of this rank, with their classes and weights w_n.
-        n_samples: number of those of all ranks.
+        samples: those of this rank, with classes and weights w_n; n_samples is their number on all.
         controls: the control space: names and shapes of theta, its L2(0, T) inner product.
         theta0: the initial controls.
         forward_sweeps: number of forward sweeps so far.
@@ -122,7 +122,7 @@ class ParticleFunctional:
         self._mass = np.zeros((n_classes, self.samples.y.size))
         self._mass[self.samples.y, np.arange(self.samples.y.size)] = self.samples.w
         self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
-        self.start_from(case.initial_controls(n_classes))
+        self.start_from(initial_controls(case, self.population, self.comm))
         self.set_steps(case.time.steps_per_layer or STEPS)
 
     def start_from(self, initial: Controls) -> None:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
+
+from pydantic import Field
 
 from mfresnet.arrays import Array
 from mfresnet.mesh import Space
-from mfresnet.schema import Model, NonNegativeFloat, Vector
+from mfresnet.network import HEADS, LINEAR
+from mfresnet.schema import Model, Name, NonNegativeFloat, Vector
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -73,6 +76,18 @@ class LossSection(Model):
     def dimensions(self) -> dict[str, int]:
         """Return the dimension that each parameter implies."""
         return {}
+
+
+class ScoredSection(LossSection):
+    """[loss] of a kind whose scores may come from any head.
+
+    Attributes:
+        head: a name in ``HEADS``.
+        prototypes: of each class, for a head that has them.
+    """
+
+    head: Annotated[str, Name(HEADS)] = LINEAR
+    prototypes: Annotated[int, Field(ge=1, le=64)] = 4
 
 
 class CostSetting(Protocol):

@@ -23,7 +23,7 @@ from mfresnet.losses.density import (
     MomentsSection,
 )
 from mfresnet.losses.dual import DualDistance, DualSection
-from mfresnet.losses.loss import CostSetting, Loss, LossSection, Setting, Shapes
+from mfresnet.losses.loss import CostSetting, Loss, LossSection, ScoredSection, Setting, Shapes
 from mfresnet.losses.point import CrossEntropy, PointCost, PointLoss, Quadratic, SquaredError
 from mfresnet.network import HEADS, LINEAR, Head
 from mfresnet.schema import Model, Name
@@ -40,7 +40,8 @@ class Row:
         section: the model of [loss] for this kind.
         targets: whether every class needs a point to reach.
         scores: a name in ``HEADS``, of the trainable head that then decides the class of a point at
-            T, or predicts its label; without one the class is that of the nearest target.
+            T, or predicts its label, unless the section names another one; without one the class is
+            that of the nearest target.
         probabilistic: whether the softmax of the scores is the probability of a class.
         least: no density that is positive has a lower loss.
         tasks: names in ``TASKS`` that it serves, and those that are like them, see ``serves``.
@@ -63,12 +64,17 @@ class Row:
         """Return those of the targets of the classes, (classes, d), that the loss knows."""
         return targets if self.targets else targets[:0]
 
-    def head(self, d: int, n_classes: int) -> Shapes:
+    def scored_by(self, section: LossSection) -> str:
+        """Return the name of the head that decides, with or without parameters to train."""
+        return getattr(section, "head", None) or self.scores or LINEAR
+
+    def head(self, section: LossSection, d: int, n_classes: int) -> Shapes:
         """Return the shapes of the parameters of the head; one score for a number."""
         if self.scores is None:
             return {}
         one = any(TASKS[name].still for name in self.tasks)
-        return HEADS[self.scores].shapes(d, 1 if one else n_classes)
+        size = getattr(section, "prototypes", 1)
+        return HEADS[self.scored_by(section)].shapes(d, 1 if one else n_classes, size)
 
 
 def scored(cost: Callable[[CostSetting, Head], PointCost], head: str, **rest: Any) -> Row:
@@ -76,12 +82,12 @@ def scored(cost: Callable[[CostSetting, Head], PointCost], head: str, **rest: An
 
     Args:
         cost: (setting, head) -> the cost.
-        head: a name in ``HEADS``.
+        head: a name in ``HEADS``, where the section names none.
         rest: the other attributes of the row.
     """
 
     def of(setting: CostSetting) -> PointCost:
-        return cost(setting, HEADS[head])
+        return cost(setting, HEADS[getattr(setting.section, "head", None) or head])
 
     return Row(lambda s: PointLoss(s, of(s)), cost=of, scores=head, **rest)
 
@@ -89,7 +95,7 @@ def scored(cost: Callable[[CostSetting, Head], PointCost], head: str, **rest: An
 STEERING = ("classification", "density")
 LOSSES: dict[str, Row] = {
     "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), cost=Quadratic, targets=True),
-    "cross_entropy": scored(CrossEntropy, LINEAR, probabilistic=True),
+    "cross_entropy": scored(CrossEntropy, LINEAR, section=ScoredSection, probabilistic=True),
     "squared_error": scored(SquaredError, LINEAR, tasks=("regression",)),
     "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection, tasks=STEERING),
     "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection, tasks=STEERING),

@@ -109,6 +109,12 @@ class ControlSpace:
         parts = [np.full(int(np.prod(s)), self.final_time / s[0]) for s in self.shapes.values()]
         return np.concatenate(parts)
 
+    @cached_property
+    def of_head(self) -> Array:
+        """Return which entries of theta are those of the head, (size,)."""
+        sizes = [int(np.prod(shape)) for shape in self.shapes.values()]
+        return np.repeat([name in self.initial.head for name in self.shapes], sizes)
+
     def split(self, theta: Array) -> dict[str, Array]:
         """Return theta as name -> array (rows, ...), the trainable names only."""
         if theta.shape != (self.size,):

@@ -9,8 +9,9 @@ which is a linear head as well: |x - y_k|^2 is least where y_k . x - |y_k|^2 / 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from scipy.special import softmax
@@ -20,6 +21,8 @@ from mfresnet.arrays import Array
 Parameters = Mapping[str, Array]
 LINEAR = "linear"
 """The head that decides by the nearest of the targets."""
+Clusters = Sequence[tuple[Array, Array]]
+"""Class by class, the centres (d, size) and the masses (size,) of its clusters."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Head:
     """One kind of head: z(x; parameters), one score a class; points are columns, (d, n).
 
     Attributes:
-        shapes: (d, classes) -> shape of each parameter.
+        shapes: (d, classes, size) -> shape of each parameter; the size says how many pieces the
+            head has for each class, 1 where there is no choice.
         scores: (x, parameters) -> z, (classes, n): the class of a point is the largest.
         vjp: (x, parameters, g) -> sum over points of g . dz/dparameter, per parameter.
         jvp: (x, parameters, h) -> dz/dparameters [h], (classes, n).
@@ -40,9 +44,12 @@ class Head:
             names, for the export.
         slope: name of the parameter that is dz/dx, (classes, d), where z is affine in x;
             empty for other heads.
+        sized: name of the parameter whose axis 1 has the size; empty where there is no choice.
+        start: ([per class: centres, masses], spread) -> initial parameters from clusters of the
+            classes, each (d, size) and (size,), and their mean variance; None: those of [initial].
     """
 
-    shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
+    shapes: Callable[[int, int, int], dict[str, tuple[int, ...]]]
     scores: Callable[[Array, Parameters], Array]
     vjp: Callable[[Array, Parameters, Array], dict[str, Array]]
     jvp: Callable[[Array, Parameters, Parameters], Array]
@@ -52,10 +59,17 @@ class Head:
     scaled: Callable[[Parameters, float, float], dict[str, Array]]
     torch: str
     slope: str = ""
+    sized: str = ""
+    start: Callable[[Clusters, float], dict[str, Array]] | None = None
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the parameters."""
-        return tuple(self.shapes(1, 1))
+        return tuple(self.shapes(1, 1, 1))
+
+    def size(self, head: Parameters) -> int:
+        """Return the size that given parameters have."""
+        array = head.get(self.sized)
+        return 1 if array is None or array.ndim < 2 else array.shape[1]
 
 
 def _linear(x: Array, head: Parameters) -> Array:
@@ -63,9 +77,84 @@ def _linear(x: Array, head: Parameters) -> Array:
     return head["H"] @ x + head["h"][:, None]
 
 
+# ---------------------------------------------------------------------- prototypes
+def _near(x: Array, head: Parameters) -> list[Array]:
+    """Return u_m = P_m x + q_m of every prototype m, (classes, n) each."""
+    pieces, offsets = head["P"], head["q"]
+    return [pieces[:, m] @ x + offsets[:, m][:, None] for m in range(pieces.shape[1])]
+
+
+def _prototypes(x: Array, head: Parameters) -> Array:
+    """Return z_k = log sum_m exp(P_km . x + q_km), P (classes, m, d), q (classes, m).
+
+    With P = p / s^2 and q = log w - |p|^2 / (2 s^2) the softmax of z is that of
+    log sum_m w_km exp(-|x - p_km|^2 / (2 s^2)): the term in |x|^2 is the same for all classes.
+    """
+    return reduce(np.logaddexp, _near(x, head))
+
+
+def _shares(x: Array, head: Parameters) -> list[Array]:
+    """Return r_m = exp(u_m - z), the share of each prototype in its class, (classes, n)."""
+    near = _near(x, head)
+    z = reduce(np.logaddexp, near)
+    return [np.exp(u - z) for u in near]
+
+
+def _prototypes_vjp(x: Array, head: Parameters, g: Array) -> dict[str, Array]:
+    shared = [g * r for r in _shares(x, head)]
+    return {
+        "P": np.stack([s @ x.T for s in shared], axis=1),
+        "q": np.stack([s.sum(axis=1) for s in shared], axis=1),
+    }
+
+
+def _prototypes_jvp(x: Array, head: Parameters, h: Parameters) -> Array:
+    pairs = zip(_shares(x, head), _near(x, h), strict=True)
+    return np.sum([r * du for r, du in pairs], axis=0)
+
+
+def _prototypes_push(x: Array, head: Parameters, dx: Array) -> Array:
+    shares = _shares(x, head)
+    return np.sum([r * (head["P"][:, m] @ dx) for m, r in enumerate(shares)], axis=0)
+
+
+def _prototypes_pull(x: Array, head: Parameters, g: Array) -> Array:
+    shares = _shares(x, head)
+    return np.sum([head["P"][:, m].T @ (g * r) for m, r in enumerate(shares)], axis=0)
+
+
+def _prototypes_second(
+    x: Array, head: Parameters, g: Array, dx: Array, h: Parameters
+) -> tuple[Array, dict[str, Array]]:
+    shares, moved = _shares(x, head), _near(x, h)
+    changes = [du + head["P"][:, m] @ dx for m, du in enumerate(moved)]
+    mean = np.sum([r * du for r, du in zip(shares, changes, strict=True)], axis=0)
+    s = [g * r for r in shares]
+    ds = [g * r * (du - mean) for r, du in zip(shares, changes, strict=True)]
+    pulled = [head["P"][:, m].T @ ds[m] + h["P"][:, m].T @ s[m] for m in range(len(s))]
+    parts = {
+        "P": np.stack([b @ x.T + a @ dx.T for a, b in zip(s, ds, strict=True)], axis=1),
+        "q": np.stack([b.sum(axis=1) for b in ds], axis=1),
+    }
+    return np.sum(pulled, axis=0), parts
+
+
+def _at_clusters(clusters: Clusters, spread: float) -> dict[str, Array]:
+    """Return prototypes at the centres, with the masses as their weights."""
+    pieces = np.stack([centres.T for centres, _ in clusters]) / spread
+    offsets = [
+        np.log(masses) - 0.5 * np.sum(centres**2, axis=0) / spread for centres, masses in clusters
+    ]
+    return {"P": pieces, "q": np.stack(offsets)}
+
+
+def _no_number(head: Parameters, size: float, middle: float) -> dict[str, Array]:
+    raise NotImplementedError("prototypes tell classes apart; a number has a linear head")
+
+
 HEADS: dict[str, Head] = {
     LINEAR: Head(
-        shapes=lambda d, n_classes: {"H": (n_classes, d), "h": (n_classes,)},
+        shapes=lambda d, n_classes, size: {"H": (n_classes, d), "h": (n_classes,)},
         scores=_linear,
         vjp=lambda x, head, g: {"H": g @ x.T, "h": g.sum(axis=1)},
         jvp=lambda x, head, h: _linear(x, h),
@@ -81,6 +170,19 @@ HEADS: dict[str, Head] = {
         },
         torch="x @ H.T + h",
         slope="H",
+    ),
+    "prototypes": Head(
+        shapes=lambda d, n_classes, size: {"P": (n_classes, size, d), "q": (n_classes, size)},
+        scores=_prototypes,
+        vjp=_prototypes_vjp,
+        jvp=_prototypes_jvp,
+        push=_prototypes_push,
+        pull=_prototypes_pull,
+        second=_prototypes_second,
+        scaled=_no_number,
+        torch="(torch.einsum('nd,kmd->nkm', x, P) + q).logsumexp(dim=2)",
+        sized="P",
+        start=_at_clusters,
     ),
 }
 """Name -> head."""

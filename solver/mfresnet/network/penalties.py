@@ -45,6 +45,20 @@ class SmoothedWeight(Weight):
     smoothing: PositiveFloat = 1e-3
 
 
+class TikhonovWeight(Weight):
+    """Tikhonov's weight.
+
+    Attributes:
+        head: the share of it that the parameters of the head of the loss have.
+    """
+
+    head: NonNegativeFloat = 1.0
+
+    @model_serializer
+    def _short(self) -> Any:
+        return self.weight if self.head == 1.0 else {"weight": self.weight, "head": self.head}
+
+
 @dataclass(frozen=True)
 class Penalty:
     """One penalty, as a function of its keys p, the control space, and theta.
@@ -64,13 +78,16 @@ class Penalty:
     default: float = 0.0
 
 
-def _tikhonov_value(p: Weight, space: ControlSpace, theta: Array) -> float:
-    """Return alpha/2 int_0^T |theta|^2 dt."""
-    return 0.5 * p.weight * float(np.sum(space.weights * theta**2))
+def _tikhonov_value(p: TikhonovWeight, space: ControlSpace, theta: Array) -> float:
+    """Return alpha/2 int_0^T |theta|^2 dt, with a share of alpha for the head of the loss."""
+    return 0.5 * float(theta @ _tikhonov_derivative(p, space, theta))
 
 
-def _tikhonov_derivative(p: Weight, space: ControlSpace, theta: Array) -> Array:
-    return p.weight * space.weights * theta
+def _tikhonov_derivative(p: TikhonovWeight, space: ControlSpace, theta: Array) -> Array:
+    derivative: Array = p.weight * space.weights * theta
+    if p.head != 1.0:
+        derivative[space.of_head] *= p.head
+    return derivative
 
 
 def _smoothness_value(p: Weight, space: ControlSpace, theta: Array) -> float:
@@ -110,6 +127,7 @@ PENALTIES: dict[str, Penalty] = {
         _tikhonov_value,
         _tikhonov_derivative,
         lambda p, space, theta, h: _tikhonov_derivative(p, space, h),
+        TikhonovWeight,
         default=1e-2,
     ),
     "smoothness": Penalty(

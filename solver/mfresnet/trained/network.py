@@ -255,7 +255,8 @@ def _rules(network: TrainedNetwork) -> Iterator[tuple[str, bool]]:
     yield from (("layers", fits) for fits in _layers(network, d))
     reading = of_task(READINGS, network.task)
     rows = 1 if reading.number else len(network.labels)
-    shapes = HEADS[network.scored].shapes(d, rows)
+    row = HEADS[network.scored]
+    shapes = row.shapes(d, rows, row.size(head))
     yield "head", not head or {n: v.shape for n, v in head.items()} == shapes
     yield "task", bool(head) or not (network.probabilistic or reading.number)
     yield "start", _starts(network, d)

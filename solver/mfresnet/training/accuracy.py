@@ -24,8 +24,16 @@ from mfresnet.errors import InputError, SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import MESHES
+from mfresnet.network import Controls
 from mfresnet.optimise import Iteration, OptimiseResult, Oracle, Status
-from mfresnet.training.discretisation import GROWTH, ROUGH, WITH_JUMPS, Discretisation, Model
+from mfresnet.training.discretisation import (
+    GROWTH,
+    ROUGH,
+    WITH_JUMPS,
+    Discretisation,
+    Model,
+    orders,
+)
 from mfresnet.training.estimate import ObjectiveError, objective_error
 from mfresnet.training.first_mesh import first_mesh, narrower
 from mfresnet.training.levels import Stage
@@ -54,6 +62,9 @@ that differ by more are no model for each other."""
 TINY = float(np.finfo(float).tiny)
 CHEAPER = 0.6
 """Share of the work of the next mesh below which another one is made."""
+MARGIN, ROUND = 0.15, 100.0
+"""Share of the extent of the paths of the points that the box has beyond them; it ends at multiples
+of a hundredth, the same ones on any number of ranks."""
 MOST, FALLS, HOPELESS = 12, 0.9, 2
 """Most meshes, share of the error before that is no gain, and rough meshes without a gain."""
 Ahead = tuple[Discretisation, ReducedFunctional]
@@ -79,6 +90,8 @@ class AccuracySearch:
         assert asked is not None
         self.asked = asked
         self.case = resolve(case.with_({"accuracy": None}), population)
+        given = case.mesh.lower is not None or case.mesh.upper is not None
+        self._own_box = MESHES[case.mesh.kind].grid and not given
         self.population, self.comm = population, comm
         self._history = History(on_iteration, on_stage)
         self._minimisation = Minimisation(oracle, self._history)
@@ -102,6 +115,8 @@ class AccuracySearch:
         at = first_mesh(self.case, self.population, self.comm)
         f, expected, error = self.functional(at), GUESS, np.inf
         pointwise = self._minimisation.by_points(f)
+        if pointwise:
+            at, f = self._where_mass_goes(self._minimisation.paths, f.controls.initial)
         before: tuple[Discretisation, float] | None = None
         worthless = 0  # rough meshes without a gain
         for _ in range(MOST):
@@ -159,6 +174,32 @@ class AccuracySearch:
     def functional(self, at: Discretisation) -> ReducedFunctional:
         """Return J on a mesh."""
         return ReducedFunctional(at.of(self.case), self.comm, self.population)
+
+    def _where_mass_goes(self, paths: Array, initial: Controls) -> Ahead:
+        """Return the first mesh for trained controls, in a box that holds the mass, and J there.
+
+        Trained controls make densities of more structure: the degree is one more, not in space.
+
+        Args:
+            paths: the least and the greatest coordinates on the paths of the points, (2, d).
+            initial: the initial controls.
+        """
+        if self._own_box:
+            self._find_box(paths)
+        at = first_mesh(self.case, self.population, self.comm)
+        higher = at.with_degree(at.degree + 1)
+        if 0 < len(higher.cells) < 3 and higher.degree in orders(self.case):
+            at = higher
+        f = self.functional(at)
+        f.start_from(initial)
+        return at, f
+
+    def _find_box(self, paths: Array) -> None:
+        margin, extent = MARGIN * (paths[1] - paths[0]), self.population.extent
+        lower = np.minimum(extent[0], np.floor((paths[0] - margin) * ROUND) / ROUND)
+        upper = np.maximum(extent[1], np.ceil((paths[1] + margin) * ROUND) / ROUND)
+        box = {"lower": lower.tolist(), "upper": upper.tolist()}
+        self.case = self.case.with_({"mesh": box})
 
     def _following(self, at: Discretisation, error: float) -> Discretisation | None:
         return self._meshes.choose(at, error, max(GOAL * self.asked, error / LADDER))

@@ -41,7 +41,7 @@ TINY = 1e-14
 """A norm of a gradient that is not reached."""
 MOST = 60
 """Iterations on the coarse mesh for one on the fine mesh."""
-ROUNDS, SLOW = 8, 0.5
+ROUNDS, SLOW = 4, 0.5
 """Most iterations on the fine mesh, and the share of what the model before it fell by above which
 a model is no help: it has its least value in another valley, or the wrong curvature."""
 TRUSTED, SHRINK, HALVINGS = 0.1, 0.3, 4

@@ -166,7 +166,7 @@ def best_start(
     found, failure = [], None
     for seed in seeds:
         if seed is not None:
-            f.start_from(f.case.initial_controls(len(f.population.labels), seed))
+            f.start_from(f.problem.initial_controls(seed))
         try:
             result = solve(f, seed)
         except SolveError as error:

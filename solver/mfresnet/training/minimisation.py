@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from mfresnet.arrays import Array
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
@@ -48,6 +50,7 @@ class Minimisation:
     Attributes:
         points: J by points, None where there is none that is a model for J on a mesh.
         coarse: J on a coarse mesh that is a model for finer ones, None without one.
+        paths: the least and the greatest coordinates on the paths of the points, (2, d).
         drawn: how much J was too small on the last mesh at the controls to which it was drawn,
             see ``Watch``.
 
@@ -58,6 +61,7 @@ class Minimisation:
         """Begin with no knowledge."""
         self.points: PointSets | None = None
         self.coarse: ReducedFunctional | None = None
+        self.paths: Array = np.zeros((2, 0))
         self.drawn = 0.0
         self._least: float | None = None  # by points that are exact enough
         self._oracle, self._history, self._memory = oracle, history, Memory()
@@ -69,8 +73,8 @@ class Minimisation:
     def by_points(self, f: ReducedFunctional) -> bool:
         """Minimise J by points, from all seeds, and start J there; return whether it can be done.
 
-        Sets of more and more points are taken until one says what the next one says. Where none
-        does, the controls are kept, and the points are no model.
+        Sets of more and more points are taken until one says what the next one says; of samples
+        in bins the first one. Where none does, the controls are kept, and the points are no model.
 
         Args:
             f: J on a mesh.
@@ -80,6 +84,7 @@ class Minimisation:
         sets = PointSets(f.case, f.population, f.controls.initial, f.comm)
         found = self._from_seeds(f, lambda f: self._on_points(f, sets))
         f.start_from(f.controls.from_vector(found.theta))
+        self.paths = sets.paths(found.theta)
         return True
 
     def minimise(
@@ -135,7 +140,8 @@ class Minimisation:
             found = watch.best_of(used, self._minimise(used, theta, watch))
             self._history.end(used, found, None)
             theta = found.theta
-            if abs(found.value - finer[0](theta)) <= ALIKE * abs(found.value):
+            alike = abs(found.value - finer[0](theta)) <= ALIKE * abs(found.value)
+            if alike or not sets.exact:
                 self.points = sets
                 break
             self._memory.forget()
@@ -157,6 +163,8 @@ class Minimisation:
             found = Correction(f, model, wanted, self._oracle, add, memory).run(theta)
             if found.converged or found.excess <= wanted:
                 return found
+            if self.points is not None and not self.points.exact:
+                return found  # a table: iterations on the mesh cost more than they gain
             theta = found.theta
             if (settled := self._settled(theta, wanted)) is not None:
                 self._least = settled.excess

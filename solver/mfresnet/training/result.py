@@ -54,6 +54,11 @@ class Trained:
             return self.result.message
         if error.unknown:
             return f"accuracy: nobody can tell. {error.sentence()}"
+        if self.limit == STUCK:
+            return (
+                f"accuracy: J is right to {error.relative:.1e}, but how far it is from its least "
+                f"value is not known to {error.asked:.1e}. {self.limit}"
+            )
         return (
             f"accuracy: not reached; got a relative error of J of {error.worst:.1e}, expected at "
             f"most {error.asked:.1e}. {self.limit or 'Raise accuracy.'}"

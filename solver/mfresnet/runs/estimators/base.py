@@ -23,14 +23,17 @@ from mfresnet.case import Case, from_samples, parse
 from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, trained_network
+from mfresnet.losses import LOSSES
 from mfresnet.network import ACTIVATIONS, BLOCKS
 from mfresnet.tasks import TASKS
 from mfresnet.trained import TrainedNetwork
-from mfresnet.training import train
+from mfresnet.training import train_case
 
 GRIDS = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}
 """Dimension -> cell type and cells in each direction when ``cells`` is not given: small ones, for
 seconds rather than digits. A box of 12 standard deviations in the plane has a node every fifth."""
+MOST_CELLS = 4000
+"""Most boxes of a mesh that is chosen: for seconds."""
 SPEED = 2.0
 """Speed for which the box has room where the velocity has no bound of its own."""
 
@@ -39,12 +42,13 @@ class MeanFieldEstimator(BaseEstimator):
     """What the estimators share: their parameters, which are keys of a case, and the training.
 
     Args:
-        layers: number of layers.
+        layers: number of layers; when not given, that of the estimator, see ``defaults``.
         activation: a name in ``ACTIVATIONS``.
-        block: a name in ``BLOCKS``; when not given, that of the estimator, see ``defaults``.
+        block: a name in ``BLOCKS``; likewise.
         width: hidden units of a wide block; likewise.
         final_time: T.
-        cells: cells of the mesh in each direction, see ``GRIDS``.
+        cells: cells of the mesh in each direction; when not given they are chosen for ``accuracy``
+            where the estimator has one, else see ``GRIDS``.
         degree: degree of the DG space; the time stepping has the next order.
         dimension: number of principal components. When not given, features are kept as they are
             while the mesh, which has a direction more for the label of a regression, has at most
@@ -52,6 +56,8 @@ class MeanFieldEstimator(BaseEstimator):
         scale: ``standard``, ``robust`` or ``none``: how features are scaled.
         bandwidth: a number, or ``scott``, ``silverman`` or ``likelihood``.
         loss: a name in ``LOSSES``; when not given, that of the estimator.
+        head: a name in ``HEADS``, for a loss that has one; likewise.
+        prototypes: of each class, for a head that has them.
         tikhonov: weight of the penalty on the controls; when not given, that of the estimator.
         method: the optimiser, a name in ``METHODS``.
         max_iterations: most iterations.
@@ -61,6 +67,8 @@ class MeanFieldEstimator(BaseEstimator):
     Attributes:
         task: a name in ``TASKS``.
         defaults: the parameters that stand for those that are not given.
+        plain: those of them that are others where the cells are given.
+        accuracy: relative error of J for which cells are chosen, None where they are not.
     """
 
     task: ClassVar[str] = "classification"
@@ -69,12 +77,17 @@ class MeanFieldEstimator(BaseEstimator):
         "width": None,
         "loss": "cross_entropy",
         "tikhonov": 1e-2,
+        "head": None,
+        "head_share": 1.0,
+        "layers": 5,
     }
+    plain: ClassVar[dict[str, Any]] = {}
+    accuracy: ClassVar[float | None] = None
 
     def __init__(
         self,
         *,
-        layers: int = 5,
+        layers: int | None = None,
         activation: str = "tanh",
         block: str | None = None,
         width: int | None = None,
@@ -85,6 +98,8 @@ class MeanFieldEstimator(BaseEstimator):
         scale: str = "standard",
         bandwidth: float | str = "scott",
         loss: str | None = None,
+        head: str | None = None,
+        prototypes: int = 4,
         tikhonov: float | None = None,
         method: str = "lmvm",
         max_iterations: int = 100,
@@ -103,6 +118,8 @@ class MeanFieldEstimator(BaseEstimator):
         self.scale = scale
         self.bandwidth = bandwidth
         self.loss = loss
+        self.head = head
+        self.prototypes = prototypes
         self.tikhonov = tikhonov
         self.method = method
         self.max_iterations = max_iterations
@@ -114,10 +131,15 @@ class MeanFieldEstimator(BaseEstimator):
 
         The width goes with the block: another block than the default one has none.
         """
-        given = {name: getattr(self, name) for name in self.defaults}
+        given = {name: getattr(self, name, None) for name in self.defaults}
         chosen = {name: value for name, value in given.items() if value is not None}
-        usual = {n: v for n, v in self.defaults.items() if n != "width" or "block" not in chosen}
-        return dict.fromkeys(self.defaults) | usual | chosen
+        defaults = self.defaults if self._chosen() else self.defaults | self.plain
+        usual = {n: v for n, v in defaults.items() if n != "width" or "block" not in chosen}
+        keys = dict.fromkeys(self.defaults) | usual | chosen
+        row = LOSSES.get(str(keys["loss"]))
+        if self.head is None and (row is None or row.scores is None):
+            keys["head"] = None
+        return keys
 
     def _coordinates(self, n_features: int) -> tuple[int, int | None]:
         """Return the number of coordinates that move, and of principal components or None.
@@ -139,9 +161,16 @@ class MeanFieldEstimator(BaseEstimator):
         moving, dimension = self._coordinates(n_features)
         d, keys = moving + TASKS[self.task].still, self.keys()
         cell, cells = GRIDS.get(d, GRIDS[2])
-        lower, upper = np.array([[-1.0] * d, [1.0] * d]) if extent is None else extent
+        mesh: dict[str, Any] = {"cell": cell, "max_cells": MOST_CELLS}
+        if not self._chosen():
+            mesh["cells"] = [cells if self.cells is None else self.cells] * d
+            box = np.array([[-1.0] * d, [1.0] * d]) if extent is None else extent
+            mesh |= {"lower": box[0].tolist(), "upper": box[1].tolist()}
+        loss = {"kind": keys["loss"]}
+        if keys["head"] is not None:
+            loss |= {"head": keys["head"], "prototypes": self.prototypes}
         network = {
-            "layers": self.layers,
+            "layers": keys["layers"],
             "activation": self.activation,
             "block": keys["block"],
             "width": keys["width"],
@@ -164,21 +193,21 @@ class MeanFieldEstimator(BaseEstimator):
         return parse(
             {
                 "task": self.task,
-                "mesh": {
-                    "cell": cell,
-                    "cells": [cells if self.cells is None else self.cells] * d,
-                    "lower": lower.tolist(),
-                    "upper": upper.tolist(),
-                },
+                "mesh": mesh,
                 "space": {"degree": self.degree},
                 "network": {name: value for name, value in network.items() if value is not None},
                 "data": {name: value for name, value in data.items() if value is not None},
-                "loss": {"kind": keys["loss"]},
-                "penalty": {"tikhonov": keys["tikhonov"]},
+                "loss": loss,
+                "penalty": {"tikhonov": {"weight": keys["tikhonov"], "head": keys["head_share"]}},
                 "initial": {"seed": self.seed},
                 "training": training,
+                "accuracy": self.accuracy if self._chosen() else None,
             }
         )
+
+    def _chosen(self) -> bool:
+        """Return whether the training chooses the cells."""
+        return self.accuracy is not None and self.cells is None
 
     def _train(
         self, x: Array, weights: Array, labels: Array | None = None
@@ -200,10 +229,13 @@ class MeanFieldEstimator(BaseEstimator):
         reach = self.final_time * (bound if np.isfinite(bound) else SPEED)
         moved: Array = np.arange(case.dimension) < case.moving
         box = population.extent + np.outer([-reach, reach], moved)
-        functional = ReducedFunctional(self._case(len(names), box), MPI.COMM_SELF, population)
-        result, _ = train(functional)
-        if not result.converged:
-            warnings.warn(result.message, ConvergenceWarning, stacklevel=3)
+        case = self._case(len(names), box)
+        found = train_case(case, population, MPI.COMM_SELF)
+        functional, result = found.functional, found.result
+        right = found.error is not None and found.error.relative <= found.error.asked
+        if not (result.converged or right):
+            said = result.message if found.error is None else found.refusal()
+            warnings.warn(said, ConvergenceWarning, stacklevel=3)
         network = trained_network(functional, result.theta)
         given = getattr(self, "feature_names_in_", names)
         self.network_: TrainedNetwork = replace(network, features=tuple(given), label="")

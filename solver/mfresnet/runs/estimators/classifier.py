@@ -19,7 +19,7 @@ True
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import log_softmax
@@ -44,7 +44,9 @@ def _probabilistic(estimator: MeanFieldEstimator) -> bool:
 class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     """A residual network trained on the densities of the classes.
 
-    The parameters are those of ``MeanFieldEstimator``. With a loss that has a head the class is the
+    The parameters are those of ``MeanFieldEstimator``. By default a wide block moves the classes to
+    prototypes, and the mesh is chosen; with ``cells`` given it is the plain network with a linear
+    head, whose velocity is bounded. With a loss that has a head the class is the
     largest score and there are probabilities; with another one the class is the nearest target.
 
     Attributes:
@@ -54,6 +56,17 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         n_iter_: number of iterations.
         n_features_in_: number m of features.
     """
+
+    defaults: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults | {
+        "block": "wide",
+        "width": 4,
+        "layers": 3,
+        "head": "prototypes",
+        "head_share": 0.01,
+        "tikhonov": 1e-3,
+    }
+    plain: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults
+    accuracy: ClassVar[float | None] = 2e-2
 
     def fit(
         self,

@@ -19,7 +19,7 @@ from mfresnet.data import SMOOTH_DEGREE, SUBDIVISIONS
 from mfresnet.functional import Problem
 from mfresnet.losses import LOSSES
 from mfresnet.mesh import CellQuadrature, Space
-from mfresnet.network import HEADS, LINEAR, Controls
+from mfresnet.network import HEADS, Controls
 from mfresnet.parallel import total
 
 MOST = 2_000_000
@@ -162,7 +162,7 @@ class Start:
         with the difference of the scores. The row of the head names its slope.
         """
         row, training = LOSSES[self.case.loss.kind], self.case.training
-        name = HEADS[row.scores or LINEAR].slope
+        name = HEADS[row.scored_by(self.case.loss)].slope
         if name not in self.case.trainable():
             first, last = self.initial.values[name][[0, -1], 0]
             slope = last - first if row.probabilistic else first

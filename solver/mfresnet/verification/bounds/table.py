@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mfresnet.case import Case
 from mfresnet.functional import Problem
 from mfresnet.losses import LOSSES
-from mfresnet.network import ACTIVATIONS, HEADS, LINEAR, Controls
+from mfresnet.network import ACTIVATIONS, HEADS, Controls
 from mfresnet.tasks import TASKS
 from mfresnet.verification.bounds.arguments import (
     affine_quadratic,
@@ -60,7 +60,7 @@ class Argument:
 
 def _linear(case: Case) -> bool:
     """Return whether the scores that decide are affine in the points."""
-    return HEADS[LOSSES[case.loss.kind].scores or LINEAR].slope != ""
+    return HEADS[LOSSES[case.loss.kind].scored_by(case.loss)].slope != ""
 
 
 LOWER_BOUNDS: dict[str, Argument] = {

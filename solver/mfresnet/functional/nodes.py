@@ -1,0 +1,88 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+"""Few points with masses in place of the initial densities."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mfresnet.arrays import Array
+from mfresnet.case import Case, Population
+from mfresnet.data import Samples
+
+NODES, BINS = {1: 160, 2: 36, 3: 20}, {1: 100, 2: 300, 3: 600}
+"""Dimension -> nodes a direction, and most bins of a class, of the smallest set."""
+GROWTH = 1.5
+"""Times as many a direction in every further set; it has one step a layer more, too."""
+LIGHT, LIGHTER = 1e-3, 6.0
+"""Share of the mass of a class that the lightest nodes, which are left out, may have in the
+smallest set, and how much less in every further one."""
+ALIKE = 1.0 - 1e-9
+"""Ratio of masses that differ by rounding."""
+WIDTHS = 2.0
+"""Width of a bin of the smallest set in those of the kernel."""
+
+
+def quadrature(case: Case, population: Population, number: int) -> Samples:
+    """Return a quadrature of the initial densities: points with masses, of sum pi_k in class k.
+
+    Densities in closed form: their nodes. Those of samples: the samples in a bin become points
+    that have their mass, mean and variance, with that of the kernel, in every direction.
+
+    Args:
+        case: the case.
+        population: its classes.
+        number: that of the set.
+    """
+    dataset, d, growth = population.dataset, case.dimension, GROWTH**number
+    x, mass = [], []
+    for k, share in enumerate(population.weights):
+        if dataset is None:
+            points, masses = case.classes[k].density.nodes(round(NODES[d] * growth))
+            sizes = np.sort(masses)
+            light = np.cumsum(sizes) <= LIGHT / LIGHTER**number * masses.sum()
+            heavy = masses >= ALIKE * sizes[np.count_nonzero(light)]  # all that are as heavy
+            points, masses = points[:, heavy], masses[heavy]
+        else:
+            assert population.bandwidths is not None
+            own = dataset.train.y == k
+            width, most = float(population.bandwidths[k]), BINS[d] * growth**d
+            samples, w = dataset.train.x[:, own], dataset.train.w[own]
+            points, masses = binned(samples, w, width, WIDTHS * width / growth, most)
+        x.append(points)
+        mass.append(share * masses / masses.sum())
+    y = np.repeat(np.arange(len(x)), [points.shape[1] for points in x])
+    return Samples(np.hstack(x), y, np.concatenate(mass))
+
+
+def binned(x: Array, w: Array, width: float, size: float, most: float) -> tuple[Array, Array]:
+    """Return few points in place of many samples under Gaussian kernels.
+
+    A bin with the mean c and the variances v has points c +- sqrt(d (v_i + width^2)) e_i of equal
+    masses: polynomials of degree 2 without mixed terms are integrated as by the samples.
+
+    Args:
+        x: the samples, (d, n).
+        w: their weights, (n,).
+        width: standard deviation of the kernel.
+        size: width of a bin.
+        most: most bins; they are made wider where there are more.
+
+    Returns:
+        The points, (d, m), and their masses, (m,).
+    """
+    d = len(x)
+    while True:
+        cells = np.floor((x - x.min(axis=1, keepdims=True)) / size)
+        _, bins = np.unique(cells, axis=1, return_inverse=True)
+        bins = bins.ravel()
+        mass = np.bincount(bins, w)
+        if mass.size <= most:
+            break
+        size *= GROWTH
+    mean = np.array([np.bincount(bins, w * row) for row in x]) / mass
+    variance = np.array([np.bincount(bins, w * row) for row in (x - mean[:, bins]) ** 2]) / mass
+    reach = np.sqrt(d * (variance + width**2))
+    steps = np.concatenate([np.eye(d), -np.eye(d)])[:, :, None] * reach
+    points = mean + steps
+    return np.hstack(list(points)), np.tile(mass / (2 * d), 2 * d)
