@@ -7,6 +7,7 @@ from .pictures.palette import light as light
 from .pictures.palette import style as style
 from .pictures.raster import Raster as Raster
 from .progress import Progress as Progress
+from .read_fields import read_fields as read_fields
 from .reload import case_of_run as case_of_run
 from .report import run_report as run_report
 from .report import summary as summary
