@@ -243,21 +243,9 @@ def export(
 @command()
 def plot(run: RunDirectory) -> None:
     """Draw the pictures of a run again."""
-    from mfresnet.functional import ReducedFunctional
-    from mfresnet.output import case_of_run, draw, own, read_history, read_theta
-    from mfresnet.parallel import together
+    from mfresnet.runs import draw_again
 
-    comm = world()
-    functional = ReducedFunctional(case_of_run(run), comm)
-    pictures = run / "pictures"
-    with own(run, comm):
-        with together(comm):
-            theta = read_theta(run, functional.controls)
-            history = read_history(run / "history.csv")
-            pictures.mkdir(exist_ok=True)
-        functional.make_room(functional.steps_for(theta))
-        draw(functional, theta, history, pictures)
-    say(f"Pictures: {pictures}")
+    say(f"Pictures: {draw_again(run, world())}")
 
 
 @command()
