@@ -249,6 +249,18 @@ def plot(run: RunDirectory) -> None:
 
 
 @command()
+def view(
+    run: RunDirectory,
+    script: Annotated[Path | None, typer.Option(help="Write a script for ParaView here")] = None,
+) -> None:
+    """Open the fields of a run in ParaView, or write a script that does."""
+    from mfresnet.output import show_in_paraview
+    from mfresnet.pictures import COLOURS
+
+    say(show_in_paraview(run, COLOURS[:8], script))
+
+
+@command()
 def gallery(
     cases: Annotated[
         Path, typer.Argument(metavar="CASES-DIR", help="Case files, and studies/*.py.")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 from .fields import depths as depths
 from .fields import write_fields as write_fields
+from .paraview_script import show_in_paraview as show_in_paraview
 from .paths import samples_of as samples_of
 from .paths import trace as trace
 from .progress import Progress as Progress
