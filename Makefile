@@ -3,13 +3,20 @@
 RUN := docker/run
 DEMO := cases/breast_cancer.toml
 
-.PHONY: help demo gallery test smoke lint shell clean
+.PHONY: help demo pictures gallery test smoke lint shell clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
 demo: ## Train the case of the README and draw its pictures
 	$(RUN) mfresnet run $(DEMO) --overwrite
+
+pictures: demo ## Make the pictures of README and docs/ again
+	cp results/breast_cancer/pictures/density.png docs/pictures/breast_cancer.png
+	cp results/breast_cancer/pictures/density.webp docs/pictures/breast_cancer.webp
+	$(RUN) python3 docs/rooms.py
+	$(RUN) python3 cases/studies/control_limit.py
+	cp results/control_limit/picture.png docs/pictures/control_limit.png
 
 gallery: ## Run all cases and studies and write one page of pictures, results/gallery/index.html
 	$(RUN) mfresnet gallery

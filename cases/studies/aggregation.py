@@ -26,7 +26,7 @@ from mfresnet.case import parse
 from mfresnet.data import Gaussian
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.mesh import Locator
-from mfresnet.output import COLOURS, Raster
+from mfresnet.pictures import COLOURS, Raster
 from mfresnet.runs import Study, main
 from mfresnet.verification import (
     at_least,

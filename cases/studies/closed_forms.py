@@ -31,7 +31,7 @@ from mfresnet.case import Case, load, parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.network import mean_steering
 from mfresnet.optimise import minimise
-from mfresnet.output import COLOURS
+from mfresnet.pictures import COLOURS
 from mfresnet.runs import Study, main, slope
 from mfresnet.verification import at_most, near
 

@@ -24,7 +24,7 @@ from mfresnet.arrays import Array
 from mfresnet.case import parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
-from mfresnet.output import COLOURS, light
+from mfresnet.pictures import COLOURS, light
 from mfresnet.runs import Study, draw_slope, main, sample_limit, slope, train_on_samples
 from mfresnet.verification import at_most, near
 

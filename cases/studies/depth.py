@@ -27,7 +27,7 @@ from mfresnet.case import parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.network import gaussian_control
 from mfresnet.optimise import minimise
-from mfresnet.output import COLOURS
+from mfresnet.pictures import COLOURS
 from mfresnet.runs import Study, draw_slope, main, slope
 from mfresnet.verification import Check, at_least, at_most, lower_bound, near
 

@@ -24,7 +24,7 @@ from mfresnet.case import parse
 from mfresnet.functional import ParticleFunctional, drawn
 from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES, Controls, Network, flow, prolong
 from mfresnet.optimise import minimise
-from mfresnet.output import COLOURS
+from mfresnet.pictures import COLOURS
 from mfresnet.runs import Study, draw_slope, main, slope
 from mfresnet.verification import at_most, near
 

@@ -26,8 +26,8 @@ from mfresnet.data import Gaussian
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.network import as_initial, gaussian_control, mean_control, mean_steering
 from mfresnet.optimise import minimise
-from mfresnet.output import COLOURS
 from mfresnet.parallel import total
+from mfresnet.pictures import COLOURS
 from mfresnet.runs import Study, draw_slope, main, slope
 from mfresnet.verification import at_most, near
 

@@ -31,7 +31,7 @@ from mfresnet.case import parse
 from mfresnet.data import UniformBox
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES, Network, flow, same_in_every_layer
-from mfresnet.output import COLOURS, light
+from mfresnet.pictures import COLOURS, light
 from mfresnet.runs import (
     Law,
     Study,

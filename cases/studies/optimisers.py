@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from mfresnet.case import Case, load
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import TYPES, Iteration, minimise
-from mfresnet.output import COLOURS
+from mfresnet.pictures import COLOURS
 from mfresnet.runs import Study, main
 from mfresnet.verification import at_most
 

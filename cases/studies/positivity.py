@@ -34,7 +34,7 @@ from mfresnet.case import Case, parse
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.optimise import minimise
-from mfresnet.output import COLOURS
+from mfresnet.pictures import COLOURS
 from mfresnet.runs import Study, main, slope
 from mfresnet.verification import at_least, at_most, near, pathwise_loss
 

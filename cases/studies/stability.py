@@ -24,7 +24,7 @@ from mfresnet.arrays import Array
 from mfresnet.case import parse
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.network import ACTIVATIONS, SCHEMES, flow
-from mfresnet.output import COLOURS
+from mfresnet.pictures import COLOURS
 from mfresnet.runs import Study, between, by_assignment, main, on_mesh
 from mfresnet.verification import at_most, near
 

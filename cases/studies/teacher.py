@@ -28,8 +28,8 @@ from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.mesh import Space
 from mfresnet.network import SCHEMES, Controls, flow
 from mfresnet.optimise import minimise
-from mfresnet.output import COLOURS, Raster
 from mfresnet.parallel import total
+from mfresnet.pictures import COLOURS, Raster
 from mfresnet.runs import Study, main
 from mfresnet.trained import SteeredDensity, TrainedNetwork, log_density_at
 from mfresnet.verification import at_most

@@ -26,7 +26,7 @@ from mfresnet.case import Case, parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.network import SCHEMES, flow
 from mfresnet.optimise import minimise
-from mfresnet.output import COLOURS
+from mfresnet.pictures import COLOURS
 from mfresnet.runs import Study, main
 from mfresnet.verification import at_least, at_most, lower_bound
 

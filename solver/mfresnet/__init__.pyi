@@ -15,6 +15,7 @@ from .network import mean_steering as mean_steering
 from .network import polar_control as polar_control
 from .optimise import OptimiseResult as OptimiseResult
 from .optimise import minimise as minimise
+from .output import read_fields as read_fields
 from .runs import MeanFieldClassifier as MeanFieldClassifier
 from .runs import MeanFieldDensity as MeanFieldDensity
 from .runs import MeanFieldRegressor as MeanFieldRegressor

@@ -243,21 +243,21 @@ def export(
 @command()
 def plot(run: RunDirectory) -> None:
     """Draw the pictures of a run again."""
-    from mfresnet.functional import ReducedFunctional
-    from mfresnet.output import case_of_run, draw, own, read_history, read_theta
-    from mfresnet.parallel import together
+    from mfresnet.runs import draw_again
 
-    comm = world()
-    functional = ReducedFunctional(case_of_run(run), comm)
-    pictures = run / "pictures"
-    with own(run, comm):
-        with together(comm):
-            theta = read_theta(run, functional.controls)
-            history = read_history(run / "history.csv")
-            pictures.mkdir(exist_ok=True)
-        functional.make_room(functional.steps_for(theta))
-        draw(functional, theta, history, pictures)
-    say(f"Pictures: {pictures}")
+    say(f"Pictures: {draw_again(run, world())}")
+
+
+@command()
+def view(
+    run: RunDirectory,
+    script: Annotated[Path | None, typer.Option(help="Write a script for ParaView here")] = None,
+) -> None:
+    """Open the fields of a run in ParaView, or write a script that does."""
+    from mfresnet.output import show_in_paraview
+    from mfresnet.pictures import COLOURS
+
+    say(show_in_paraview(run, COLOURS[:8], script))
 
 
 @command()

@@ -18,12 +18,14 @@ import scipy
 from helpers import make_case
 from mfresnet.errors import InputError, SolveError
 from mfresnet.mesh.file import read
-from mfresnet.output.pictures import space as plot3d
 from mfresnet.output.run_directory import versions
+from mfresnet.pictures import space as plot3d
 from mfresnet.runs.runner import run
 
 ROOT = Path(__file__).parents[2]
 NAMES = {  # module -> distribution, where they differ or one brings the other
+    "PIL": "matplotlib",
+    "contourpy": "matplotlib",
     "basix": "fenics-dolfinx",
     "checkpoint_schedules": "checkpoint-schedules",
     "cycler": "matplotlib",

@@ -29,7 +29,7 @@ from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.handover import trained_network
 from mfresnet.losses.point import PointLoss, Quadratic
 from mfresnet.losses.table import LOSSES, Row
-from mfresnet.output.pictures.table import PICTURES, Pictures
+from mfresnet.pictures.table import PICTURES, Pictures
 from mfresnet.runs.crossval import COMPARISONS, Comparison, cross_validate, split_table
 from mfresnet.runs.runner import run
 from mfresnet.tasks import TASKS, Task, of_task
@@ -51,7 +51,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "trained: ONNX": FORMS,
     "trained: PyTorch": PARTS,
     "verification: measures": MEASURES,
-    "output: pictures": PICTURES,
+    "pictures: pictures": PICTURES,
     "runs: cross-validation": COMPARISONS,
 }
 """The tables that are kept by task beside ``TASKS``."""
@@ -119,7 +119,7 @@ ROWS: dict[str, Any] = {
     "case: the classes of samples": to_the_goal,
     "trained: columns of a prediction": Answer(distances, lambda counts: {}),
     "verification: measures": apart,
-    "output: pictures": Pictures(samples=lambda functional, theta: {"apart": Figure()}),
+    "pictures: pictures": Pictures(samples=lambda functional, theta: {"apart": Figure()}),
     "runs: cross-validation": Comparison(
         ("apart",), (), lambda metrics, _, part: [metrics["apart"][part]]
     ),

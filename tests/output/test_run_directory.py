@@ -42,8 +42,7 @@ def small(**sections: Any) -> Case:
 @pytest.fixture
 def few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the animations short."""
-    for name in ("FRAMES", "PER_SECOND"):
-        monkeypatch.setattr(f"mfresnet.output.pictures.animation.{name}", 2)
+    monkeypatch.setattr("mfresnet.pictures.flat.FRAMES", 2)
 
 
 SMALL = small()
@@ -163,7 +162,7 @@ def test_missing_package_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monkey
         raise ImportError("import of pyvista halted", name="pyvista")
 
     monkeypatch.setattr(fields, "write_fields", missing)
-    monkeypatch.setitem(sys.modules, "mfresnet.output.pictures.figures", None)
+    monkeypatch.setitem(sys.modules, "mfresnet.pictures.figures", None)
     result = run(small(output={"fields": True}), tmp_path / "a", comm=MPI.COMM_SELF)
     assert result.exit in (Exit.CONVERGED, Exit.NOT_CONVERGED)
     (sentence,) = [text for text in result.report["warnings"] if text.startswith("output")]
@@ -198,7 +197,7 @@ def test_labels_that_are_hard_to_draw(d: int, tmp_path: Path) -> None:
     )
     result = run(case, tmp_path / "run", comm=MPI.COMM_SELF)
     assert not [text for text in result.report["warnings"] if text.startswith("output")]
-    for name in ("density.png", "density.gif"):
+    for name in ("density.png", "density.webp"):
         assert (tmp_path / "run/pictures" / name).stat().st_size > 1000
 
 

@@ -19,8 +19,8 @@ from mfresnet.mesh.file import read
 from mfresnet.mesh.locate import Locator
 from mfresnet.mesh.pieces import Pieces
 from mfresnet.mesh.space import SIMPLICES, Space
-from mfresnet.output.pictures.raster import Raster
 from mfresnet.parallel import total
+from mfresnet.pictures.raster import Raster
 
 COMM = MPI.COMM_WORLD
 MESHES = Path(__file__).parents[2] / "meshes"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""What a run leaves to read and to look at."""
+"""What a run leaves to read: numbers, fields for ParaView, progress."""
 
 import lazy_loader
 

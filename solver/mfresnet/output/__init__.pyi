@@ -1,12 +1,12 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
+from .fields import depths as depths
 from .fields import write_fields as write_fields
-from .pictures.figures import draw as draw
-from .pictures.palette import COLOURS as COLOURS
-from .pictures.palette import light as light
-from .pictures.palette import style as style
-from .pictures.raster import Raster as Raster
+from .paraview_script import show_in_paraview as show_in_paraview
+from .paths import samples_of as samples_of
+from .paths import trace as trace
 from .progress import Progress as Progress
+from .read_fields import read_fields as read_fields
 from .reload import case_of_run as case_of_run
 from .report import run_report as run_report
 from .report import summary as summary
@@ -21,3 +21,5 @@ from .run_json import REPORT as REPORT
 from .run_json import Certificate as Certificate
 from .run_json import RunReport as RunReport
 from .run_json import read_report as read_report
+from .sets import SHARES as SHARES
+from .sets import MassSets as MassSets

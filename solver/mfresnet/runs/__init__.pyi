@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
+from .again import draw_again as draw_again
 from .bench import measure_speed as measure_speed
 from .bench_table import speed_table as speed_table
 from .crossval import cross_validate as cross_validate

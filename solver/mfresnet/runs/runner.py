@@ -137,7 +137,7 @@ def _train(
             write_controls(directory / "controls.npz", functional.controls, result.theta)
             save_network(trained_network(functional, result.theta), directory / NETWORK)
             report.write(directory)
-    failed = _show(functional, result, directory, progress)
+    failed = _show(functional, result, report, directory, progress)
     report = report.with_(warnings=report.warnings + failed, seconds=time.perf_counter() - start)
 
     def write() -> None:
@@ -163,7 +163,11 @@ def _say_bound(functional: ReducedFunctional, progress: Progress) -> LowerBound 
 
 
 def _show(
-    functional: ReducedFunctional, result: OptimiseResult, directory: Path, progress: Progress
+    functional: ReducedFunctional,
+    result: OptimiseResult,
+    report: RunReport,
+    directory: Path,
+    progress: Progress,
 ) -> list[str]:
     """Write fields and pictures; return a sentence for what cannot be made."""
     case, comm = functional.case, functional.comm
@@ -175,9 +179,9 @@ def _show(
         write_fields(functional, result.theta, directory / "fields", endings)
 
     def pictures() -> None:
-        from mfresnet.output import draw
+        from mfresnet.pictures import draw
 
-        draw(functional, result.theta, result.history, directory / "pictures")
+        draw(functional, result.theta, result.history, directory / "pictures", report)
 
     if endings := case.output.endings():
         progress.say(f"Fields for ParaView: {directory / 'fields'}")

@@ -40,8 +40,9 @@ from mfresnet.arrays import Array
 from mfresnet.columns import in_columns
 from mfresnet.errors import InputError
 from mfresnet.files import write_atomically, write_text
-from mfresnet.output import style, write_report
+from mfresnet.output import write_report
 from mfresnet.parallel import together
+from mfresnet.pictures import style
 from mfresnet.verification import Check, passed
 
 SIZES = ("full", "reduced")

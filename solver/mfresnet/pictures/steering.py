@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional, steered
-from mfresnet.output.pictures.palette import COLOURS
-from mfresnet.output.pictures.raster import Raster
+from mfresnet.pictures.language import Names
+from mfresnet.pictures.palette import COLOURS
+from mfresnet.pictures.raster import Raster
 from mfresnet.trained import log_density_at
 
 DRAWN = 1000
@@ -39,9 +40,10 @@ def steering_figures(
     drawn = model.network.carry(model.start.sample(DRAWN, np.random.default_rng(0)))
     found = np.exp(log_density_at(model, raster.points)).reshape(raster.shape)
     if len(raster.shape) == 1:
-        return {"samples": _line(raster, given, drawn, goal, found)}
+        return {"samples": _line(functional, raster, given, drawn, goal, found)}
     figure = Figure(figsize=(10.4, 4.9), layout="constrained")
     levels = LEVELS * float(np.nanmax(goal))
+    names = Names(functional)
     panels = (
         (f"{given.shape[1]} training samples", given, goal, COLOURS[0]),
         (f"{DRAWN} samples drawn by the network", drawn, found, COLOURS[1]),
@@ -51,13 +53,21 @@ def steering_figures(
     ):
         axes.plot(*x, ".", color=colour, ms=4, mew=0, alpha=0.55)
         axes.contour(*raster.axes, f.T, levels=levels, cmap="viridis", linewidths=1.3)
-        axes.set(title=title, xlabel="$x_1$", ylabel="$x_2$")
+        axes.set(title=title)
         axes.set(aspect="equal", xlim=raster.extent[:2], ylim=raster.extent[2:])
+        names.name(axes, 0, 1)
         axes.label_outer()
     return {"samples": figure}
 
 
-def _line(raster: Raster, given: Array, drawn: Array, goal: Array, found: Array) -> Figure:
+def _line(
+    functional: ReducedFunctional,
+    raster: Raster,
+    given: Array,
+    drawn: Array,
+    goal: Array,
+    found: Array,
+) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes: Any = figure.subplots()
     bins = np.linspace(raster.extent[0], raster.extent[1], 60)
@@ -65,6 +75,7 @@ def _line(raster: Raster, given: Array, drawn: Array, goal: Array, found: Array)
     axes.plot(raster.axes[0], goal, color=COLOURS[0], label="density of the samples")
     axes.plot(raster.axes[0], found, color=COLOURS[1], label="density of the network")
     axes.plot(given[0], np.zeros(given.shape[1]), "|", color=COLOURS[0], ms=9, alpha=0.5)
-    axes.set(xlabel="$x_1$", ylabel="density")
+    axes.set(ylabel="density")
+    Names(functional).name(axes, 0)
     axes.legend()
     return figure

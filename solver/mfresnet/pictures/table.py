@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
-from mfresnet.output.pictures.raster import Raster
-from mfresnet.output.pictures.regression import prediction_figures
-from mfresnet.output.pictures.samples import class_figures
-from mfresnet.output.pictures.steering import steering_figures
+from mfresnet.pictures.raster import Raster
+from mfresnet.pictures.regression import prediction_figures
+from mfresnet.pictures.samples import class_figures
+from mfresnet.pictures.steering import steering_figures
 
 Figures = dict[str, Figure]
 

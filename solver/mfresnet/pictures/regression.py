@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional, trained_network
-from mfresnet.output.pictures.palette import COLOURS
+from mfresnet.pictures.language import Names
+from mfresnet.pictures.palette import COLOURS, shown
 from mfresnet.verification import predicted
 
 
@@ -36,7 +37,8 @@ def prediction_figures(functional: ReducedFunctional, theta: Array) -> dict[str,
     if one:
         x = np.linspace(dataset.train.x[0].min(), dataset.train.x[0].max(), 200)
         panels[0].plot(x, network.read(network.carry(x[None])), color="black", label="prediction")
-        panels[0].set(xlabel="$x_1$", ylabel="label")
+        panels[0].set(ylabel=shown(dataset.label or "label"))
+        Names(functional).name(panels[0], 0)
     for axes in panels:
         axes.legend()
         axes.grid(alpha=0.3)

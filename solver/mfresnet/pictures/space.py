@@ -20,10 +20,10 @@ from mfresnet.child import KILLED, execute
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.losses import LOSSES
-from mfresnet.output.fields import depths
-from mfresnet.output.pictures.palette import COLOURS, shown
-from mfresnet.output.pictures.raster import Raster
+from mfresnet.output import depths
 from mfresnet.parallel import together
+from mfresnet.pictures.palette import COLOURS, shown
+from mfresnet.pictures.raster import Raster
 
 PIXELS = 90
 VISIBLE, PAD = 0.04, 3
@@ -93,7 +93,7 @@ def _render(arguments: Sequence[str]) -> None:
             "output.pictures: pictures in space need the package pyvista; got none installed. "
             "Install mfresnet[space] or set output.pictures = false."
         )
-    line = [sys.executable, "-m", "mfresnet.output.pictures.scene", *arguments]
+    line = [sys.executable, "-m", "mfresnet.pictures.scene", *arguments]
     if "DISPLAY" not in os.environ:
         if shutil.which("xvfb-run") is None:
             raise SolveError(

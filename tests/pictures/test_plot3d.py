@@ -13,8 +13,8 @@ from PIL import Image
 from helpers import gaussian, make_case
 from mfresnet.errors import SolveError
 from mfresnet.functional.densities import ReducedFunctional
-from mfresnet.output.pictures import space as plot3d
-from mfresnet.output.pictures.space import draw_space
+from mfresnet.pictures import space as plot3d
+from mfresnet.pictures.space import draw_space
 
 
 @pytest.fixture(scope="module")

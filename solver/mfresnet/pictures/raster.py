@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from mfresnet.arrays import Array
 from mfresnet.mesh import Locator, Space
 from mfresnet.parallel import total
-
-COARSE, VISIBLE, PAD = 120, 2e-3, 0.08
 
 
 class Raster:
@@ -43,8 +42,15 @@ class Raster:
         self.points = np.stack(np.meshgrid(*self.axes, indexing="ij")).reshape(len(lower), -1)
         cells, reference, self.inside = Locator(space).find(self.points)
         self._mine = np.flatnonzero(cells >= 0)
-        self._dofs = space.dofs[cells[self._mine]]
-        self._basis = space.tabulate(reference[self._mine])[0]
+        basis, n = space.tabulate(reference[self._mine])[0], len(self._mine)
+        places = np.arange(n + 1) * basis.shape[1]
+        columns = space.dofs[cells[self._mine]].ravel()
+        self._values = csr_array((basis.ravel(), columns, places), shape=(n, space.n_owned))
+
+    @property
+    def ends(self) -> tuple[Array, Array]:
+        """First and last edge of every direction: the corners of the raster."""
+        return np.array([e[0] for e in self.edges]), np.array([e[-1] for e in self.edges])
 
     @property
     def extent(self) -> tuple[float, ...]:
@@ -57,28 +63,7 @@ class Raster:
         Parallel: collective.
         """
         values = np.zeros((len(f), self.inside.size))
-        values[:, self._mine] = np.einsum("pi,kpi->kp", self._basis, f[:, self._dofs])
+        values[:, self._mine] = (self._values @ f.T).T
         result = total(self.space.comm, values)
         result[:, ~self.inside] = np.nan
         return result.reshape(len(f), *self.shape)
-
-
-def view(space: Space, f: Array, points: Array, pixels: int) -> Raster:
-    """Return a grid over the part of the mesh where there is something to see.
-
-    Args:
-        space: the space.
-        f: fields, (n, n_owned); seen where they exceed a small part of their largest value.
-        points: points that are in the picture, (n, d).
-        pixels: points in the longest direction.
-
-    Parallel: collective.
-    """
-    lower, upper = space.bounds()
-    coarse = Raster(space, lower, upper, COARSE)
-    values = np.nan_to_num(coarse.sample(f)).reshape(len(f), -1)
-    seen = (values > VISIBLE * values.max(axis=1, keepdims=True)).any(axis=0)
-    shown = np.concatenate([coarse.points[:, seen].T, points])
-    low, high = shown.min(axis=0), shown.max(axis=0)
-    pad = PAD * (high - low).max()
-    return Raster(space, np.maximum(low - pad, lower), np.minimum(high + pad, upper), pixels)

@@ -1,0 +1,7 @@
+# Copyright (c) 2026 the mfresnet authors
+# SPDX-License-Identifier: MIT
+from .figures import draw as draw
+from .palette import COLOURS as COLOURS
+from .palette import light as light
+from .palette import style as style
+from .raster import Raster as Raster
