@@ -457,6 +457,33 @@ def test_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(test.rates()[1:, -1] - [2.0, 3.0]).max() < 0.1, test.as_text()
 
 
+def test_prototypes(tmp_path: Path) -> None:
+    """Prototypes begin at clusters, have the right derivatives, and are in every exported file."""
+    loss = {"kind": "cross_entropy", "head": "prototypes", "prototypes": 3}
+    case = case_of(tmp_path, loss=loss, penalty={"tikhonov": {"weight": 1e-2, "head": 0.1}})
+    start = ReducedFunctional(case, MPI.COMM_SELF).controls.initial.of_head()
+    centres = np.sort(start["P"][:, :, 0].ravel())
+    assert np.all(np.diff(centres) > 0.0), "k-means has found as many clusters as there are"
+    result = trained(case, tmp_path)
+    network = load_network(tmp_path / "run")
+    assert network.scored == "prototypes" and network.head["P"].shape == (2, 3, 1)
+    expected = network.probabilities(X)
+    again = load_network(tmp_path / "network.npz")
+    np.testing.assert_array_equal(again.probabilities(X), expected)
+    module = imported(tmp_path / "network.py").load()
+    given = module.probabilities(torch.from_numpy(X)).numpy()
+    np.testing.assert_allclose(given, expected, rtol=1e-12)
+    session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
+    (given,) = session.run(["probabilities"], {"features": X})
+    np.testing.assert_allclose(given, expected, rtol=1e-11)
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    h = np.cos(np.arange(functional.controls.size))
+    steps = 2.0 ** -np.arange(3.0, 8.0)
+    f: Callable[..., Any] = functional.derivative
+    test = taylor_test(functional.value, f, result.theta, h, steps, functional.hessian_action)
+    assert np.all(test.rates()[1:, -1] > [1.9, 2.9]), test.as_text()
+
+
 def relettered(values: Any) -> dict[str, Array]:
     """Return parameters of the linear head by other names, or the other way round."""
     names = {"H": "A", "h": "a", "A": "H", "a": "h"}
