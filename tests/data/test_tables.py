@@ -12,7 +12,7 @@ from mfresnet.errors import InputError, lookup
 from mfresnet.network.activations import ACTIVATIONS
 from mfresnet.network.blocks import BLOCKS, beside_label
 from mfresnet.network.controls import INITIALS, Controls, ControlSpace, prolong
-from mfresnet.network.penalties import PENALTIES, SmoothedWeight, Weight
+from mfresnet.network.penalties import PENALTIES, SmoothedWeight, TikhonovWeight, Weight
 from mfresnet.network.schemes import SCHEMES, cfl_constant, excess
 from mfresnet.transport.operator.fluxes import FLUXES
 
@@ -149,10 +149,22 @@ def test_penalties_are_the_integrals() -> None:
     values = {"b": t[:, None]}
     space = ControlSpace(Controls(values), ("b",), 2.0)
     theta, p = space.to_vector(values), Weight(weight=1.0)
-    assert PENALTIES["tikhonov"].value(p, space, theta) == pytest.approx(8 / 6, rel=1e-3)
+    tikhonov = TikhonovWeight(weight=1.0)
+    assert PENALTIES["tikhonov"].value(tikhonov, space, theta) == pytest.approx(8 / 6, rel=1e-3)
     assert PENALTIES["smoothness"].value(p, space, theta) == pytest.approx(49 / 50, rel=1e-12)
     p = SmoothedWeight(weight=1.0, smoothing=1e-8)
     assert PENALTIES["l1"].value(p, space, -theta) == pytest.approx(2.0, rel=1e-6)
+
+
+def test_a_head_has_its_share_of_the_penalty() -> None:
+    """And a plain weight is a plain number in the case file."""
+    space = ControlSpace(Controls({"b": np.ones((4, 1)), "h": np.ones(3)}, ("h",)), ("b", "h"), 2.0)
+    theta, row = np.ones(7), PENALTIES["tikhonov"]
+    p = TikhonovWeight(weight=2.0, head=0.25)
+    assert row.value(p, space, theta) == pytest.approx(2.0 + 0.25 * 6.0)
+    np.testing.assert_allclose(row.derivative(p, space, theta), [1.0] * 4 + [1.0] * 3)
+    assert p.model_dump() == {"weight": 2.0, "head": 0.25}
+    assert TikhonovWeight(weight=2.0).model_dump() == 2.0
 
 
 @pytest.mark.parametrize("shared", [False, True])
