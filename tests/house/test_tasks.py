@@ -42,6 +42,7 @@ from mfresnet.trained.readings import READINGS
 from mfresnet.trained.to_onnx import FORMS
 from mfresnet.trained.to_torch import PARTS
 from mfresnet.verification.measures.table import MEASURES
+from mfresnet.verification.measures.verdict import CONTESTS
 
 TABLES: dict[str, dict[str, Any]] = {
     "case: checks of the keys": TASK_CHECKS,
@@ -52,6 +53,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "trained: PyTorch": PARTS,
     "verification: measures": MEASURES,
     "pictures: pictures": PICTURES,
+    "verification: baselines": CONTESTS,
     "runs: cross-validation": COMPARISONS,
 }
 """The tables that are kept by task beside ``TASKS``."""

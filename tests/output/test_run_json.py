@@ -53,7 +53,8 @@ def test_what_is_written_is_read_again(directory: Path, tmp_path: Path) -> None:
     assert (
         list(data["metrics"])
         == (
-            "train_accuracy test_accuracy runge_kutta euler logistic_regression means train test"
+            "train_accuracy test_accuracy runge_kutta euler logistic_regression kernel_density "
+            "bayes means train test"
         ).split()
     )
     assert [len(data["stages"]), data["schema"], data["certificate"]] == [2, 1, None]

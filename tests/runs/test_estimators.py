@@ -14,11 +14,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_wine, make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from helpers import make_data_case
@@ -305,3 +307,53 @@ def test_block_brings_its_width() -> None:
     keys = MeanFieldDensity(width=5).keys()
     assert keys | {"block": "wide", "width": 5, "loss": "kullback_leibler"} == keys
     assert keys["tikhonov"] == 1e-5 and keys["head"] is None
+
+
+# ---------------------------------------------------------------------- what a model is worth
+def test_classifier_says_what_it_is_worth() -> None:
+    """The Bayes bound of its densities, and the same measures as baselines on held-out samples."""
+    train, test = (make_moons(400, noise=0.3, random_state=seed) for seed in (1, 2))
+    names = np.array(["a", "b"])
+    model = quick(bandwidth=0.3, cells=16).fit(train[0], names[train[1]])
+    assert 0.8 < model.bayes_accuracy_ < 1.0 and model.accuracy_gap_ >= 0.0
+    assert 0.0 < model.bayes_log_loss_ < np.log(2.0) and model.log_loss_gap_ >= 0.0
+    found = pickle.loads(pickle.dumps(model)).compare(test[0], names[test[1]])
+    assert found["test"]["accuracy"] == model.score(test[0], names[test[1]])
+    assert found["test"]["log_loss"] == pytest.approx(
+        log_loss(test[1], model.predict_proba(test[0]))
+    )
+    line = LogisticRegression().fit(StandardScaler().fit_transform(train[0]), train[1])
+    scaled = StandardScaler().fit(train[0]).transform(test[0])
+    row = found["logistic_regression"]["test"]
+    assert row["accuracy"] == line.score(scaled, test[1])
+    # the densities are those of kernels, so that their rule is that of kernel density estimates
+    kernels = [
+        KernelDensity(bandwidth=0.3).fit(StandardScaler().fit_transform(train[0])[train[1] == k])
+        for k in range(2)
+    ]
+    classes = np.argmax([k.score_samples(scaled) for k in kernels], axis=0)
+    rule = found["kernel_density"]["test"]
+    assert rule["accuracy"] == pytest.approx(np.mean(classes == test[1]), abs=0.015)
+    assert rule["accuracy"] > found["test"]["accuracy"]
+    assert "does not beat its baselines: accuracy" in found["sentence"]
+    weights = (test[1] == 0).astype(float)
+    alone = model.compare(test[0], names[test[1]], weights)["test"]["accuracy"]
+    assert alone == pytest.approx(model.score(test[0][weights > 0], names[test[1]][weights > 0]))
+    with pytest.raises(InputError, match=r"^y: an unknown class; got 'c', expected one of a, b"):
+        model.compare(test[0], np.full(400, "c"))
+    nearest = quick(loss="quadratic").fit(X, Y)
+    assert nearest.log_loss_gap_ is None and nearest.compare(X, Y)["test"]["log_loss"] is None
+
+
+def test_quantiles_of_the_regressor() -> None:
+    """Nine labels of ten between the outer two, wherever the feature is."""
+    x, y = wave(600)
+    model = regressor(bandwidth=0.1, cells=32).fit(x[:400, :1], y[:400])
+    again = pickle.loads(pickle.dumps(model))
+    low, middle, high = again.predict_quantiles(x[400:, :1]).T
+    assert (low < middle).all() and (middle < high).all()
+    inside = np.mean((low <= y[400:]) & (y[400:] <= high))
+    assert 0.85 < inside < 1.0
+    assert model.predict_quantiles(x[:5, :1], [0.5]).shape == (5, 1)
+    with pytest.raises(InputError, match=r"^levels: not probabilities; got \[1\.5\], expected"):
+        model.predict_quantiles(x[:5, :1], [1.5])

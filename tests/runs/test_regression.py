@@ -165,7 +165,8 @@ def test_cross_validation(tmp_path: Path) -> None:
     values = [r["test_rmse"] for r in result["splits"]]
     assert result["mean"]["test_rmse"] == pytest.approx(np.mean(values))
     lines = split_table(result).splitlines()
-    assert lines[0].split() == ["r2", "linear", "regression", "rmse", "linear", "regression"]
+    beside = ["linear", "regression", "kernel", "regression"]
+    assert lines[0].split() == ["r2", *beside, "rmse", *beside]
     assert f"{row['test_r2']:.4f}" == lines[3].split()[3]
     assert split_sentence("regression", row).endswith(f"test r2 {row['test_r2']:.4f}")
 

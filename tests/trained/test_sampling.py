@@ -227,7 +227,8 @@ def test_cross_validation(tmp_path: Path) -> None:
     kernels = KernelDensity(bandwidth=0.25 / dataset.matrix[0, 0]).fit(x)
     assert row["kernel_test_log_density"] == pytest.approx(kernels.score(other) / len(other))
     assert gaussian_ + 0.3 < row["test_log_density"] < row["kernel_test_log_density"] + 0.05
-    assert split_table(result).splitlines()[0].split() == ["log", "density", "gaussian", "kernel"]
+    titles = split_table(result).splitlines()[0].split()
+    assert titles == ["log", "density", "gaussian", "gaussian", "mixture", "kernel"]
 
 
 def test_density_far_outside() -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.memory import peak
 from mfresnet.mesh import MESHES
 from mfresnet.output.run_directory import versions
-from mfresnet.output.run_json import SCHEMA, Bound, Data, Memory, Metrics, RunReport
+from mfresnet.output.run_json import SCHEMA, Bound, Data, Memory, RunReport
+from mfresnet.output.run_metrics import Errors, Metrics, Quality
 from mfresnet.output.run_parts import Accuracy, Asked, Objective
 from mfresnet.training import ObjectiveError, Trained
 from mfresnet.verification import (
@@ -28,6 +29,7 @@ from mfresnet.verification import (
     loss_error,
     measure,
     notes,
+    verdict,
     warnings,
 )
 
@@ -52,7 +54,8 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
     shares = damping(functional, theta)
     with np.errstate(over="ignore", invalid="ignore"):  # points may leave the mesh for good
         apart = drift(functional, theta)
-    objective = _objective(functional, theta, error)
+    objective, measured = _objective(functional, theta, error), measure(functional, theta)
+    worth = verdict(case.task, measured) if functional.population.dataset is not None else []
     report = RunReport(
         schema=SCHEMA,
         case=case.title,
@@ -77,9 +80,9 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
         damping=float(shares.max()),
         drift=float(apart.max()) if np.isfinite(apart).all() else None,
         warnings=[] if right else warnings(functional, balance, shares, apart, error),
-        notes=[] if right else notes(functional, shares, apart, error),
+        notes=([] if right else notes(functional, shares, apart, error)) + worth,
         memory=_memory(functional),
-        metrics=Metrics.model_validate(measure(functional, theta)),
+        metrics=Metrics.model_validate(measured),
         data=_data(functional),
         certificate=None,
         seconds=time.perf_counter() - start,
@@ -195,16 +198,52 @@ def _objective_line(report: RunReport) -> str:
 
 
 def _on_samples(metrics: Metrics) -> Iterator[tuple[str, str]]:
-    """Yield the rows of the table on samples, beside the baseline."""
+    """Yield the rows of the table on samples, beside the baselines."""
     for part in ("train", "test"):
         ours = getattr(metrics, part)
         if (rows := metrics.log_likelihood) and (row := getattr(rows, part)) is not None:
-            text = f"{row.network:.4f}  (start density {row.start:.4f})"
+            text = _beside(
+                row.network,
+                {
+                    "start density": row.start,
+                    "Gaussian mixture": row.gaussian_mixture,
+                    "kernels": row.kernel,
+                },
+            )
             yield f"{part} log likelihood of the features", text
-        if (line := metrics.linear_regression) is not None and ours is not None:
-            text = f"{ours.r2:.4f}  (linear regression {getattr(line, part).r2:.4f})"
-            yield f"{part} R2", text
-        if (other := metrics.logistic_regression) is not None and ours is not None:
-            theirs = getattr(other, f"{part}_accuracy")
-            text = f"{ours.accuracy:.4f}  (logistic regression {theirs:.4f})"
-            yield f"{part} accuracy", text
+        if isinstance(ours, Errors):
+            names = ("linear_regression", "kernel_regression")
+            others = {name.replace("_", " "): getattr(getattr(metrics, name), part, None)
+                      for name in names}  # fmt: skip
+            yield f"{part} R2", _beside(ours.r2, {n: row and row.r2 for n, row in others.items()})
+            if ours.coverage is not None:
+                yield f"{part} labels in the 90 % interval", f"{ours.coverage:.1%}"
+        elif ours is not None:
+            yield from _of_classes(metrics, ours, part)
+    if (bayes := metrics.bayes) is not None:
+        text = f"{bayes.network.accuracy:.4f}  (Bayes bound {bayes.accuracy:.4f})"
+        yield "accuracy on the smoothed classes", text
+        if bayes.network.log_loss is not None:
+            text = f"{bayes.network.log_loss:.4f}  (Bayes bound {bayes.log_loss:.4f})"
+            yield "log loss on the smoothed classes", text
+
+
+def _of_classes(metrics: Metrics, ours: Quality, part: str) -> Iterator[tuple[str, str]]:
+    """Yield the rows of a classification on a part of the samples."""
+    names = ("logistic_regression", "kernel_density")
+    others = {name.replace("_", " "): getattr(getattr(metrics, name), part, None) for name in names}
+    for key, title in (
+        ("accuracy", "accuracy"),
+        ("log_loss", "log loss"),
+        ("calibration_error", "calibration error"),
+    ):
+        value = getattr(ours, key)
+        if value is not None:
+            rivals = {name: row and getattr(row, key) for name, row in others.items()}
+            yield f"{part} {title}", _beside(value, rivals)
+
+
+def _beside(value: float, others: Mapping[str, float | None]) -> str:
+    """Return a number, with those of the baselines that there are behind it."""
+    known = [f"{name} {other:.4f}" for name, other in others.items() if other is not None]
+    return f"{value:.4f}" + (f"  ({', '.join(known)})" if known else "")

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from mfresnet.errors import InputError
 from mfresnet.files import FileError, read_text, write_text
+from mfresnet.output.run_metrics import Metrics
 from mfresnet.output.run_parts import Asked, Objective, Part
 from mfresnet.training import Stage
 from mfresnet.verification import Check
@@ -73,102 +74,6 @@ class Certificate(Part):
 
     passed: bool
     checks: list[Check]
-
-
-class Quality(Part):
-    """How good a classification is, see ``classification.quality``."""
-
-    samples: int
-    accuracy: float | None
-    balanced_accuracy: float
-    confusion: list[list[int]]
-    log_loss: float | None
-    calibration_error: float | None
-
-
-class Errors(Part):
-    """How good a regression is, in the units of the label."""
-
-    samples: int
-    r2: float
-    rmse: float
-
-
-class Classifier(Part):
-    """Logistic regression on the same coordinates."""
-
-    train_accuracy: float | None
-    test_accuracy: float | None
-    train: Quality | None
-    test: Quality | None
-
-
-class Line(Part):
-    """Linear regression on the same coordinates."""
-
-    train: Errors | None
-    test: Errors | None
-
-
-class Means(Part):
-    """Mean of a class at T, by its density and by its training samples."""
-
-    density: list[float]
-    samples: list[float]
-
-
-class Likelihood(Part):
-    """Mean log density of samples, per volume of the features, see ``measures.density``."""
-
-    network: float
-    start: float
-    gaussian: float
-    kernel: float | None
-
-
-class Likelihoods(Part):
-    """Of the samples for training and of those held out."""
-
-    train: Likelihood | None
-    test: Likelihood | None
-
-
-class Spread(Part):
-    """Mean and covariance."""
-
-    mean: list[float]
-    covariance: list[list[float]]
-
-
-class Spreads(Part):
-    """Of new samples, and of the density that was to be reached."""
-
-    samples: Spread
-    goal: Spread
-
-
-class Metrics(Part, extra="allow"):
-    """How good the network is, as far as the task and the loss tell; see ``measures``.
-
-    Another number that a loss tells of every class, and the accuracies of another way to apply the
-    network to samples, stand below their names.
-    """
-
-    __pydantic_extra__: dict[str, dict[str, float | None]] = Field(init=False)
-    relative_l2_error: dict[str, float] = {}
-    """Of the density of every class at T, by its label."""
-    train_accuracy: float | None = None
-    test_accuracy: float | None = None
-    runge_kutta: dict[str, float | None] = {}
-    euler: dict[str, float | None] = {}
-    logistic_regression: Classifier | None = None
-    means: dict[str, Means] = {}
-    log_likelihood: Likelihoods | None = None
-    integral: float | None = None
-    moments: Spreads | None = None
-    linear_regression: Line | None = None
-    train: Quality | Errors | None = None
-    test: Quality | Errors | None = None
 
 
 class RunReport(Part):

@@ -32,7 +32,7 @@ def _accuracy(metrics: Metrics, owner: str, part: str) -> list[float]:
 
 def _errors(metrics: Metrics, owner: str, part: str) -> list[float]:
     row = (metrics[owner] if owner else metrics)[part]
-    return [row["r2"], row["rmse"]]
+    return [np.nan, np.nan] if row is None else [row["r2"], row["rmse"]]
 
 
 def _log_density(metrics: Metrics, owner: str, part: str) -> list[float]:
@@ -73,13 +73,17 @@ class Comparison:
 
 
 COMPARISONS = {
-    "classification": Comparison(("accuracy",), ("logistic_regression",), _accuracy),
-    "regression": Comparison(("r2", "rmse"), ("linear_regression",), _errors),
-    "density": Comparison(("log_density",), ("gaussian", "kernel"), _log_density),
+    "classification": Comparison(
+        ("accuracy",), ("logistic_regression", "kernel_density"), _accuracy
+    ),
+    "regression": Comparison(("r2", "rmse"), ("linear_regression", "kernel_regression"), _errors),
+    "density": Comparison(
+        ("log_density",), ("gaussian", "gaussian_mixture", "kernel"), _log_density
+    ),
 }
 """Task -> what is compared: accuracies; R2 and the root of the mean square of the error, in units
-of the label; the mean of the log density per volume of the features, beside one Gaussian and the
-kernel density estimate that the network was trained on."""
+of the label; the mean of the log density per volume of the features, beside one Gaussian, a mixture
+of some, and the kernel density estimate that the network was trained on."""
 
 
 def cross_validate(

@@ -21,6 +21,12 @@ from .findings import at_most as at_most
 from .findings import check_table as check_table
 from .findings import near as near
 from .findings import passed as passed
+from .measures.bayes import bayes_measures as bayes_measures
+from .measures.bayes import shares as shares
+from .measures.classification import quality as quality
+from .measures.predictive import PredictiveLaw as PredictiveLaw
+from .measures.predictive import predictive_law as predictive_law
 from .measures.regression import predicted as predicted
 from .measures.table import measure as measure
+from .measures.verdict import verdict as verdict
 from .pathwise import pathwise_loss as pathwise_loss

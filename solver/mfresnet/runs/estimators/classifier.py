@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -31,8 +32,10 @@ from mfresnet.arrays import Array
 from mfresnet.data import FEWEST
 from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES
-from mfresnet.network import probabilities
+from mfresnet.network import decide, probabilities
 from mfresnet.runs.estimators.base import MeanFieldEstimator
+from mfresnet.runs.estimators.grid import GridDensities
+from mfresnet.verification import bayes_measures, quality, shares, verdict
 
 
 def _probabilistic(estimator: MeanFieldEstimator) -> bool:
@@ -52,6 +55,14 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     Attributes:
         classes_: the classes, sorted.
         network_: the trained network, which ``mfresnet.trained.exporters.export`` writes to a file.
+        bayes_accuracy_: the largest accuracy that any rule has on the population of the smoothed
+            classes, that of the Bayes rule.
+        bayes_log_loss_: the least log loss, likewise.
+        accuracy_gap_: how far the network is below the former on that population, at least 0.
+        log_loss_gap_: how far it is above the latter; None without probabilities.
+        densities_: the densities of the classes, points (d, n) -> (classes, n).
+        priors_: pi_k, the weights of the classes, (classes,).
+        logistic_regression_: logistic regression on the same coordinates.
         objective_: J at the end.
         n_iter_: number of iterations.
         n_features_in_: number m of features.
@@ -106,9 +117,58 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
                 f"{self.classes_[counts.argmin()]}, expected at least {FEWEST}. Add samples or "
                 "leave the class out."
             )
-        self._train(x[used].astype(float), weights[used], numbers)
+        functional, _ = self._train(x[used].astype(float), weights[used], numbers)
         self.network_ = replace(self.network_, labels=tuple(map(str, self.classes_)))
+        found = bayes_measures(functional.problem, self.network_)
+        self.bayes_accuracy_, self.bayes_log_loss_ = found["accuracy"], found["log_loss"]
+        self.accuracy_gap_, self.log_loss_gap_ = found["accuracy_gap"], found["log_loss_gap"]
+        self.densities_ = GridDensities.of(functional.problem)
+        self.priors_ = functional.problem.class_weights
+        points = self.network_.reduce(x[used].astype(float)).T
+        self.logistic_regression_ = LogisticRegression().fit(points, numbers, weights[used])
         return self
+
+    def compare(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        sample_weight: Any = None,
+    ) -> dict[str, Any]:
+        """Return how good the network is on samples that were held out, beside baselines.
+
+        Args:
+            X: the samples, (n, m).
+            y: their classes, (n,), of those of ``fit``.
+            sample_weight: their weights, (n,), one each when not given.
+
+        Returns:
+            ``test`` with the measures of the network: samples, accuracy, balanced accuracy,
+            confusion, log loss and calibration error; ``logistic_regression`` and
+            ``kernel_density``, the class with the largest pi_k f_k(0, x), with the same below
+            ``test``; ``sentence``, which says where the network does not beat them, else empty.
+
+        Raises:
+            InputError: a class was not there in ``fit``, or a weight is not usable.
+        """
+        points = self.network_.reduce(self._samples(X)).T
+        known = {name: k for k, name in enumerate(self.classes_.tolist())}
+        given = np.asarray(y).tolist()
+        if strange := [name for name in given if name not in known]:
+            raise InputError(
+                f"y: an unknown class; got {strange[0]!r}, expected one of "
+                f"{', '.join(self.network_.labels)}. Leave its samples out."
+            )
+        numbers: Array = np.array([known[name] for name in given], dtype=int)
+        weights, n = self._weights(sample_weight, points), len(self.classes_)
+        scores = self.network_.scores(self.network_.carry(points.T))
+        p = probabilities(scores).T if self.network_.probabilistic else None
+        found: dict[str, Any] = {"test": quality(numbers, decide(scores), n, p, weights)}
+        for name, p in (
+            ("logistic_regression", self.logistic_regression_.predict_proba(points)),
+            ("kernel_density", shares(self.densities_(points.T), self.priors_)),
+        ):
+            found[name] = {"test": quality(numbers, p.argmax(axis=1), n, p, weights)}
+        return found | {"sentence": " ".join(verdict(self.task, found))}
 
     def predict(self, X: Any) -> Array:  # noqa: N803
         """Return the classes of samples, (n, m) -> (n,)."""

@@ -16,13 +16,16 @@ True
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
 
 from mfresnet.arrays import Array
+from mfresnet.errors import InputError
 from mfresnet.runs.estimators.base import MeanFieldEstimator
+from mfresnet.verification import PredictiveLaw, predictive_law
 
 
 class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
@@ -38,6 +41,7 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
 
     Attributes:
         network_: the trained network, which ``mfresnet.trained.exporters.export`` writes to a file.
+        law_: the distribution of the error of a prediction, see ``predict_quantiles``.
         objective_: J at the end.
         n_iter_: number of iterations.
         n_features_in_: number m of features.
@@ -73,13 +77,40 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
         x, y = self._validated(X, y, y_numeric=True, ensure_min_samples=2)
         weights = self._weights(sample_weight, x)
         used = weights > 0.0
-        self._train(x[used].astype(float), weights[used], np.asarray(y[used], dtype=float))
+        labels = np.asarray(y[used], dtype=float)
+        functional, _ = self._train(x[used].astype(float), weights[used], labels)
+        self.law_: PredictiveLaw = predictive_law(functional, self.network_)
         return self
 
     def predict(self, X: Any) -> Array:  # noqa: N803
         """Return the labels of samples, (n, m) -> (n,)."""
         x = self._carried(X)
         return self.network_.read(x)
+
+    def predict_quantiles(
+        self,
+        X: Any,  # noqa: N803
+        levels: Sequence[float] = (0.05, 0.5, 0.95),
+    ) -> Array:
+        """Return quantiles of the labels of samples, (n, m) -> (n, levels).
+
+        They are those of the error of the prediction under the smoothed joint density of features
+        and label, given the prediction: the outer two of the default enclose nine labels of ten,
+        and rather more, as the kernels widen the density.
+
+        Args:
+            X: the samples.
+            levels: the probabilities of a label below each quantile, in (0, 1).
+
+        Raises:
+            InputError: a level is no probability.
+        """
+        if not all(0.0 < level < 1.0 for level in levels):
+            raise InputError(
+                f"levels: not probabilities; got {list(levels)}, expected numbers above 0 and "
+                "below 1. Give quantiles such as 0.05 and 0.95."
+            )
+        return self.law_.quantiles(self.predict(X), levels)
 
     def positions(self, X: Any) -> Array:  # noqa: N803
         """Return where samples are at T, (n, m) -> (n, d)."""

@@ -1,9 +1,11 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""How good a classification is on samples, beside a baseline on the same features."""
+"""How good a classification is on samples, beside baselines on the same features."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from mfresnet.mesh import Space
 from mfresnet.network import INFERENCES, decide, probabilities
 from mfresnet.parallel import total
 from mfresnet.trained import TrainedNetwork
+from mfresnet.verification.measures.bayes import bayes_measures, density_shares
 
 BINS = 10
 """Intervals of the confidence in which the calibration compares it with the accuracy."""
@@ -26,10 +29,12 @@ def class_measures(functional: ReducedFunctional, theta: Array) -> dict[str, Any
     """Return the metrics of run.json for task classification.
 
     ``train`` and ``test`` have all measures of ``quality`` for ``network.inference``, also below
-    ``logistic_regression``, the baseline on the same features. The accuracies stand by themselves
-    as well, and those of every way to apply the network below its name. ``means`` has the mean of
-    every class at T, by the density and by its training samples: they differ by what smoothing and
-    training do, not more.
+    ``logistic_regression`` and ``kernel_density``, the baselines on the same features: the latter
+    is the class of the largest pi_k f_k(0, x) on the mesh, see ``bayes.density_shares``. The
+    accuracies stand by themselves as well, and those of every way to apply the network below its
+    name. ``bayes`` has what ``bayes_measures`` returns. ``means`` has the mean of every class at T,
+    by the density and by its training samples: they differ by what smoothing and training do, not
+    more.
 
     Parallel: collective.
     """
@@ -46,10 +51,16 @@ def class_measures(functional: ReducedFunctional, theta: Array) -> dict[str, Any
         }
     network = trained_network(functional, theta, chosen)
     ours = {name: _of_network(network, part) for name, part in parts.items()}
-    baseline = LogisticRegression().fit(dataset.train.x.T, dataset.train.y, dataset.train.w)
-    theirs = {name: _of_baseline(baseline, part) for name, part in parts.items()}
-    accuracies = {f"{name}_accuracy": row and row["accuracy"] for name, row in theirs.items()}
-    found["logistic_regression"] = accuracies | theirs
+    line = LogisticRegression().fit(dataset.train.x.T, dataset.train.y, dataset.train.w)
+    baselines: dict[str, Callable[[Array], Array]] = {
+        "logistic_regression": lambda x: line.predict_proba(x.T),
+        "kernel_density": partial(density_shares, functional.problem),
+    }
+    for name, shares in baselines.items():
+        theirs = {part: _of_shares(shares, samples) for part, samples in parts.items()}
+        found[name] = {f"{part}_accuracy": row and row["accuracy"] for part, row in theirs.items()}
+        found[name] |= theirs
+    found["bayes"] = bayes_measures(functional.problem, network)
     found["means"] = _means(functional, theta, dataset)
     return dict(found[chosen]) | found | ours
 
@@ -106,11 +117,12 @@ def _of_network(network: TrainedNetwork, part: Samples) -> dict[str, Any] | None
     return quality(part.y, decide(scores), len(network.labels), p, part.w)
 
 
-def _of_baseline(baseline: LogisticRegression, part: Samples) -> dict[str, Any] | None:
+def _of_shares(shares: Callable[[Array], Array], part: Samples) -> dict[str, Any] | None:
+    """Return the measures of a baseline, x (d, n) -> probabilities (n, classes)."""
     if not part.y.size:
         return None
-    p = baseline.predict_proba(part.x.T)
-    return quality(part.y, baseline.predict(part.x.T), p.shape[1], p, part.w)
+    p = shares(part.x)
+    return quality(part.y, p.argmax(axis=1), p.shape[1], p, part.w)
 
 
 def _accuracy(y: Array, given: Array, w: Array) -> float | None:

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from scipy.stats import multivariate_normal
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from mfresnet.arrays import Array
@@ -15,11 +18,12 @@ from mfresnet.data import Samples
 from mfresnet.functional import ReducedFunctional, steered
 from mfresnet.parallel import total
 from mfresnet.trained import SteeredDensity, log_density_at, log_volume
+from mfresnet.verification.measures.regression import MOST
 
 DRAWN = 100_000
 """Samples that are drawn for the comparison of moments."""
-MOST = 30_000_000
-"""Most kernels, of a training sample at another one, for the baseline."""
+COMPONENTS, FITTED = 6, 20_000
+"""Most Gaussians in a mixture, and samples that it is fitted to."""
 
 
 def density_measures(functional: ReducedFunctional, theta: Array) -> dict[str, Any]:
@@ -29,11 +33,12 @@ def density_measures(functional: ReducedFunctional, theta: Array) -> dict[str, A
     log f0, the start density, per volume of the features (of the plane of the components where
     there are fewer): log f - log det(B^T B) / 2 with the way back B to the features, so that it can
     be compared with any other estimate and does not depend on the scaling. The baselines are the
-    Gaussian with mean and covariance of the training samples, and the kernel density estimate with
-    the same bandwidth (None where it would take more than ``MOST`` kernels; at a training sample it
-    counts that one's own). ``integral`` is that of f(T, .) by eq. (12) over the mesh, 1 but for
-    what lies outside. ``moments`` has mean and covariance of new samples and of the density
-    that was to be reached, in the coordinates of the mesh.
+    Gaussian with mean and covariance of the training samples, the mixture of Gaussians of
+    ``gaussian_mixture`` (None for samples of different weights, which it does not take), and the
+    kernel density estimate with the same bandwidth (None where it would take more than ``MOST``
+    kernels; at a training sample it counts that one's own). ``integral`` is that of f(T, .) by
+    eq. (12) over the mesh, 1 but for what lies outside. ``moments`` has mean and covariance of new
+    samples and of the density that was to be reached, in the coordinates of the mesh.
 
     Parallel: collective.
     """
@@ -72,8 +77,11 @@ def _likelihood(
         "network": log_density_at(model, part.x),
         "start": model.start.log_density(part.x),
         "gaussian": gaussian.logpdf(part.x.T),
+        "gaussian_mixture": None,
         "kernel": None,
     }
+    if np.ptp(train.w) == 0.0:
+        found["gaussian_mixture"] = gaussian_mixture(train.x).score_samples(part.x.T)
     if train.y.size * part.y.size <= MOST:
         kernels = KernelDensity(bandwidth=width).fit(train.x.T, sample_weight=train.w)
         found["kernel"] = kernels.score_samples(part.x.T)
@@ -81,6 +89,20 @@ def _likelihood(
         name: None if values is None else float(np.average(values, weights=part.w)) - volume
         for name, values in found.items()
     }
+
+
+def gaussian_mixture(x: Array) -> GaussianMixture:
+    """Return the mixture with the least BIC of 1 to ``COMPONENTS`` Gaussians, points (d, n).
+
+    It is fitted to ``FITTED`` of the points, where there are more.
+    """
+    chosen = np.random.default_rng(0).permutation(x.shape[1])[:FITTED]
+    points, found = x[:, chosen].T, []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # BIC judges what it has found
+        for n in range(1, min(COMPONENTS, len(points) - 1) + 1):
+            found.append(GaussianMixture(n, random_state=0, max_iter=300).fit(points))
+    return min(found, key=lambda mixture: mixture.bic(points))
 
 
 def _integral(functional: ReducedFunctional, model: SteeredDensity) -> float:
