@@ -58,6 +58,13 @@ READABLE: dict[str, bytes] = {
     "no line end at the end, and many": TEXT.rstrip().encode() + b"\n\n\n",
     "quotes around everything": frame().to_csv(index=False, quoting=1).encode(),
     "blanks around labels": TEXT.replace(",pear", ", pear ").encode(),
+    "semicolons": TEXT.replace(",", ";").encode(),
+    "semicolons and decimal commas": TEXT.replace(",", ";").replace(".", ",").encode(),
+    "tabs": TEXT.replace(",", "\t").encode(),
+    "tabs and decimal commas": TEXT.replace(",", "\t").replace(".", ",").encode("utf-8-sig"),
+    "quotes, semicolons and decimal commas": frame()
+    .to_csv(index=False, quoting=1, sep=";", decimal=",", lineterminator="\r\n")
+    .encode(),
 }
 
 
@@ -78,12 +85,28 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
     "UTF-16 without its mark": (coded("utf-16-le"), r"not UTF-8 text; got a zero byte in the head"),
     "latin-1 in the header": (coded("latin-1", "b", "bé"), r"got byte 0xe9 in the header"),
     "latin-1 below": (with_row(21, "1,2,é").decode().encode("latin-1"), r"byte 0xe9 in line 21,"),
-    "semicolons": (
-        TEXT.replace(",", ";").replace(".", ",").encode(),
-        r"another separator; got the header 'a;b;kind', .*Write it with commas, .*decimal points",
-    ),
-    "tabs": (TEXT.replace(",", "\t").encode(), r"another separator; .*Name it \.tsv\."),
     "decimal comma": (with_row(21, '1,"2,5",pear'), r"line 21, column 'b'.*expected a decimal poi"),
+    "points beside decimal commas": (
+        b"a;b;kind\n1.234;2,5;pear\n5;3;apple\n",
+        r"a\.csv, line 2, column 'a': decimal commas and points; got '1\.234' beside '2,5'",
+    ),
+    "thousands": (
+        b"a;b;kind\n1;2,5;pear\n1;1.234,5;apple\n", r"line 3, column 'b': decimal commas and points"
+    ),
+    "words": (
+        TEXT.replace(",pear", ",3,red").replace(",apple", ",2,blue")
+        .replace("b,kind", "b,kind,tint").encode(),
+        r"line 2, column 'tint': not a finite number; got 'blue', and no .* column of 0 and 1",
+    ),
+    "days": (
+        TEXT.replace(",pear", ",3,2026-01-31").replace(",apple", ",2,2026-02-01 12:30")
+        .replace("b,kind", "b,kind,day").encode(),
+        r"column 'day': dates; got '2026-02-01 12:30', expected numbers\. Leave this col",
+    ),
+    "days of another form": (
+        TEXT.replace(",pear", ",3,31/12/2026").replace(",apple", ",2,1/12/2026")
+        .replace("b,kind", "b,kind,day").encode(), r"column 'day': dates; got '1/12/2026'"
+    ),
     "a short row": (with_row(21, "1,pear"), r"got 2 values in line 21, expected 3"),
     "a long row": (with_row(21, "1,2,3,pear"), r"got 4 values in line 21, expected 3"),
     "a long row and a short one": (
@@ -121,6 +144,42 @@ def test_unreadable(name: str, size: int, tmp_path: Path, monkeypatch: pytest.Mo
         read(tmp_path / "a.csv")
     (text,) = caught.value.messages
     assert re.search(pattern, text) and "\n" not in text, text
+
+
+SEPARATED: dict[str, tuple[str, list[str]]] = {
+    "a comma in a name": ("a, in mm;b;kind\n1,5;2,5;x\n", ["a, in mm", "b", "kind"]),
+    "semicolons in a name": ("time (h;m;s),b\n1,2\n", ["time (h;m;s)", "b"]),
+    "semicolons in the labels": ("a,b,kind\n1,2,x;y;z\n", ["a", "b", "kind"]),
+    "one column": ("a\n1\n", ["a"]),
+    "quoted separators": ('"a;b";"c,d"\n1;2\n', ["a;b", "c,d"]),
+    "a header alone": ("a;b\n", ["a", "b"]),
+    "a short first row": ("a;b;kind\n1;2\n", ["a", "b", "kind"]),
+}
+
+
+@pytest.mark.parametrize("name", SEPARATED)
+def test_separator(name: str, tmp_path: Path) -> None:
+    content, names = SEPARATED[name]
+    (tmp_path / "a.csv").write_text(content)
+    assert text_table.TextTable(tmp_path / "a.csv", ",").names == names
+
+
+@pytest.mark.parametrize("size", [1 << 23, 300])
+def test_missing_values_beside_decimal_commas(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_table, "BYTES", size)
+    lines = TEXT.replace(",", ";").replace(".", ",").splitlines()
+    lines[20] = "NA;" + lines[20].split(";", 1)[1]
+    lines[30] = "-1,5e-1;+,25;" + lines[30].rsplit(";", 1)[1]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"line 21, column 'a': missing value"):
+        read(tmp_path / "a.csv")
+    dataset = read(tmp_path / "a.csv", missing="drop")
+    assert dataset.dropped == 1
+    expected = np.delete([A, B], 19, axis=1)
+    expected[:, 28] = [-0.15, 0.25]
+    np.testing.assert_array_equal(dataset.train.x, expected)
 
 
 @pytest.mark.parametrize("missing", ["refuse", "drop"])

@@ -8,16 +8,18 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_wine, make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.inspection import DecisionBoundaryDisplay, permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -357,3 +359,98 @@ def test_quantiles_of_the_regressor() -> None:
     assert model.predict_quantiles(x[:5, :1], [0.5]).shape == (5, 1)
     with pytest.raises(InputError, match=r"^levels: not probabilities; got \[1\.5\], expected"):
         model.predict_quantiles(x[:5, :1], [1.5])
+
+
+# ---------------------------------------------------------------------- tables of a data scientist
+def frame_of(features: Any) -> Any:
+    return pd.DataFrame({"length": features[:, 0], "width (mm)": 1e3 * features[:, 1] + 5e4})
+
+
+ESTIMATORS: dict[str, tuple[Any, Any]] = {
+    "classifier": (quick, np.array(["no", "yes"])[Y]),
+    "regressor": (lambda: MeanFieldRegressor(**COARSE), X[:, 0] + X[:, 1]),
+    "density": (lambda: MeanFieldDensity(**COARSE), None),
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_frames_in_pipelines_with_their_names(name: str) -> None:
+    """The names come through a scaler that gives frames, and are held to those of fit."""
+    make, y = ESTIMATORS[name]
+    table = frame_of(X)
+    pipeline = make_pipeline(StandardScaler(), make()).set_output(transform="pandas")
+    pipeline.fit(table, y)
+    model = pipeline[-1]
+    assert list(model.feature_names_in_) == list(table.columns) and model.n_features_in_ == 2
+    assert model.network_.features == tuple(table.columns)
+    assert np.isfinite(cross_val_score(make(), table, y, cv=2)).all()
+    scores = permutation_importance(pipeline, table, y, n_repeats=2, random_state=0)
+    assert scores.importances.shape == (2, 2) and scores.importances_mean.max() > 0.0
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.fit(table, y).score(table[table.columns[::-1]], y)
+
+
+def test_importance_of_a_feature_without_meaning() -> None:
+    """It is that of the feature on which the class depends, in the units of the table."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"noise": rng.normal(0.0, 1e-3, 300), "size": rng.normal(1e4, 50.0, 300)})
+    y = table["size"] > 1e4
+    model = quick().fit(table, y)
+    noise, size = permutation_importance(model, table, y, random_state=0).importances_mean
+    assert size > 0.3 and abs(noise) < 0.05
+
+
+def test_decision_in_the_units_of_the_table() -> None:
+    table = frame_of(X)
+    model = quick().fit(table, ESTIMATORS["classifier"][1])
+    display = DecisionBoundaryDisplay.from_estimator(
+        model, table, response_method="predict_proba", grid_resolution=20, eps=0.0
+    )
+    low, high = table.min().to_numpy(), table.max().to_numpy()
+    for values, ends in ((display.xx0, (low[0], high[0])), (display.xx1, (low[1], high[1]))):
+        assert (values.min(), values.max()) == pytest.approx(ends)
+    points = pd.DataFrame(
+        np.stack([display.xx0.ravel(), display.xx1.ravel()], axis=1), columns=table.columns
+    )
+    np.testing.assert_allclose(display.response.ravel(), model.predict_proba(points)[:, 1])
+    assert np.ptp(display.response) > 0.8
+    assert display.ax_.get_xlabel() == "length" and display.ax_.get_ylabel() == "width (mm)"
+    plt.close("all")
+
+
+COLUMNS: dict[str, tuple[Any, str]] = {
+    "words": (
+        np.array(["red", "blue"])[Y],
+        r"^X: row \d, column 'new': not a finite.* most rows",
+    ),
+    "category": (
+        pd.Categorical(np.array(["red", "blue"])[Y]),
+        r"column 'new': not a finite",
+    ),
+    "days": (
+        pd.date_range("2026-01-01", periods=200),
+        r"^X: row 0, column 'new': dates; got",
+    ),
+    "missing": (np.where(Y, np.nan, 1.0), r"Input X contains NaN"),
+}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_that_are_no_numbers(name: str, estimator: str) -> None:
+    column, message = COLUMNS[name]
+    make, y = ESTIMATORS[estimator]
+    table = frame_of(X)
+    with pytest.raises(ValueError, match=message):
+        make().fit(table.assign(new=column), y)
+    model = make().fit(table.assign(new=X[:, 0] * X[:, 1]), y)
+    with pytest.raises(ValueError, match=message):
+        model.score(table.assign(new=column), y)
+
+
+def test_columns_that_are_numbers_in_another_form() -> None:
+    table = frame_of(X)
+    expected = quick().fit(table, Y).predict(table)
+    for kind in ("Float64", object, "string"):
+        other = table.astype(kind)
+        np.testing.assert_array_equal(quick().fit(other, Y).predict(other), expected)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,35 @@ BYTES = 1 << 23
 """Bytes of a block."""
 LONGEST = 1 << 26
 """Bytes of a line."""
-ADVICE = {
-    ";": "Write it with commas, and numbers with decimal points.",
-    "\t": "Name it .tsv.",
-    ",": "Name it .csv.",
-}
-"""A separator that is not the one of the ending -> what to do."""
+SEPARATORS = (",", ";", "\t")
+DECIMAL = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
+"""A number with a decimal comma."""
+
+
+def separator_of(header: str, row: str, usual: str) -> str:
+    """Return what stands between the names of a header, and between the values of a row.
+
+    It is the usual one where it gives several names and as many values; else one that does, with
+    the most names; else the one with the most names.
+    """
+
+    def width(text: str, separator: str) -> int:
+        try:
+            return len(next(csv.reader([text], delimiter=separator), []))
+        except csv.Error:
+            return 0
+
+    names = {s: width(header, s) for s in (usual, *SEPARATORS)}
+    fits = [s for s, n in names.items() if n > 1 and width(row, s) == n]
+    return usual if usual in fits else max(fits or names, key=lambda s: names[s])
 
 
 class TextTable:
     """CSV or TSV in UTF-8, with a header.
 
-    Quotes may hold separators, and line ends as well where no block is cut at them.
+    Quotes may hold separators, and line ends as well where no block is cut at them. The separator
+    is that of the ending, or another one of ``SEPARATORS`` where header and first row say so; where
+    it is no comma, numbers may have decimal commas.
     """
 
     def __init__(self, path: Path, separator: str) -> None:
@@ -42,7 +60,7 @@ class TextTable:
         """
         self._path, self._separator = path, separator
         with path.open("rb") as stream:
-            first = self._line(stream)
+            first, second = self._line(stream), self._line(stream)
         self._start, self._end = len(first), path.stat().st_size
         self._count = -(-(self._end - self._start) // BYTES)
         try:
@@ -57,16 +75,12 @@ class TextTable:
                 "data.file: not UTF-8 text; got a zero byte in the header, expected UTF-8. "
                 "Convert the file."
             )
+        row = second.decode("utf-8", "replace").rstrip("\r\n")
+        self._separator = separator = separator_of(header, row, separator)
         try:
             self.names = next(csv.reader([header], delimiter=separator, strict=True), [])
         except csv.Error as error:
             raise self._unreadable(str(error)) from None
-        other = next((s for s in ADVICE if s != separator and s in header), None)
-        if len(self.names) == 1 and other is not None:
-            raise InputError(
-                f"data.file: another separator; got the header {header[:60]!r}, expected names "
-                f"with {separator!r} between them. {ADVICE[other]}"
-            )
 
     def blocks(
         self, numbers: Sequence[str], texts: Sequence[str], rank: int, size: int
@@ -128,6 +142,8 @@ class TextTable:
                 if isinstance(error, UnicodeDecodeError | pd.errors.ParserError):
                     raise
                 frame = pd.read_csv(io.BytesIO(data), dtype=str, **options)
+                if self._separator != ",":
+                    self._mend_decimals(block, frame, numbers)
         except UnicodeDecodeError:
             self._text(block, data)
             raise
@@ -136,6 +152,29 @@ class TextTable:
             raise self._unreadable(str(error)) from None
         return {n: frame[n].fillna("").to_numpy() if n in texts or frame[n].dtype == object
                 else frame[n].to_numpy() for n in [*numbers, *texts]}  # fmt: skip
+
+    def _mend_decimals(self, block: int, frame: pd.DataFrame, numbers: Sequence[str]) -> None:
+        """Write decimal points in the columns of numbers, where they are commas.
+
+        Raises:
+            InputError: there are points as well: they may stand between thousands.
+        """
+        commas = {n: frame[n].str.fullmatch(DECIMAL).fillna(False) for n in numbers}
+        given = next((n for n in numbers if commas[n].any()), None)
+        if given is None:
+            return
+        for name in numbers:
+            points = frame[name].str.fullmatch(r"\s*[+-]?\d*\.\d+(,\d+)?\s*").fillna(False)
+            if points.any():
+                first, row = frame[given][commas[given]].iloc[0], int(np.argmax(points))
+                raise InputError(
+                    f"data.file: {self._path.name}, {self.place(block, row)}, column '{name}': "
+                    f"decimal commas and points; got '{frame[name].iloc[row].strip()}' beside "
+                    f"'{first.strip()}' in column '{given}', expected one of them. Write all "
+                    "numbers with decimal points, and nothing between thousands."
+                )
+            mended = frame[name].str.replace(",", ".", regex=False)
+            frame[name] = frame[name].where(~commas[name], mended)
 
     # ------------------------------------------------------------------ what is wrong, and where
     def _check_widths(self, block: int, data: bytes) -> None:

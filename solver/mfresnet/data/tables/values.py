@@ -38,6 +38,8 @@ NO_LABEL = (
 )
 """Texts that stand for a missing label; None may be one."""
 TRUTH = {"true": "1", "false": "0"}
+TRIED = 20
+"""Values that are looked at to tell dates from other texts."""
 COMMA = re.compile(r"[+-]?\d+,\d+")
 WHOLE = re.compile(r"([+-]?\d+)\.0*")
 
@@ -57,7 +59,7 @@ def to_numbers(
             allowed.
     """
     if values.dtype.kind not in "fiub":
-        texts = pd.Series(values).fillna("").astype(str).str.strip()
+        texts = pd.Series(values).astype(str).str.strip()
         small = texts.str.lower()
         missing = small.isin(MISSING).to_numpy()
         texts = texts.where(~small.isin(TRUTH), small.map(TRUTH))
@@ -66,6 +68,8 @@ def to_numbers(
         if wrong.any():
             row = int(np.argmax(wrong))
             given = texts.iloc[row]
+            if wrong.sum() > max(0.5 * np.sum(~missing), 1):
+                raise InputError(f"{where(row)}: {_of_words(texts[wrong], given)}")
             expected = "a decimal point" if COMMA.fullmatch(given) else "a number"
             raise InputError(
                 f"{where(row)}: not a finite number; got '{given}', expected {expected}. "
@@ -92,6 +96,22 @@ def to_numbers(
             "Change the unit of the column."
         )
     return result, bad
+
+
+def _of_words(wrong: pd.Series, given: str) -> str:
+    """Return what is wrong with a column that is not of numbers, and what to do."""
+    some = wrong.head(TRIED)
+    days = pd.to_datetime(some, errors="coerce", format="mixed", utc=True).notna()
+    if (days & some.str.contains(r"\d[-/.:]\d|\d{4}")).all():
+        return (
+            f"dates; got '{given}', expected numbers. Leave this column out, or replace it by "
+            "numbers, such as the days since one of them."
+        )
+    return (
+        f"not a finite number; got '{given}', and no number in most rows, expected numbers. Leave "
+        "this column out, or replace it by numbers, such as a column of 0 and 1 for each of its "
+        "values."
+    )
 
 
 def to_names(values: Array) -> Array:

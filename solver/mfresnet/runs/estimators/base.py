@@ -11,6 +11,7 @@ from mpi4py import MPI
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from sklearn.utils import validation
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, from_samples, parse
-from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data
+from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data, to_numbers
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, trained_network
 from mfresnet.losses import LOSSES
@@ -36,6 +37,11 @@ MOST_CELLS = 4000
 """Most boxes of a mesh that is chosen: for seconds."""
 SPEED = 2.0
 """Speed for which the box has room where the velocity has no bound of its own."""
+
+
+def _place(name: Any, row: int) -> str:
+    """Return where a value of a table stands, for messages."""
+    return f"X: row {row}, column '{name}'"
 
 
 class MeanFieldEstimator(BaseEstimator):
@@ -259,7 +265,16 @@ class MeanFieldEstimator(BaseEstimator):
         return weights / weights.max()
 
     def _validated(self, *arrays: Any, **options: Any) -> Any:
-        """Return arrays that scikit-learn has checked, as its version does it."""
+        """Return arrays that scikit-learn has checked, as its version does it.
+
+        Raises:
+            InputError: a column of a table has texts or dates.
+        """
+        table = arrays[0]
+        for name in getattr(table, "columns", ()):
+            column = np.asarray(table[name])
+            if column.ndim == 1 and column.dtype.kind not in "biuf":
+                to_numbers(column, partial(_place, name), None)
         if hasattr(validation, "validate_data"):
             return validation.validate_data(self, *arrays, **options)
         return self._validate_data(*arrays, **options)
