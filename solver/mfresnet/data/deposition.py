@@ -14,15 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.neighbors import KernelDensity
+from scipy.spatial.distance import cdist
+from sklearn.model_selection import KFold
 
 from mfresnet.arrays import Array
 from mfresnet.data.tables.dataset import Dataset, Samples
 from mfresnet.errors import InputError
 from mfresnet.mesh import Locator, Space
 
-CHUNK, TRIED = 100_000, 2000
+CHUNK, TRIED, FOLDS = 100_000, 2000, 5
+WIDTHS = np.geomspace(0.2, 3.0, 28)
+"""Bandwidths over those of Scott's rule from which the likelihood chooses."""
 
 
 def scott(n: float, d: int) -> float:
@@ -43,27 +45,41 @@ def bandwidth(rule: str | float, dataset: Dataset, k: int) -> float:
     """Return the bandwidth for class k: one number for all directions.
 
     A rule is applied to the root mean square of the standard deviations of the d coordinates, with
-    Kish's effective number of samples; ``likelihood`` takes the bandwidth with the largest
-    likelihood of samples left out in turn, of at most ``TRIED`` samples.
+    Kish's effective number n of samples. ``likelihood`` is the h with the largest likelihood of
+    samples of the class that are left out in turn: it is found with n' of at most ``TRIED``
+    samples, and h (n / n')^(-1/(d+4)) is taken, the rate of the best bandwidth.
     """
     if not isinstance(rule, str):
         return float(rule)
     d, inside = dataset.dimension, dataset.moments
-    variances = np.diagonal(inside.covariance(bias=False)[k])
+    deviation = float(np.sqrt(np.mean(np.diagonal(inside.covariance(bias=False)[k]))))
     n = float(inside.effective_count()[k])
-    width = BANDWIDTHS.get(rule, scott)(n, d) * float(np.sqrt(np.mean(variances)))
-    return width if rule in BANDWIDTHS else _likeliest(dataset.train.of_class(k), width)
+    if rule in BANDWIDTHS:
+        return BANDWIDTHS[rule](n, d) * deviation
+    train, mine = dataset.train, (dataset.train.y == k) & (dataset.train.w > 0.0)
+    return _likeliest(train.x[:, mine].T, train.w[mine], deviation) * scott(n, d)
 
 
-def _likeliest(x: Array, scale: float) -> float:
-    """Return the bandwidth near ``scale`` with the largest cross-validated likelihood."""
-    chosen = np.random.default_rng(0).permutation(x.shape[1])[:TRIED]
-    search = GridSearchCV(
-        KernelDensity(),
-        {"bandwidth": scale * np.geomspace(0.2, 3.0, 28)},
-        cv=KFold(min(5, len(chosen)), shuffle=True, random_state=0),
-    )
-    return float(search.fit(x[:, chosen].T).best_params_["bandwidth"])
+def _likeliest(x: Array, w: Array, deviation: float) -> float:
+    """Return the bandwidth of the largest cross-validated likelihood over Scott's factor.
+
+    Args:
+        x: the samples of a class, (n, d).
+        w: their weights, (n,), positive.
+        deviation: their standard deviation; ``WIDTHS`` times it and Scott's factor are tried.
+    """
+    chosen = np.random.default_rng(0).permutation(len(x))[:TRIED]
+    x, w, factors, d = x[chosen], w[chosen], deviation * WIDTHS, x.shape[1]
+    found = np.zeros(len(factors))
+    for inside, out in KFold(min(FOLDS, len(x)), shuffle=True, random_state=0).split(x):
+        scale = scott(float(w[inside].sum() ** 2 / np.sum(w[inside] ** 2)), d)
+        squares = cdist(x[out], x[inside], "sqeuclidean")
+        nearest = squares.min(axis=1)
+        squares -= nearest[:, None]  # so that no kernel of a sample far from all others is zero
+        for i, h in enumerate(factors * scale):
+            kernels = np.exp(-0.5 / h**2 * squares) @ w[inside]
+            found[i] += w[out] @ (np.log(kernels) - 0.5 * nearest / h**2 - d * np.log(h))
+    return float(factors[np.argmax(found)])
 
 
 def deposit(space: Space, rounds: Iterable[Samples], labels: Sequence[str]) -> Array:
