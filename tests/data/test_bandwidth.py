@@ -60,7 +60,7 @@ def test_it_is_the_likeliest_on_new_samples(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("d", [1, 2])
 def test_more_samples_have_narrower_kernels(d: int, tmp_path: Path) -> None:
-    """By n^(-1/(d+4)), though no more than 2000 of them are looked at."""
+    """By n^(-1/(d+4)), though no more than 1000 of them are looked at."""
     widths = []
     for n in (2000, 40_000):
         x = norm.ppf(np.random.default_rng(3).random((d, 2 * n)))

@@ -19,12 +19,14 @@ from sklearn.model_selection import KFold
 
 from mfresnet.arrays import Array
 from mfresnet.data.tables.dataset import Dataset, Samples
+from mfresnet.data.tables.splits import FEWEST
 from mfresnet.errors import InputError
 from mfresnet.mesh import Locator, Space
 
-CHUNK, TRIED, FOLDS = 100_000, 2000, 5
-WIDTHS = np.geomspace(0.2, 3.0, 28)
-"""Bandwidths over those of Scott's rule from which the likelihood chooses."""
+CHUNK, TRIED, FOLDS = 100_000, 1000, 5
+WIDTHS, FINER = np.geomspace(0.02, 3.0, 15), np.geomspace(0.76, 1.31, 7)
+"""Bandwidths over those of Scott's rule from which the likelihood chooses, and over the likeliest
+one of these, from which it chooses again."""
 
 
 def scott(n: float, d: int) -> float:
@@ -63,23 +65,37 @@ def bandwidth(rule: str | float, dataset: Dataset, k: int) -> float:
 def _likeliest(x: Array, w: Array, deviation: float) -> float:
     """Return the bandwidth of the largest cross-validated likelihood over Scott's factor.
 
+    Equal samples are one, so that those of a rounded table do not make one another likely.
+
     Args:
         x: the samples of a class, (n, d).
         w: their weights, (n,), positive.
         deviation: their standard deviation; ``WIDTHS`` times it and Scott's factor are tried.
     """
     chosen = np.random.default_rng(0).permutation(len(x))[:TRIED]
-    x, w, factors, d = x[chosen], w[chosen], deviation * WIDTHS, x.shape[1]
-    found = np.zeros(len(factors))
-    for inside, out in KFold(min(FOLDS, len(x)), shuffle=True, random_state=0).split(x):
-        scale = scott(float(w[inside].sum() ** 2 / np.sum(w[inside] ** 2)), d)
-        squares = cdist(x[out], x[inside], "sqeuclidean")
-        nearest = squares.min(axis=1)
-        squares -= nearest[:, None]  # so that no kernel of a sample far from all others is zero
-        for i, h in enumerate(factors * scale):
-            kernels = np.exp(-0.5 / h**2 * squares) @ w[inside]
-            found[i] += w[out] @ (np.log(kernels) - 0.5 * nearest / h**2 - d * np.log(h))
-    return float(factors[np.argmax(found)])
+    x, same = np.unique(x[chosen], axis=0, return_inverse=True)
+    w = np.bincount(same.ravel(), w[chosen])
+    if len(x) < FEWEST:
+        return deviation
+    folds = list(KFold(min(FOLDS, len(x)), shuffle=True, random_state=0).split(x))
+    likeliest = deviation
+    for widths in (WIDTHS, FINER):
+        found = sum(_log_likelihood(x, w, likeliest * widths, *fold) for fold in folds)
+        likeliest *= float(widths[np.argmax(found)])
+    return likeliest
+
+
+def _log_likelihood(x: Array, w: Array, factors: Array, inside: Array, out: Array) -> Array:
+    """Return that of the samples ``out`` by kernels at those ``inside``, one for each factor."""
+    d, scale = x.shape[1], scott(float(w[inside].sum() ** 2 / np.sum(w[inside] ** 2)), x.shape[1])
+    squares = cdist(x[out], x[inside], "sqeuclidean")
+    nearest = squares.min(axis=1)
+    squares -= nearest[:, None]  # so that no kernel of a sample far from all others is zero
+    found = []
+    for h in factors * scale:
+        kernels = np.exp(-0.5 / h**2 * squares) @ w[inside]
+        found.append(w[out] @ (np.log(kernels) - 0.5 * nearest / h**2 - d * np.log(h)))
+    return np.array(found)
 
 
 def deposit(space: Space, rounds: Iterable[Samples], labels: Sequence[str]) -> Array:

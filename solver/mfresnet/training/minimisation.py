@@ -141,7 +141,7 @@ class Minimisation:
             self._history.end(used, found, None)
             theta = found.theta
             alike = abs(found.value - finer[0](theta)) <= ALIKE * abs(found.value)
-            if alike or not sets.exact:
+            if alike or not (sets.exact or watch.rises):
                 self.points = sets
                 break
             self._memory.forget()

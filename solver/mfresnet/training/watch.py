@@ -33,6 +33,7 @@ class Watch:
     Attributes:
         theta: the controls of the least J in the other way.
         value: J of them in that way.
+        rises: whether it was stopped as J rose in the other way.
         drawn: how much larger J was in the other way than on the mesh at the controls to which the
             minimisation was drawn, 0 where it was not stopped for that.
 
@@ -52,7 +53,7 @@ class Watch:
         """
         self.theta, self.value, self.drawn = theta, np.inf, 0.0
         self._aim, self._others = aim, others
-        self._looked, self._over = (-1, np.inf), False
+        self._looked, self.rises = (-1, np.inf), False
 
     def __call__(self, search: Search) -> bool:
         """Return whether to stop."""
@@ -62,8 +63,8 @@ class Watch:
         due = iteration % EVERY == 0 and iteration != last
         if self._others and due and value - search.best > FALL * abs(search.best):
             self._looked = iteration, search.best
-            self._over = self._rises(search.theta, search.best)
-        return self._over
+            self.rises = self._rises(search.theta, search.best)
+        return self.rises
 
     def best_of(self, f: Functional, result: OptimiseResult) -> OptimiseResult:
         """Return the result, or the controls of the least J in the other way where that rose.

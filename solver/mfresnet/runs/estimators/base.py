@@ -60,7 +60,7 @@ class MeanFieldEstimator(BaseEstimator):
             while the mesh, which has a direction more for the label of a regression, has at most
             three dimensions; more features are reduced to two components.
         scale: ``standard``, ``robust`` or ``none``: how features are scaled.
-        bandwidth: a number, or ``scott``, ``silverman`` or ``likelihood``.
+        bandwidth: a number, or ``scott``, ``silverman`` or ``likelihood``; likewise.
         loss: a name in ``LOSSES``; when not given, that of the estimator.
         head: a name in ``HEADS``, for a loss that has one; likewise.
         prototypes: of each class, for a head that has them.
@@ -86,6 +86,8 @@ class MeanFieldEstimator(BaseEstimator):
         "head": None,
         "head_share": 1.0,
         "layers": 5,
+        "bandwidth": "scott",
+        "initial_scale": 1.0,
     }
     plain: ClassVar[dict[str, Any]] = {}
     accuracy: ClassVar[float | None] = None
@@ -102,7 +104,7 @@ class MeanFieldEstimator(BaseEstimator):
         degree: int = 2,
         dimension: int | None = None,
         scale: str = "standard",
-        bandwidth: float | str = "scott",
+        bandwidth: float | str | None = None,
         loss: str | None = None,
         head: str | None = None,
         prototypes: int = 4,
@@ -188,7 +190,7 @@ class MeanFieldEstimator(BaseEstimator):
             "weights": "weight",
             "scale": self.scale,
             "reduce": None if dimension is None else {"dimension": dimension},
-            "bandwidth": self.bandwidth,
+            "bandwidth": keys["bandwidth"],
             "test_fraction": 0.0,
         }
         training = {
@@ -205,7 +207,7 @@ class MeanFieldEstimator(BaseEstimator):
                 "data": {name: value for name, value in data.items() if value is not None},
                 "loss": loss,
                 "penalty": {"tikhonov": {"weight": keys["tikhonov"], "head": keys["head_share"]}},
-                "initial": {"seed": self.seed},
+                "initial": {"seed": self.seed, "scale": keys["initial_scale"]},
                 "training": training,
                 "accuracy": self.accuracy if self._chosen() else None,
             }

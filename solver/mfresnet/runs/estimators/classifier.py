@@ -75,6 +75,8 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         "head": "prototypes",
         "head_share": 0.01,
         "tikhonov": 1e-3,
+        "bandwidth": "likelihood",
+        "initial_scale": 0.3,
     }
     plain: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults
     accuracy: ClassVar[float | None] = 2e-2
