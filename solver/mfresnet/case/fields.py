@@ -11,6 +11,8 @@ from pydantic import Field, SerializeAsAny, model_validator
 
 from mfresnet.arrays import Array
 from mfresnet.case.sections import (
+    Accuracy,
+    AccuracySection,
     ClassSection,
     InitialSection,
     NetworkSection,
@@ -29,7 +31,6 @@ from mfresnet.schema import Chosen, Model, Name
 from mfresnet.tasks import TASKS
 
 DEFAULT_CELLS = 32
-DEFAULT_ACCURACY = 1e-3
 SPEED = 2.0
 """Bound on a velocity that has none, for the box in which a training begins."""
 
@@ -38,7 +39,7 @@ class Fields(Model):
     """The sections of a case, each right in itself; ``Case`` has those that fit together."""
 
     title: str = ""
-    accuracy: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    accuracy: Accuracy = None
     task: Annotated[str, Name(TASKS)] = "classification"
     mesh: Annotated[SerializeAsAny[MeshSection], Chosen(mesh_section)] = MeshSection()
     space: SpaceSection = SpaceSection()
@@ -83,8 +84,8 @@ class Fields(Model):
         block = BLOCKS[self.network.block]
         return beside_label(block) if TASKS[self.task].still else block
 
-    def wanted_accuracy(self) -> float | None:
-        """Return the relative error of J that a training is to reach.
+    def wanted_accuracy(self) -> AccuracySection | None:
+        """Return the error of J that a training is to reach.
 
         That of the case; without one, where neither cells nor levels nor steps are given, that of
         the package. None where the mesh is the user's.
@@ -92,7 +93,7 @@ class Fields(Model):
         given = self.mesh.cells, self.time.steps_per_layer, self.training.levels
         if self.accuracy is not None or any(each is not None for each in given):
             return self.accuracy
-        return DEFAULT_ACCURACY if MESHES[self.mesh.kind].grid else None
+        return AccuracySection() if MESHES[self.mesh.kind].grid else None
 
     def by_points(self) -> bool:
         """Return whether a training begins with J by points, which say where mass goes."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_serializer, model_validator
 
 from mfresnet.data import Density
 from mfresnet.network import ACTIVATIONS, BLOCKS, INFERENCES, INITIALS, SCHEMES
@@ -24,6 +24,7 @@ from mfresnet.schema import (
     FiniteFloat,
     Model,
     Name,
+    NonNegativeFloat,
     Number,
     PositiveFloat,
     Seed,
@@ -33,6 +34,34 @@ from mfresnet.transport import FLUXES, LIMITERS, OPERATORS
 
 SIZES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 Layers = Annotated[int, Field(gt=0, le=100_000)]
+DEFAULT_ACCURACY = 1e-3
+
+
+class AccuracySection(Model):
+    """[accuracy]: how far the J that a training finds may be off.
+
+    Attributes:
+        relative: the largest error over |J|; where J is the square of a distance over that at
+            first.
+        absolute: an error of J that is small enough however small J is.
+    """
+
+    relative: Annotated[float, Field(gt=0.0, lt=1.0)] = DEFAULT_ACCURACY
+    absolute: NonNegativeFloat = 0.0
+
+    @model_serializer
+    def _short(self) -> Any:
+        both = {"relative": self.relative, "absolute": self.absolute}
+        return both if self.absolute else self.relative
+
+
+def _as_keys(value: Any) -> Any:
+    known = value is None or isinstance(value, dict | AccuracySection)
+    return value if known else {"relative": value}
+
+
+Accuracy = Annotated[AccuracySection | None, BeforeValidator(_as_keys)]
+"""A number is the relative one."""
 
 
 class SpaceSection(Model):

@@ -63,7 +63,7 @@ def introduce(job: Job, progress: Progress) -> None:
     if functional is None:
         progress.say(
             f"{title}: {case.network.layers} layers, the mesh for a relative error of J of "
-            f"{case.accuracy:.1g}, {ranks}"
+            f"{case.accuracy.relative:.1g}, {ranks}"
         )
     else:
         progress.say(f"{title}: {_mesh(functional)}, {ranks}")

@@ -88,7 +88,7 @@ class AccuracySearch:
         """Fill the case in."""
         asked = case.wanted_accuracy()
         assert asked is not None
-        self.asked = asked
+        self.asked, self._small = asked.relative, asked.absolute / asked.relative
         self.case = resolve(case.with_({"accuracy": None}), population)
         given = case.mesh.lower is not None or case.mesh.upper is not None
         self._own_box = MESHES[case.mesh.kind].grid and not given
@@ -253,10 +253,10 @@ class AccuracySearch:
         Where J is the square D^2 of a distance of densities, an error e of D is one of 2 D e of J,
         and the accuracy is that of D, relative to D at first.
         """
-        if LOSSES[self.case.loss.kind].cost is not None:
-            return max(abs(value), TINY)
-        at_first = max(self._first, abs(value))
-        return max(2.0 * float(np.sqrt(abs(value) * at_first)), self.asked * at_first, TINY)
+        at_first, size = max(self._first, abs(value)), abs(value)
+        if LOSSES[self.case.loss.kind].cost is None:
+            size = max(2.0 * float(np.sqrt(size * at_first)), self.asked * at_first)
+        return max(size, self._small, TINY)
 
     def _difference(self, f: ReducedFunctional, g: ReducedFunctional, theta: Array) -> float:
         """Return the relative error of J on a mesh as another one has it."""

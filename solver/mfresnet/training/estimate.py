@@ -44,7 +44,7 @@ class ObjectiveError:
     Attributes:
         asked: the relative error that was asked for.
         scale: what it is relative to: |J|; where J is the square of a distance, twice the distance
-            times that at first.
+            times that at first; no less than an absolute error that is small enough asks for.
         value: J on the mesh.
         corrected: J by the most trusted way, None without one.
         loss: how the error of the mesh was found.
@@ -98,7 +98,7 @@ class ObjectiveError:
             return f"J = {self.value:.6g}; its error is not known.{why}"
         of = "it"
         if self.scale > abs(self.value):
-            of = f"{self.scale:.3g}, as J is the square of a distance"
+            of = f"{self.scale:.3g}, as J is small or the square of a distance"
         return f"J = {self.value:.6g} +- {self.size:.1e}, {self.relative:.1e} of {of}, {ways}.{why}"
 
 

@@ -66,7 +66,7 @@ class MeanFieldEstimator(BaseEstimator):
         prototypes: of each class, for a head that has them.
         tikhonov: weight of the penalty on the controls; when not given, that of the estimator.
         method: the optimiser, a name in ``METHODS``.
-        max_iterations: most iterations.
+        max_iterations: most iterations; likewise.
         gradient_tolerance: on the L2(0, T) norm of the gradient.
         seed: of random initial controls.
 
@@ -74,7 +74,7 @@ class MeanFieldEstimator(BaseEstimator):
         task: a name in ``TASKS``.
         defaults: the parameters that stand for those that are not given.
         plain: those of them that are others where the cells are given.
-        accuracy: relative error of J for which cells are chosen, None where they are not.
+        accuracy: that of the case for which cells are chosen, None where they are not.
     """
 
     task: ClassVar[str] = "classification"
@@ -86,11 +86,12 @@ class MeanFieldEstimator(BaseEstimator):
         "head": None,
         "head_share": 1.0,
         "layers": 5,
+        "max_iterations": 100,
         "bandwidth": "scott",
         "initial_scale": 1.0,
     }
     plain: ClassVar[dict[str, Any]] = {}
-    accuracy: ClassVar[float | None] = None
+    accuracy: ClassVar[dict[str, float] | None] = None
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class MeanFieldEstimator(BaseEstimator):
         prototypes: int = 4,
         tikhonov: float | None = None,
         method: str = "lmvm",
-        max_iterations: int = 100,
+        max_iterations: int | None = None,
         gradient_tolerance: float = 1e-3,
         seed: int = 0,
     ) -> None:
@@ -195,7 +196,7 @@ class MeanFieldEstimator(BaseEstimator):
         }
         training = {
             "method": self.method,
-            "max_iterations": self.max_iterations,
+            "max_iterations": keys["max_iterations"],
             "gradient_tolerance": self.gradient_tolerance,
         }
         return parse(

@@ -74,12 +74,13 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         "layers": 3,
         "head": "prototypes",
         "head_share": 0.01,
-        "tikhonov": 1e-3,
+        "tikhonov": 3e-4,
+        "max_iterations": 300,
         "bandwidth": "likelihood",
         "initial_scale": 0.3,
     }
     plain: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults
-    accuracy: ClassVar[float | None] = 2e-2
+    accuracy: ClassVar[dict[str, float] | None] = {"relative": 2e-2, "absolute": 2e-3}
 
     def fit(
         self,
