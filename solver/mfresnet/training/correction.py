@@ -41,6 +41,8 @@ TINY = 1e-14
 """A norm of a gradient that is not reached."""
 MOST = 60
 """Iterations on the coarse mesh for one on the fine mesh."""
+WORTH = 10.0
+"""Times the distance that is wanted that the first model may fall by, if no more than it is off."""
 ROUNDS, SLOW = 4, 0.5
 """Most iterations on the fine mesh, and the share of what the model before it fell by above which
 a model is no help: it has its least value in another valley, or the wrong curvature."""
@@ -147,6 +149,8 @@ class Correction:
         search = Search(self.fine, theta, self._on_iteration, self.oracle)
         value, derivative = evaluate(self.oracle, self.fine, theta)
         status, excess = Status.STAGNATED, np.inf
+        apart = abs(value - self.coarse.value(theta))
+        self._before = max(apart, WORTH * self.aim) / SLOW
         for number in range(ROUNDS):
             norm = search.norm(theta, derivative)
             search.record(number, value, norm)
@@ -161,7 +165,7 @@ class Correction:
             if excess <= self.aim:
                 status = Status.ENOUGH
                 break
-            if excess > SLOW * self._before:
+            if number and excess > SLOW * self._before:
                 break
             better = self._towards(theta, value, trial - theta, excess)
             if better is None:
