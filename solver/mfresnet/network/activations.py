@@ -32,6 +32,7 @@ class Activation:
         least: infimum of sigma, -bound when not given.
         steepness: supremum of |sigma'|, infinity when it is not known.
         affine: whether sigma is affine.
+        slope: sigma' as a function of sigma, where it is one.
     """
 
     value: Callable[[Array], Array]
@@ -43,6 +44,12 @@ class Activation:
     least: float | None = None
     steepness: float = math.inf
     affine: bool = False
+    slope: Callable[[Array], Array] | None = None
+
+    def both(self, u: Array) -> tuple[Array, Array]:
+        """Return sigma(u) and sigma'(u)."""
+        value = self.value(u)
+        return value, self.derivative(u) if self.slope is None else self.slope(value)
 
     @property
     def infimum(self) -> float:
@@ -73,6 +80,7 @@ ACTIVATIONS: dict[str, Activation] = {
         1.0,
         "torch.tanh(u)",
         steepness=1.0,
+        slope=lambda s: 1.0 - s * s,
     ),
     "sigmoid": Activation(
         expit,
@@ -82,6 +90,7 @@ ACTIVATIONS: dict[str, Activation] = {
         "torch.sigmoid(u)",
         least=0.0,
         steepness=0.25,
+        slope=lambda s: s * (1.0 - s),
     ),
     "relu": Activation(
         lambda u: np.maximum(u, 0.0),

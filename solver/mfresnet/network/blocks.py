@@ -19,6 +19,7 @@ from mfresnet.network.activations import Activation
 from mfresnet.network.reach import Reach, square_reach, wide_reach
 
 Parameters = Mapping[str, Array]
+Back = tuple[Array, dict[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Block:
         wide: whether the width is free: it must then be given in the case file.
         zero_is_critical: whether all derivatives in the parameters but one vanish at zero, so that
             no training can start there.
+        back: (activation, x, parameters, g) -> ``pull`` and ``vjp`` at once, where that takes less.
         layered: whether ``velocity`` and ``vjp`` take the arrays of several layers too, stacked:
             then v, g and the parts have that first axis as well.
     """
@@ -67,6 +69,7 @@ class Block:
     reach: Reach | None = None
     wide: bool = False
     zero_is_critical: bool = False
+    back: Callable[[Activation, Array, Parameters, Array], Back] | None = None
     layered: bool = False
 
     def velocities(self, activation: Activation, x: Array, parameters: Parameters) -> Array:
@@ -84,6 +87,13 @@ class Block:
         layers = zip(_unstacked(parameters), g, strict=True)
         parts = [self.vjp(activation, x, own, each) for own, each in layers]
         return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+
+    def transposed(
+        self, activation: Activation, x: Array, parameters: Parameters, g: Array
+    ) -> Back:
+        """Return ``pull`` and ``vjp``."""
+        given = activation, x, parameters, g
+        return (self.pull(*given), self.vjp(*given)) if self.back is None else self.back(*given)
 
     def vjp_tangent(
         self, activation: Activation, x: Array, parameters: Parameters, g: Array, h: Parameters
@@ -116,6 +126,11 @@ def _square_vjp(
 ) -> dict[str, Array]:
     s = activation.derivative(_argument(x, parameters)) * g
     return {"W": s @ x.T, "b": s.sum(axis=-1)}
+
+
+def _square_back(activation: Activation, x: Array, parameters: Parameters, g: Array) -> Back:
+    s = activation.derivative(_argument(x, parameters)) * g
+    return parameters["W"].T @ s, {"W": s @ x.T, "b": s.sum(axis=1)}
 
 
 def _square_jvp(activation: Activation, x: Array, parameters: Parameters, h: Parameters) -> Array:
@@ -165,6 +180,13 @@ def _wide_vjp(
     }
 
 
+def _wide_back(activation: Activation, x: Array, parameters: Parameters, g: Array) -> Back:
+    value, slope = activation.both(_argument(x, parameters))
+    s = slope * (parameters["V"].T @ g)
+    parts = {"W": s @ x.T, "b": s.sum(axis=1), "V": g @ value.T, "c": g.sum(axis=1)}
+    return parameters["W"].T @ s, parts
+
+
 def _wide_jvp(activation: Activation, x: Array, parameters: Parameters, h: Parameters) -> Array:
     u = _argument(x, parameters)
     inner = parameters["V"] @ (activation.derivative(u) * _argument(x, h))
@@ -202,10 +224,7 @@ def _wide_divergence(activation: Activation, x: Array, parameters: Parameters) -
 
 # ---------------------------------------------------------------------- a label that stays
 def beside_label(block: Block) -> Block:
-    """Return the block on points (x, y) whose last coordinate y is not transported: (v(x), 0).
-
-    The parameters are those of ``block`` in one dimension less.
-    """
+    """Return the block on points (x, y) with the velocity (v(x), 0), v by ``block``."""
 
     def still(v: Array) -> Array:
         return np.concatenate([v, np.zeros((*v.shape[:-2], 1, v.shape[-1]))], axis=-2)
@@ -214,6 +233,10 @@ def beside_label(block: Block) -> Block:
         sigma: Activation, x: Array, p: Parameters, g: Array, dx: Array, h: Parameters
     ) -> tuple[Array, dict[str, Array]]:
         pulled, parts = block.second(sigma, x[:-1], p, g[:-1], dx[:-1], h)
+        return still(pulled), parts
+
+    def back(sigma: Activation, x: Array, p: Parameters, g: Array) -> Back:
+        pulled, parts = block.transposed(sigma, x[:-1], p, g[:-1])
         return still(pulled), parts
 
     def reach(
@@ -232,6 +255,7 @@ def beside_label(block: Block) -> Block:
         push=lambda sigma, x, p, dx: still(block.push(sigma, x[:-1], p, dx[:-1])),
         pull=lambda sigma, x, p, g: still(block.pull(sigma, x[:-1], p, g[:-1])),
         second=second,
+        back=back,
         divergence=lambda sigma, x, p: block.divergence(sigma, x[:-1], p),
         reach=None if block.reach is None else reach,
     )
@@ -246,6 +270,7 @@ BLOCKS: dict[str, Block] = {
         push=_square_push,
         pull=_square_pull,
         second=_square_second,
+        back=_square_back,
         divergence=_square_divergence,
         bound=lambda activation: activation.bound,
         torch="sigma(x @ W.T + b)",
@@ -261,6 +286,7 @@ BLOCKS: dict[str, Block] = {
         push=_wide_push,
         pull=_wide_pull,
         second=_wide_second,
+        back=_wide_back,
         divergence=_wide_divergence,
         bound=lambda activation: math.inf,
         torch="sigma(x @ W.T + b) @ V.T + c",

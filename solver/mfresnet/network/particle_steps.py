@@ -57,17 +57,14 @@ class ParticleStep:
         """
         network, dt = self.network, self.dt
         block, sigma, theta = network.block, network.activation, network.controls.layer(self.layer)
-        result, back, kappas = slope.copy(), np.zeros_like(slope), list[Array]()
+        result, back = slope.copy(), np.zeros_like(slope)
         for j in reversed(range(self.scheme.order)):
             kappa = dt * self.scheme.weights[j] * slope + back
-            mu = block.pull(sigma, self.points[j], theta, kappa)
+            mu, found = block.transposed(sigma, self.points[j], theta, kappa)
             result += mu
             back = dt * self.scheme.nodes[j] * mu
-            kappas.insert(0, kappa)
-        # all stages have the same parameters: one sum over the points of all of them
-        found = block.vjp(sigma, np.hstack(self.points), theta, np.hstack(kappas))
-        for name, part in found.items():
-            parts[name] += part
+            for name, part in found.items():
+                parts[name] += part
         return result
 
     def tangent(self, dx: Array, h: Parameters) -> tuple[list[Array], Array]:

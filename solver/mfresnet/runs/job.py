@@ -61,9 +61,11 @@ def introduce(job: Job, progress: Progress) -> None:
     ranks = f"{job.comm.size} rank{'s' * (job.comm.size > 1)}"
     title = case.title or "mfresnet"
     if functional is None:
+        accuracy = case.wanted_accuracy()
+        assert accuracy is not None
         progress.say(
             f"{title}: {case.network.layers} layers, the mesh for a relative error of J of "
-            f"{case.accuracy.relative:.1g}, {ranks}"
+            f"{accuracy.relative:.1g}, {ranks}"
         )
     else:
         progress.say(f"{title}: {_mesh(functional)}, {ranks}")
