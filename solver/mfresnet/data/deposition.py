@@ -27,6 +27,9 @@ CHUNK, TRIED, FOLDS = 100_000, 1000, 5
 WIDTHS, FINER = np.geomspace(0.02, 3.0, 15), np.geomspace(0.76, 1.31, 7)
 """Bandwidths over those of Scott's rule from which the likelihood chooses, and over the likeliest
 one of these, from which it chooses again."""
+SHARP = 0.1
+"""Largest bandwidth of the rule ``sharp`` over the standard deviation of all classes together:
+wider kernels blur the borders between classes more than they are known by."""
 
 
 def scott(n: float, d: int) -> float:
@@ -49,17 +52,26 @@ def bandwidth(rule: str | float, dataset: Dataset, k: int) -> float:
     A rule is applied to the root mean square of the standard deviations of the d coordinates, with
     Kish's effective number n of samples. ``likelihood`` is the h with the largest likelihood of
     samples of the class that are left out in turn: it is found with n' of at most ``TRIED``
-    samples, and h (n / n')^(-1/(d+4)) is taken, the rate of the best bandwidth.
+    samples, and h (n / n')^(-1/(d+4)) is taken, the rate of the best bandwidth; ``sharp`` is the
+    same, of at most ``SHARP`` standard deviations of all classes together.
     """
     if not isinstance(rule, str):
         return float(rule)
     d, inside = dataset.dimension, dataset.moments
-    deviation = float(np.sqrt(np.mean(np.diagonal(inside.covariance(bias=False)[k]))))
+    deviation = _deviation(inside.covariance(bias=False)[k])
     n = float(inside.effective_count()[k])
     if rule in BANDWIDTHS:
         return BANDWIDTHS[rule](n, d) * deviation
     train, mine = dataset.train, (dataset.train.y == k) & (dataset.train.w > 0.0)
-    return _likeliest(train.x[:, mine].T, train.w[mine], deviation) * scott(n, d)
+    width = _likeliest(train.x[:, mine].T, train.w[mine], deviation) * scott(n, d)
+    if rule == "sharp":
+        return min(width, SHARP * _deviation(inside.together().covariance()[0]))
+    return width
+
+
+def _deviation(covariance: Array) -> float:
+    """Return the root mean square of the standard deviations of the coordinates."""
+    return float(np.sqrt(np.mean(np.diagonal(covariance))))
 
 
 def _likeliest(x: Array, w: Array, deviation: float) -> float:

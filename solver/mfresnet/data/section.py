@@ -28,8 +28,8 @@ class DataSection(Model):
     stratify: bool = True
     seed: Seed = 0
     bandwidth: Annotated[
-        PositiveFloat | Literal["scott", "silverman", "likelihood"] | dict[str, PositiveFloat],
-        Either("scott, silverman, likelihood, a positive number or one for each label"),
+        PositiveFloat | Literal["scott", "silverman", "likelihood", "sharp"] | dict[str, PositiveFloat],
+        Either("scott, silverman, likelihood, sharp, a positive number or one for each label"),
     ] = "scott"
     priors: Annotated[
         Literal["frequency", "balanced"] | dict[str, PositiveFloat],

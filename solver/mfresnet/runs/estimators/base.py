@@ -60,10 +60,10 @@ class MeanFieldEstimator(BaseEstimator):
             while the mesh, which has a direction more for the label of a regression, has at most
             three dimensions; more features are reduced to two components.
         scale: ``standard``, ``robust`` or ``none``: how features are scaled.
-        bandwidth: a number, or ``scott``, ``silverman`` or ``likelihood``; likewise.
+        bandwidth: a number, or ``scott``, ``silverman``, ``likelihood`` or ``sharp``; likewise.
         loss: a name in ``LOSSES``; when not given, that of the estimator.
         head: a name in ``HEADS``, for a loss that has one; likewise.
-        prototypes: of each class, for a head that has them.
+        prototypes: of each class, for a head that has them; likewise.
         tikhonov: weight of the penalty on the controls; when not given, that of the estimator.
         method: the optimiser, a name in ``METHODS``.
         max_iterations: most iterations; likewise.
@@ -89,6 +89,7 @@ class MeanFieldEstimator(BaseEstimator):
         "max_iterations": 100,
         "bandwidth": "scott",
         "initial_scale": 1.0,
+        "prototypes": 4,
     }
     plain: ClassVar[dict[str, Any]] = {}
     accuracy: ClassVar[dict[str, float] | None] = None
@@ -108,7 +109,7 @@ class MeanFieldEstimator(BaseEstimator):
         bandwidth: float | str | None = None,
         loss: str | None = None,
         head: str | None = None,
-        prototypes: int = 4,
+        prototypes: int | None = None,
         tikhonov: float | None = None,
         method: str = "lmvm",
         max_iterations: int | None = None,
@@ -135,20 +136,27 @@ class MeanFieldEstimator(BaseEstimator):
         self.gradient_tolerance = gradient_tolerance
         self.seed = seed
 
-    def keys(self) -> dict[str, Any]:
+    def keys(self, counts: Array | None = None) -> dict[str, Any]:
         """Return the parameters, with ``defaults`` for those that are not given.
 
         The width goes with the block: another block than the default one has none.
+
+        Args:
+            counts: samples of every class; then those that go with them do so.
         """
         given = {name: getattr(self, name, None) for name in self.defaults}
         chosen = {name: value for name, value in given.items() if value is not None}
-        defaults = self.defaults if self._chosen() else self.defaults | self.plain
+        defaults = self.defaults | (self._sized(counts) if self._chosen() else self.plain)
         usual = {n: v for n, v in defaults.items() if n != "width" or "block" not in chosen}
         keys = dict.fromkeys(self.defaults) | usual | chosen
         row = LOSSES.get(str(keys["loss"]))
         if self.head is None and (row is None or row.scores is None):
             keys["head"] = None
         return keys
+
+    def _sized(self, counts: Array | None) -> dict[str, Any]:
+        """Return the defaults that go with the number of samples of every class."""
+        return {}
 
     def _coordinates(self, n_features: int) -> tuple[int, int | None]:
         """Return the number of coordinates that move, and of principal components or None.
@@ -165,10 +173,13 @@ class MeanFieldEstimator(BaseEstimator):
         dimension = 2 if self.dimension is None and n_features > most else self.dimension
         return (n_features if dimension is None else dimension), dimension
 
-    def _case(self, n_features: int, extent: Array | None = None) -> Case:
-        """Return the case; ``extent``, (2, d), are the corners of the box, any when not given."""
+    def _case(self, n_features: int, counts: Array, extent: Array | None = None) -> Case:
+        """Return the case of samples, ``counts`` in every class.
+
+        The corners of the box are ``extent``, (2, d), any when not given.
+        """
         moving, dimension = self._coordinates(n_features)
-        d, keys = moving + TASKS[self.task].still, self.keys()
+        d, keys = moving + TASKS[self.task].still, self.keys(counts)
         cell, cells = GRIDS.get(d, GRIDS[2])
         mesh: dict[str, Any] = {"cell": cell, "max_cells": MOST_CELLS}
         if not self._chosen():
@@ -177,7 +188,7 @@ class MeanFieldEstimator(BaseEstimator):
             mesh |= {"lower": box[0].tolist(), "upper": box[1].tolist()}
         loss = {"kind": keys["loss"]}
         if keys["head"] is not None:
-            loss |= {"head": keys["head"], "prototypes": self.prototypes}
+            loss |= {"head": keys["head"], "prototypes": keys["prototypes"]}
         network = {
             "layers": keys["layers"],
             "activation": self.activation,
@@ -230,7 +241,9 @@ class MeanFieldEstimator(BaseEstimator):
         names = [f"x{i + 1}" for i in range(x.shape[1])]
         columns = dict(zip(names, x.T, strict=True)) | {"weight": weights}
         table = ArrayTable(columns if labels is None else columns | {"label": labels})
-        case, numeric = self._case(len(names)), TASKS[self.task].still
+        numeric = TASKS[self.task].still
+        counts = np.array([len(x)]) if labels is None or numeric else np.bincount(labels)
+        case = self._case(len(names), counts)
         assert case.data is not None
         dataset = load_data(case.data, MPI.COMM_SELF, table, numeric_label=numeric)
         population = from_samples(case, dataset)
@@ -238,7 +251,7 @@ class MeanFieldEstimator(BaseEstimator):
         reach = self.final_time * (bound if np.isfinite(bound) else SPEED)
         moved: Array = np.arange(case.dimension) < case.moving
         box = population.extent + np.outer([-reach, reach], moved)
-        case = self._case(len(names), box)
+        case = self._case(len(names), counts, box)
         found = train_case(case, population, MPI.COMM_SELF)
         functional, result = found.functional, found.result
         right = found.error is not None and found.error.relative <= found.error.asked
