@@ -28,7 +28,9 @@ class DataSection(Model):
     stratify: bool = True
     seed: Seed = 0
     bandwidth: Annotated[
-        PositiveFloat | Literal["scott", "silverman", "likelihood", "sharp"] | dict[str, PositiveFloat],
+        PositiveFloat
+        | Literal["scott", "silverman", "likelihood", "sharp"]
+        | dict[str, PositiveFloat],
         Either("scott, silverman, likelihood, sharp, a positive number or one for each label"),
     ] = "scott"
     priors: Annotated[

@@ -7,6 +7,7 @@ from .handover import trained_network as trained_network
 from .nodes import quadrature as quadrature
 from .problem import Problem as Problem
 from .samples import ParticleFunctional as ParticleFunctional
+from .start import enough_prototypes as enough_prototypes
 from .sweeps.balance import Balance as Balance
 from .sweeps.layer import Layer as Layer
 from .sweeps.reversal import States as States

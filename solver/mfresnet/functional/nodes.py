@@ -73,9 +73,9 @@ def binned(x: Array, w: Array, width: float, size: float, most: float) -> tuple[
     """
     d = len(x)
     while True:
-        cells = np.floor((x - x.min(axis=1, keepdims=True)) / size)
-        _, bins = np.unique(cells, axis=1, return_inverse=True)
-        bins = bins.ravel()
+        cells = np.floor((x - x.min(axis=1, keepdims=True)) / size).astype(np.int64)
+        flat = np.ravel_multi_index(tuple(cells), tuple(cells.max(axis=1) + 1))
+        _, bins = np.unique(flat, return_inverse=True)
         mass = np.bincount(bins, w)
         if mass.size <= most:
             break

@@ -21,7 +21,7 @@ from sklearn.utils import validation
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, from_samples, parse
-from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data, to_numbers
+from mfresnet.data import LARGEST_DIMENSION, ArrayTable, Dataset, load_data, to_numbers
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, trained_network
 from mfresnet.losses import LOSSES
@@ -136,17 +136,17 @@ class MeanFieldEstimator(BaseEstimator):
         self.gradient_tolerance = gradient_tolerance
         self.seed = seed
 
-    def keys(self, counts: Array | None = None) -> dict[str, Any]:
+    def keys(self, dataset: Dataset | None = None) -> dict[str, Any]:
         """Return the parameters, with ``defaults`` for those that are not given.
 
         The width goes with the block: another block than the default one has none.
 
         Args:
-            counts: samples of every class; then those that go with them do so.
+            dataset: the samples; then those that go with them do so.
         """
         given = {name: getattr(self, name, None) for name in self.defaults}
         chosen = {name: value for name, value in given.items() if value is not None}
-        defaults = self.defaults | (self._sized(counts) if self._chosen() else self.plain)
+        defaults = self.defaults | (self._sized(dataset) if self._chosen() else self.plain)
         usual = {n: v for n, v in defaults.items() if n != "width" or "block" not in chosen}
         keys = dict.fromkeys(self.defaults) | usual | chosen
         row = LOSSES.get(str(keys["loss"]))
@@ -154,8 +154,8 @@ class MeanFieldEstimator(BaseEstimator):
             keys["head"] = None
         return keys
 
-    def _sized(self, counts: Array | None) -> dict[str, Any]:
-        """Return the defaults that go with the number of samples of every class."""
+    def _sized(self, dataset: Dataset | None) -> dict[str, Any]:
+        """Return the defaults that go with the samples."""
         return {}
 
     def _coordinates(self, n_features: int) -> tuple[int, int | None]:
@@ -173,13 +173,12 @@ class MeanFieldEstimator(BaseEstimator):
         dimension = 2 if self.dimension is None and n_features > most else self.dimension
         return (n_features if dimension is None else dimension), dimension
 
-    def _case(self, n_features: int, counts: Array, extent: Array | None = None) -> Case:
-        """Return the case of samples, ``counts`` in every class.
-
-        The corners of the box are ``extent``, (2, d), any when not given.
-        """
+    def _case(
+        self, n_features: int, dataset: Dataset | None = None, extent: Array | None = None
+    ) -> Case:
+        """Return the case, of the samples and with the corners ``extent``, (2, d), once known."""
         moving, dimension = self._coordinates(n_features)
-        d, keys = moving + TASKS[self.task].still, self.keys(counts)
+        d, keys = moving + TASKS[self.task].still, self.keys(dataset)
         cell, cells = GRIDS.get(d, GRIDS[2])
         mesh: dict[str, Any] = {"cell": cell, "max_cells": MOST_CELLS}
         if not self._chosen():
@@ -241,9 +240,7 @@ class MeanFieldEstimator(BaseEstimator):
         names = [f"x{i + 1}" for i in range(x.shape[1])]
         columns = dict(zip(names, x.T, strict=True)) | {"weight": weights}
         table = ArrayTable(columns if labels is None else columns | {"label": labels})
-        numeric = TASKS[self.task].still
-        counts = np.array([len(x)]) if labels is None or numeric else np.bincount(labels)
-        case = self._case(len(names), counts)
+        case, numeric = self._case(len(names)), TASKS[self.task].still
         assert case.data is not None
         dataset = load_data(case.data, MPI.COMM_SELF, table, numeric_label=numeric)
         population = from_samples(case, dataset)
@@ -251,7 +248,7 @@ class MeanFieldEstimator(BaseEstimator):
         reach = self.final_time * (bound if np.isfinite(bound) else SPEED)
         moved: Array = np.arange(case.dimension) < case.moving
         box = population.extent + np.outer([-reach, reach], moved)
-        case = self._case(len(names), counts, box)
+        case = self._case(len(names), dataset, box)
         found = train_case(case, population, MPI.COMM_SELF)
         functional, result = found.functional, found.result
         right = found.error is not None and found.error.relative <= found.error.asked
@@ -263,22 +260,6 @@ class MeanFieldEstimator(BaseEstimator):
         self.network_: TrainedNetwork = replace(network, features=tuple(given), label="")
         self.objective_, self.n_iter_ = result.value, result.iterations
         return functional, result.theta
-
-    @staticmethod
-    def _weights(sample_weight: Any, x: Array) -> Array:
-        """Return the weights of samples x, (n, m), the largest being one; zero: not used.
-
-        Raises:
-            InputError: one is negative, or none is positive.
-        """
-        weights: Array = validation._check_sample_weight(sample_weight, x, dtype=float)
-        if weights.min() < 0.0 or weights.max() == 0.0:
-            raise InputError(
-                f"sample_weight: not usable; got weights from {weights.min():g} to "
-                f"{weights.max():g}, expected none below 0 and one above. "
-                "Use 0 to leave a sample out."
-            )
-        return weights / weights.max()
 
     def _validated(self, *arrays: Any, **options: Any) -> Any:
         """Return arrays that scikit-learn has checked, as its version does it.

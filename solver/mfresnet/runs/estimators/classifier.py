@@ -29,19 +29,19 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from mfresnet.arrays import Array
-from mfresnet.data import FEWEST
+from mfresnet.data import FEWEST, Dataset
 from mfresnet.errors import InputError
+from mfresnet.functional import enough_prototypes
 from mfresnet.losses import LOSSES
 from mfresnet.network import decide, probabilities
 from mfresnet.runs.estimators.base import MeanFieldEstimator
 from mfresnet.runs.estimators.grid import GridDensities
+from mfresnet.runs.estimators.weights import usable_weights
 from mfresnet.verification import bayes_measures, quality, shares, verdict
 
 PRIOR, MOST_TIKHONOV = 6.0, 0.1
 """Weight of the penalty times the number of samples, and the largest weight: with few samples
 they say less about the controls than the penalty does."""
-PLACED = 200
-"""Samples of a class for each of its prototypes."""
 
 
 def _probabilistic(estimator: MeanFieldEstimator) -> bool:
@@ -88,14 +88,14 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     plain: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults
     accuracy: ClassVar[dict[str, float] | None] = {"relative": 2e-2, "absolute": 2e-3}
 
-    def _sized(self, counts: Array | None) -> dict[str, Any]:
-        """Return the penalty, that of a prior, and as many prototypes as the samples can place."""
-        if counts is None:
+    def _sized(self, dataset: Dataset | None) -> dict[str, Any]:
+        """Return the penalty, that of a prior, and as many prototypes as the classes need."""
+        if dataset is None:
             return {}
-        most, weight = self.defaults["prototypes"], PRIOR / float(counts.sum())
+        weight, most = PRIOR / len(dataset.train.y), self.defaults["prototypes"]
         return {
             "tikhonov": min(max(weight, self.defaults["tikhonov"]), MOST_TIKHONOV),
-            "prototypes": int(min(max(counts.min() // PLACED, 1), most)),
+            "prototypes": self.prototypes or enough_prototypes(dataset.train, most),
         }
 
     def fit(
@@ -121,7 +121,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         """
         x, y = self._validated(X, y)
         check_classification_targets(y)
-        weights = self._weights(sample_weight, x)
+        weights = usable_weights(sample_weight, x)
         used = weights > 0.0
         self.classes_, numbers = np.unique(y[used], return_inverse=True)
         if len(self.classes_) < 2:
@@ -178,7 +178,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
                 f"{', '.join(self.network_.labels)}. Leave its samples out."
             )
         numbers: Array = np.array([known[name] for name in given], dtype=int)
-        weights, n = self._weights(sample_weight, points), len(self.classes_)
+        weights, n = usable_weights(sample_weight, points), len(self.classes_)
         scores = self.network_.scores(self.network_.carry(points.T))
         p = probabilities(scores).T if self.network_.probabilistic else None
         found: dict[str, Any] = {"test": quality(numbers, decide(scores), n, p, weights)}

@@ -26,6 +26,7 @@ from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.functional import steered
 from mfresnet.runs.estimators.base import MeanFieldEstimator
+from mfresnet.runs.estimators.weights import usable_weights
 from mfresnet.trained import SteeredDensity, log_density, sample
 
 
@@ -77,7 +78,7 @@ class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
             SolveError: the computation cannot go on.
         """
         x = self._validated(X, ensure_min_samples=2)
-        weights = self._weights(sample_weight, x)
+        weights = usable_weights(sample_weight, x)
         used = weights > 0.0
         functional, theta = self._train(x[used].astype(float), weights[used])
         self.density_: SteeredDensity = steered(functional, theta)

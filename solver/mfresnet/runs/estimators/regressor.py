@@ -25,6 +25,7 @@ from sklearn.base import RegressorMixin
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.runs.estimators.base import MeanFieldEstimator
+from mfresnet.runs.estimators.weights import usable_weights
 from mfresnet.verification import PredictiveLaw, predictive_law
 
 
@@ -75,7 +76,7 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
             SolveError: the computation cannot go on.
         """
         x, y = self._validated(X, y, y_numeric=True, ensure_min_samples=2)
-        weights = self._weights(sample_weight, x)
+        weights = usable_weights(sample_weight, x)
         used = weights > 0.0
         labels = np.asarray(y[used], dtype=float)
         functional, _ = self._train(x[used].astype(float), weights[used], labels)
