@@ -27,7 +27,7 @@ CHUNK, TRIED, FOLDS = 100_000, 1000, 5
 WIDTHS, FINER = np.geomspace(0.02, 3.0, 15), np.geomspace(0.76, 1.31, 7)
 """Bandwidths over those of Scott's rule from which the likelihood chooses, and over the likeliest
 one of these, from which it chooses again."""
-SHARP = 0.1
+SHARP = 0.08
 """Largest bandwidth of the rule ``sharp`` over the standard deviation of all classes together:
 wider kernels blur the borders between classes more than they are known by."""
 

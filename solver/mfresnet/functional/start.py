@@ -24,7 +24,7 @@ from mfresnet.network import HEADS, Controls, Head
 
 GIVEN = ("values", "file")
 """Kinds of [initial] that say what the head is."""
-TRIED, FOLDS, ERRORS = 2000, 5, 2.0
+TRIED, FOLDS, ERRORS = 2000, 5, 3.0
 
 
 def initial_controls(

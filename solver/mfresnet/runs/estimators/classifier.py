@@ -39,7 +39,7 @@ from mfresnet.runs.estimators.grid import GridDensities
 from mfresnet.runs.estimators.weights import usable_weights
 from mfresnet.verification import bayes_measures, quality, shares, verdict
 
-PRIOR, MOST_TIKHONOV = 6.0, 0.1
+PRIOR, MOST_TIKHONOV = 8.0, 0.1
 """Weight of the penalty times the number of samples, and the largest weight: with few samples
 they say less about the controls than the penalty does."""
 
