@@ -73,9 +73,10 @@ def binned(x: Array, w: Array, width: float, size: float, most: float) -> tuple[
     """
     d = len(x)
     while True:
-        cells = np.floor((x - x.min(axis=1, keepdims=True)) / size).astype(np.int64)
-        flat = np.ravel_multi_index(tuple(cells), tuple(cells.max(axis=1) + 1))
-        _, bins = np.unique(flat, return_inverse=True)
+        bins = np.zeros(x.shape[1], dtype=np.int64)
+        for row in x:  # numbered anew by every direction: no number is larger than n^2
+            _, cells = np.unique(np.floor((row - row.min()) / size), return_inverse=True)
+            _, bins = np.unique(bins * len(bins) + cells, return_inverse=True)
         mass = np.bincount(bins, w)
         if mass.size <= most:
             break

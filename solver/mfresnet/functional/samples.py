@@ -36,9 +36,9 @@ from mfresnet.data import Samples
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional.draw import shared
 from mfresnet.functional.start import initial_controls
+from mfresnet.functional.vectorised import vectorised
 from mfresnet.losses import LOSSES, depth_weights
 from mfresnet.network import (
-    ACTIVATIONS,
     INFERENCES,
     Controls,
     ControlSpace,
@@ -121,7 +121,7 @@ class ParticleFunctional:
         self._cost = row.cost(_CostSetting(case.loss, n_classes, self.population.targets))
         self._mass = np.zeros((n_classes, self.samples.y.size))
         self._mass[self.samples.y, np.arange(self.samples.y.size)] = self.samples.w
-        self._block, self._activation = case.block(), ACTIVATIONS[network.activation]
+        self._block, self._activation = case.block(), vectorised(self.comm, network.activation)
         self.start_from(initial_controls(case, self.population, self.comm))
         self.set_steps(case.time.steps_per_layer or STEPS)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -41,8 +42,10 @@ TINY = 1e-14
 """A norm of a gradient that is not reached."""
 MOST = 60
 """Iterations on the coarse mesh for one on the fine mesh."""
-WORTH = 10.0
-"""Times the distance that is wanted that the first model may fall by, if no more than it is off."""
+WORTH, SHARE = 10.0, 0.5
+"""Times what both J are apart, or the distance that is wanted, by which the linear part of a model
+may fall, and the share that it may have in what the model falls by: beyond both the model follows
+what the coarse J does not know."""
 ROUNDS, SLOW = 4, 0.5
 """Most iterations on the fine mesh, and the share of what the model before it fell by above which
 a model is no help: it has its least value in another valley, or the wrong curvature."""
@@ -136,7 +139,7 @@ class Correction:
         """Keep all."""
         self.fine, self.coarse, self.aim, self.oracle = fine, coarse, aim, oracle
         self._on_iteration, self.memory = on_iteration, memory
-        self._before = np.inf
+        self._before = self._trusted = np.inf
 
     def run(self, theta: Array) -> OptimiseResult:
         """Return the controls of the least fine J near theta, with what is left of it.
@@ -149,8 +152,9 @@ class Correction:
         search = Search(self.fine, theta, self._on_iteration, self.oracle)
         value, derivative = evaluate(self.oracle, self.fine, theta)
         status, excess = Status.STAGNATED, np.inf
+        self._before = np.inf
         apart = abs(value - self.coarse.value(theta))
-        self._before = max(apart, WORTH * self.aim) / SLOW
+        self._trusted = WORTH * max(apart, self.aim)
         for number in range(ROUNDS):
             norm = search.norm(theta, derivative)
             search.record(number, value, norm)
@@ -165,7 +169,7 @@ class Correction:
             if excess <= self.aim:
                 status = Status.ENOUGH
                 break
-            if number and excess > SLOW * self._before:
+            if excess > SLOW * self._before:
                 break
             better = self._towards(theta, value, trial - theta, excess)
             if better is None:
@@ -181,16 +185,21 @@ class Correction:
             _, coarse = evaluate(self.oracle, self.coarse, theta)
             model = Shifted(self.coarse, derivative - coarse)
             found = minimise(
-                model, theta, oracle=self.oracle, enough=self._near, memory=self.memory
+                model,
+                theta,
+                oracle=self.oracle,
+                enough=partial(self._near, model.shift, theta),
+                memory=self.memory,
             )
         except SolveError:
             return None
         return found.theta, found.history[0].objective - found.value + found.excess
 
-    def _near(self, search: Search) -> bool:
+    def _near(self, shift: Array, start: Array, search: Search) -> bool:
         """Return whether the model is near enough to its least value, or falls by too much."""
         gained = search.history[0].objective - search.best
-        if gained > SLOW * self._before:
+        by_shift = shift @ (start - search.theta)
+        if gained > SLOW * self._before or by_shift > max(self._trusted, SHARE * gained):
             return True
         return search.excess <= max(INNER * gained, CLOSE * self.aim)
 

@@ -81,7 +81,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         "head": "prototypes",
         "head_share": 0.01,
         "tikhonov": 3e-4,
-        "max_iterations": 250,
+        "max_iterations": 400,
         "bandwidth": "sharp",
         "initial_scale": 0.3,
     }
