@@ -14,7 +14,7 @@ from sklearn.neighbors import KernelDensity
 
 from helpers import write_table
 from mfresnet.arrays import Array
-from mfresnet.data.deposition import bandwidth, scott
+from mfresnet.data.deposition import SHARP, bandwidth, scott
 from mfresnet.data.section import DataSection
 from mfresnet.data.tables.dataset import Dataset, load_data
 
@@ -85,3 +85,19 @@ def test_weights_count(tmp_path: Path) -> None:
         bandwidth("likelihood", unweighted, 0), rel=1e-12
     )
     assert bandwidth("likelihood", unweighted, 0) > 1.5 * expected
+
+
+def test_sharp_kernels_are_no_wider_than_a_share_of_all_data(tmp_path: Path) -> None:
+    """Where the likeliest ones are wider; else they are these."""
+    rng = np.random.default_rng(4)
+    few, many = rng.standard_normal((2, 40)), two_pieces(1500, 0.1, 2)
+    x = np.concatenate([few, many], axis=1)
+    data = dataset(tmp_path, x, np.repeat([0, 1], (40, 1500)))
+    deviation = np.sqrt(np.mean(np.var(x, axis=1)))
+    wide, narrow = (bandwidth("likelihood", data, k) for k in (0, 1))
+    assert narrow < SHARP * deviation
+    assert bandwidth("sharp", data, 1) == narrow
+    lone = dataset(tmp_path, np.concatenate([few, few + 3.0], axis=1), np.repeat([0, 1], 40))
+    all_data = np.concatenate([few, few + 3.0], axis=1)
+    expected = SHARP * np.sqrt(np.mean(np.var(all_data, axis=1)))
+    assert bandwidth("sharp", lone, 0) == pytest.approx(expected) and expected < wide

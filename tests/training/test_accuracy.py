@@ -7,6 +7,7 @@ from __future__ import annotations
 from mpi4py import MPI
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,27 @@ def test_meshes_that_say_nothing_are_left(monkeypatch: pytest.MonkeyPatch) -> No
     found = trained(case_of("interval", space={"degree": 1}))
     meshes = [stage for stage in found.stages if stage.cells]
     assert found.limit == PAYS and len(meshes) == 3
+
+
+def test_a_small_error_is_enough_however_small_j_is() -> None:
+    """With an absolute part the mesh is as coarse as that allows, and the error is below it."""
+    strict, loose = (
+        trained(case_of("interval", accuracy=accuracy))
+        for accuracy in (1e-6, {"relative": 1e-6, "absolute": 2e-3})
+    )
+    assert strict.error is not None and loose.error is not None
+    assert loose.error.reached and loose.error.size <= 2e-3
+    assert loose.error.relative == pytest.approx(loose.error.size / 2000.0)
+    assert "as J is small" in loose.error.sentence()
+    sizes = [found.functional.problem.space.n_global for found in (loose, strict)]
+    assert sizes[0] < sizes[1]
+
+
+def test_accuracies_are_written_as_they_are_read() -> None:
+    short, both = case_of("interval"), {"relative": 1e-2, "absolute": 1e-3}
+    assert "accuracy = 0.002" in short.to_toml()
+    long = case_of("interval", accuracy=both)
+    assert parse(tomllib.loads(long.to_toml())) == long
+    for given, where in ((2.0, "relative"), ({"absolute": -1.0}, "absolute")):
+        with pytest.raises(InputError, match=rf"^accuracy\.{where}: "):
+            case_of("interval", accuracy=given)
