@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The classifier with its defaults beside those of scikit-learn: two features, three classes.
+"""The classifier with its defaults beside those of scikit-learn.
 
     python3 benchmarks/tables.py [names] [--rows 16000] [--seeds 1]
+    python3 benchmarks/tables.py --shipped
 
-Moons, a disk in rings, exclusive or, spirals and overlapping blobs; a quarter of the rows is held
-out. Prints accuracy, log loss and the seconds of the fit of each, as a table in Markdown.
+Moons, a disk in rings, exclusive or, spirals and overlapping blobs, two features and three classes;
+a quarter of the rows is held out. With ``--shipped`` breast cancer, iris and wine by two principal
+components, five folds twice. Prints accuracy, log loss and the seconds of a fit of each, as a table
+in Markdown.
 """
 
 from __future__ import annotations
@@ -18,11 +21,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate, train_test_split
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mfresnet import MeanFieldClassifier
 
@@ -73,6 +80,7 @@ TABLES: dict[str, Callable[[int, np.random.Generator], Table]] = {
     "spirals": spirals,
     "blobs": blobs,
 }
+SHIPPED = {"breast cancer": load_breast_cancer, "iris": load_iris, "wine": load_wine}
 MODELS: dict[str, Callable[[int], Any]] = {
     "logistic regression": lambda seed: LogisticRegression(),
     "random forest": lambda seed: RandomForestClassifier(random_state=seed),
@@ -96,15 +104,37 @@ def measured(model: Any, x: Any, y: Any, seed: int) -> tuple[float, float, float
     )
 
 
+def shipped() -> None:
+    """Print the table of real data by cross-validation, all on the same two components."""
+    for name, load in SHIPPED.items():
+        x, y = load(return_X_y=True)
+        folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
+        cells = []
+        for which, make in MODELS.items():
+            model = make(0)
+            if which != "mfresnet":
+                model = make_pipeline(StandardScaler(), PCA(2, whiten=True), model)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                scores = ("accuracy", "neg_log_loss")
+                found = cross_validate(model, x, y, cv=folds, scoring=scores, error_score="raise")
+            accuracy, loss = found["test_accuracy"].mean(), -found["test_neg_log_loss"].mean()
+            cells.append(f"{accuracy:.4f}, {loss:.3f}, {found['fit_time'].mean():.1f} s")
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
 def main() -> None:
     """Read the arguments and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(TABLES)}; all when not given")
     parser.add_argument("--rows", type=int, default=16_000)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--shipped", action="store_true")
     given = parser.parse_args()
     print("| rows | " + " | ".join(MODELS) + " |")
     print("|---" * (len(MODELS) + 1) + "|")
+    if given.shipped:
+        return shipped()
     for name in given.names or TABLES:
         cells = []
         for make in MODELS.values():

@@ -5,6 +5,7 @@
 from mpi4py import MPI
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from mfresnet import (
     ReducedFunctional,
     minimise,
 )
+from mfresnet.arrays import Array
 from mfresnet.errors import InputError
 from mfresnet.functional.handover import trained_network
 from mfresnet.trained.exporters import export
@@ -454,3 +456,22 @@ def test_columns_that_are_numbers_in_another_form() -> None:
     for kind in ("Float64", object, "string"):
         other = table.astype(kind)
         np.testing.assert_array_equal(quick().fit(other, Y).predict(other), expected)
+
+
+def test_few_rows_of_classes_that_surround_each_other() -> None:
+    """By the defaults, which a linear head or one prototype a class cannot do."""
+    rng = np.random.default_rng(0)
+
+    def rings(n: int) -> tuple[Array, Array]:
+        y, angle = rng.integers(0, 3, n), 2.0 * np.pi * rng.random(n)
+        x = y * np.stack([np.cos(angle), np.sin(angle)])
+        return x.T + 0.15 * rng.standard_normal((n, 2)), y
+
+    (x, y), (new, truth) = rings(400), rings(4000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = MeanFieldClassifier().fit(x, y)
+    assert model.network_.controls.values["P"].shape[1] > 1
+    assert model.score(new, truth) > 0.96
+    alone = quick(prototypes=1, head="prototypes", block="wide", width=4, cells=16).fit(x, y)
+    assert alone.network_.controls.values["P"].shape[1] == 1
