@@ -471,7 +471,7 @@ def test_few_rows_of_classes_that_surround_each_other() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = MeanFieldClassifier().fit(x, y)
-    assert model.network_.controls.values["P"].shape[1] > 1
+    assert model.network_.head["P"].shape[1] > 1
     assert model.score(new, truth) > 0.96
     alone = quick(prototypes=1, head="prototypes", block="wide", width=4, cells=16).fit(x, y)
-    assert alone.network_.controls.values["P"].shape[1] == 1
+    assert alone.network_.head["P"].shape[1] == 1
