@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
 from mfresnet.case import parse
 from mfresnet.functional import ReducedFunctional
-from mfresnet.optimise import Oracle, Status, minimise
+from mfresnet.optimise import Oracle, Search, Status, minimise
 from mfresnet.training.correction import Correction, Shifted
 
 
@@ -48,3 +51,16 @@ def test_the_model_has_the_derivative_of_the_fine_objective() -> None:
     h, e = np.cos(np.arange(theta.size)), 1e-5
     slope = (model.value(theta + e * h) - model.value(theta - e * h)) / (2.0 * e)
     assert slope == pytest.approx(float(model.derivative(theta) @ h), rel=1e-6)
+
+
+def test_a_model_is_left_where_its_linear_part_makes_the_fall() -> None:
+    """Beyond what both J are apart, as it follows what the coarse J does not know there."""
+    coarse = functional(14, 2)
+    correction = Correction(functional(30, 2), coarse, 1e-3, Oracle())
+    shift, start = np.ones(coarse.theta0.size), coarse.theta0
+    for trusted, by_shift, left in ((0.1, 0.3, True), (0.1, 0.19, False), (0.4, 0.3, False)):
+        theta = start - by_shift / start.size
+        fallen = SimpleNamespace(objective=1.0)
+        search = SimpleNamespace(history=[fallen], best=0.6, theta=theta, excess=np.inf)
+        correction._trusted = trusted
+        assert correction._near(shift, start, cast(Search, search)) is left
