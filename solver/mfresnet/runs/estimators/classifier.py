@@ -92,11 +92,11 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         """Return the penalty, that of a prior, and as many prototypes as the classes need."""
         if dataset is None:
             return {}
-        weight, most = PRIOR / len(dataset.train.y), self.defaults["prototypes"]
-        return {
-            "tikhonov": min(max(weight, self.defaults["tikhonov"]), MOST_TIKHONOV),
-            "prototypes": self.prototypes or enough_prototypes(dataset.train, most),
-        }
+        weight, usual = PRIOR / len(dataset.train.y), self.defaults
+        sized: dict[str, Any] = {"tikhonov": min(max(weight, usual["tikhonov"]), MOST_TIKHONOV)}
+        if self.prototypes is None and self.head in (None, usual["head"]):
+            sized["prototypes"] = enough_prototypes(dataset.train, usual["prototypes"])
+        return sized
 
     def fit(
         self,
