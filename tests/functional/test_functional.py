@@ -131,6 +131,28 @@ def test_sweeps_are_counted_and_not_repeated() -> None:
     assert functional.forward_sweeps == 2
 
 
+def test_what_follows_a_loss_does_not_depend_on_it() -> None:
+    """A loss keeps no stages; derivative, Hessian action and densities make them again."""
+    first, second = (ReducedFunctional(make_case("interval"), MPI.COMM_SELF) for _ in range(2))
+    theta, h = first.theta0, noise(first)
+    wanted = (
+        first.value(theta) - first.penalty(theta),
+        first.derivative(theta),
+        first.hessian_action(theta, h),
+        Trajectory(first, theta).densities(),
+    )
+    for i, what in enumerate(wanted):
+        second.value(theta + 0.1)
+        assert second.loss(theta) == wanted[0]
+        found = (
+            lambda: second.loss(theta),
+            lambda: second.derivative(theta),
+            lambda: second.hessian_action(theta, h),
+            lambda: Trajectory(second, theta).densities(),
+        )[i]()
+        assert np.array_equal(found, what)
+
+
 def test_value_sees_controls_changed_in_place() -> None:
     functional = ReducedFunctional(make_case("interval"), MPI.COMM_SELF)
     theta = functional.theta0.copy()

@@ -13,6 +13,7 @@ from dolfinx import fem, geometry
 
 from helpers import moments, shaped_mesh, write_table
 from mfresnet.arrays import Array
+from mfresnet.data import binned_samples, binning
 from mfresnet.data.deposition import BANDWIDTHS, bandwidth, deposit
 from mfresnet.data.section import DataSection
 from mfresnet.data.tables import formats as tables
@@ -236,3 +237,22 @@ def test_samples_do_not_depend_on_the_ranks(
     for k in range(3):
         expected = put(space, alone.train.of_class(k))
         assert maximum(COMM, np.abs(f[k] - expected).max(initial=0.0))[0] < 1e-12
+
+
+def test_bins_do_not_depend_on_the_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "ROWS", 23)
+    monkeypatch.setattr(binning, "MANY", 100)
+    path = Path(COMM.bcast(str(tmp_path / "a.parquet"), root=0))
+    if COMM.rank == 0:
+        columns = dict(zip("ab", samples(2, 400), strict=True)) | {"y": np.arange(400) % 3}
+        write_table(path, columns)
+    COMM.Barrier()
+    widths = np.array([0.6, 0.8, 1.0])
+    (one, wide), (other, wider) = (
+        binned_samples(dataset(comm, path), widths) for comm in (MPI.COMM_SELF, COMM)
+    )
+    assert one is not None and other is not None and one.y.size < 300
+    np.testing.assert_array_equal(one.y, other.y)
+    np.testing.assert_allclose(other.x, one.x, rtol=1e-12)
+    np.testing.assert_allclose(other.w, one.w, rtol=1e-13)
+    np.testing.assert_allclose(wider, wide, rtol=1e-13)

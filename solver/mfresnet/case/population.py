@@ -9,12 +9,14 @@ from mpi4py import MPI
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
 
 from mfresnet.arrays import Array
+from mfresnet.case.binning import binned_samples
 from mfresnet.case.case import Case
 from mfresnet.data import (
     Dataset,
@@ -124,11 +126,14 @@ def from_samples(case: Case, dataset: Dataset) -> Population:
     )
     widths = np.array([bandwidth(rule, dataset, k) for k, rule in enumerate(rules)])
     margins = REACH * widths[:, None]
+    binned = cache(lambda: binned_samples(dataset, widths))
 
     def densities(space: Space) -> tuple[Array, Array]:
-        f, heat = deposit(space, dataset.rounds(), labels), HeatEquation(space)
+        samples, wider = binned()
+        parts = dataset.rounds() if samples is None else [samples]
+        f, heat = deposit(space, parts, labels), HeatEquation(space)
         try:
-            f = np.array([heat.smooth(g, float(h)) for g, h in zip(f, widths, strict=True)])
+            f = np.array([heat.smooth(g, float(h)) for g, h in zip(f, wider, strict=True)])
         finally:
             heat.destroy()
         return f, np.ones(len(f))

@@ -186,8 +186,8 @@ class ReducedFunctional:
         return self._loss_value + self.penalty(theta)
 
     def loss(self, theta: Array) -> float:
-        """Return the part of J that the densities make, with the cost of the outflow."""
-        self.forward(theta)
+        """Return the part of J of densities and outflow; a derivative takes another sweep then."""
+        self.forward(theta, kept=False)
         return self._loss_value
 
     def penalty(self, theta: Array) -> float:
@@ -222,7 +222,7 @@ class ReducedFunctional:
         Exact where flux and activation are twice differentiable; needs the memory of another set
         of stages.
         """
-        self.forward(theta)
+        self.forward(theta, reversible=self.plan.whole)
         if self._tangent is None:
             self._tangent = Tangent(self.sweep)
         along = self.controls.direction(h)
@@ -240,38 +240,43 @@ class ReducedFunctional:
         """Return the Riesz representative of the derivative in L2(0, T)."""
         return self.controls.riesz(self.derivative(theta))
 
-    def forward(self, theta: Array, *, reversible: bool = False, fixed_steps: bool = False) -> None:
+    def forward(
+        self,
+        theta: Array,
+        *,
+        reversible: bool = False,
+        fixed_steps: bool = False,
+        kept: bool = True,
+    ) -> None:
         """Make the forward sweep with theta, where it is not the last one that was made.
 
         Args:
             theta: the controls.
             reversible: whether a backward sweep follows.
             fixed_steps: see ``value``.
+            kept: whether one may follow, see ``Sweep.forward``.
         """
         same = self._theta is not None and np.array_equal(theta, self._theta)
         if same and (self.sweep.reversal.ready or not reversible):
             return
         try:
-            self._sweep_forward(theta)
+            self._sweep_forward(theta, kept)
         except StepsError as error:
             if fixed_steps or self.steps_given:
                 raise
             before = self.steps_per_layer
             self.make_room(error.needed)
             if self.comm.rank == 0:
-                LOG.warning(
-                    "time.steps_per_layer: raised from %d to %d, as the velocity asks for it.",
-                    before,
-                    self.steps_per_layer,
-                )
-            self._sweep_forward(theta)
+                raised = "time.steps_per_layer: raised from %d to %d, as the velocity asks for it."
+                LOG.warning(raised, before, self.steps_per_layer)
+            self._sweep_forward(theta, kept)
 
-    def _sweep_forward(self, theta: Array) -> None:
+    def _sweep_forward(self, theta: Array, kept: bool) -> None:
         self._theta = None
         network, losses = self.network(theta), np.zeros(len(self.problem.f0))
         self.sweep.set_network(network)
-        adder = self.depth_loss.adder(network.controls, losses)
-        self.sweep.forward(self.problem.f0, adder, self.depth_loss.wanted)
+        adder, wanted = self.depth_loss.adder(network.controls, losses), self.depth_loss.wanted
+        self.sweep.forward(self.problem.f0, adder, wanted, reversible=kept)
         self.forward_sweeps += 1
         self._loss_value = float(self.problem.class_weights @ losses)
         if not np.isfinite(self._loss_value):

@@ -56,13 +56,22 @@ class Layer:
         """
         return aligned(*self._shape)
 
+    @cached_property
+    def _stages_of_one(self) -> Array:
+        """Those of one step, of ``stages`` where they are there, (1, classes, s, size)."""
+        return self.stages[:1] if "stages" in self.__dict__ else aligned(1, *self._shape[1:])
+
     def steps(self, part: slice, keep: bool = True) -> Steps:
         """Return the coefficients with the memory of some steps, all that of one where not kept."""
         key = part.start, part.stop, keep
         if key not in self._steps:
-            stages, left = self.stages[part], self.left[part]
-            if not keep:
-                stages, left = (as_strided(a, strides=(0, *a.strides[1:])) for a in (stages, left))
+            if keep:
+                stages, left = self.stages[part], self.left[part]
+            else:
+                stages, left = (
+                    as_strided(a, (part.stop - part.start, *a.shape[1:]), (0, *a.strides[1:]))
+                    for a in (self._stages_of_one, self.left)
+                )
             self._steps[key] = Steps(self.coefficients, stages, left)
         return self._steps[key]
 

@@ -156,13 +156,21 @@ class Sweep:
                 see.states(start + part.start)
             see.norms(self.march.forward(kept.steps(part, keep), self.states, self.left))
 
-    def forward(self, f0: Array, visit: Visit | None = None, wanted: Array | None = None) -> Array:
+    def forward(
+        self,
+        f0: Array,
+        visit: Visit | None = None,
+        wanted: Array | None = None,
+        *,
+        reversible: bool = True,
+    ) -> Array:
         """Carry the densities from 0 to T, eq. (1), with the controls that were set.
 
         Args:
             f0: initial densities, (classes, n_owned); kept, not copied.
             visit: called on the way.
             wanted: after which numbers of steps ``visit`` is called, (steps + 1,), bool.
+            reversible: whether what a way back needs is kept; it takes memory and time.
 
         Returns:
             The final densities, (classes, n_owned).
@@ -187,7 +195,12 @@ class Sweep:
 
         self._start = self.march.limiter.packed(f0)
         self.start()
-        self.reversal.forward((self.states, self.left), carry)
+        if reversible:
+            self.reversal.forward((self.states, self.left), carry)
+        else:
+            self.reversal.forget()
+            for number in range(self.space.layers):
+                carry(number, False)
         growth.add(self.march.squares(self.states)[None])
         if wanted[-1]:
             see(self.steps)
@@ -209,7 +222,7 @@ class Sweep:
         Parallel: collective.
         """
         densities = self.march.limiter.densities
-        if self.plan.whole:
+        if self.plan.whole and self.reversal.ready:
             for n in np.flatnonzero(wanted[:-1]):
                 number, m = divmod(int(n), self.steps_per_layer)
                 kept = self.layer(number)

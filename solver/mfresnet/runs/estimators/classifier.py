@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
@@ -123,7 +124,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         check_classification_targets(y)
         weights = usable_weights(sample_weight, x)
         used = weights > 0.0
-        self.classes_, numbers = np.unique(y[used], return_inverse=True)
+        numbers, self.classes_ = pd.factorize(y[used], sort=True)
         if len(self.classes_) < 2:
             raise InputError(
                 f"y: too few classes; got one class in {int(used.sum())} samples, expected at "
@@ -143,8 +144,10 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         self.accuracy_gap_, self.log_loss_gap_ = found["accuracy_gap"], found["log_loss_gap"]
         self.densities_ = GridDensities.of(functional.problem)
         self.priors_ = functional.problem.class_weights
-        points = self.network_.reduce(x[used].astype(float)).T
-        self.logistic_regression_ = LogisticRegression().fit(points, numbers, weights[used])
+        dataset = functional.population.dataset
+        assert dataset is not None
+        part = dataset.train
+        self.logistic_regression_ = LogisticRegression().fit(part.x.T, part.y, part.w)
         return self
 
     def compare(
