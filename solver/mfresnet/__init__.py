@@ -29,8 +29,11 @@ True
 """
 
 import os
+from typing import Any
 
 import lazy_loader
+
+from mfresnet.installation import sentence as _sentence
 
 # Open MPI's default topology component hangs at random on three ranks; this must be set before
 # MPI is imported.
@@ -39,4 +42,19 @@ os.environ.setdefault("OMPI_MCA_topo", "basic")
 os.environ.setdefault("SCOTCH_PTHREAD_NUMBER", "1")
 
 __version__ = "0.1.0"
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_attribute, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, loaded when it is first used.
+
+    Raises:
+        ImportError: a part that it needs is not installed.
+    """
+    try:
+        return _attribute(name)
+    except (ImportError, RuntimeError) as error:
+        said = _sentence(error)
+        if said is None:
+            raise
+        raise ImportError(said) from None

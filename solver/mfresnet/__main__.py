@@ -13,6 +13,7 @@ from typing import Any
 
 from mfresnet.ending import describe
 from mfresnet.errors import InputError
+from mfresnet.installation import find_mpi
 from mfresnet.interrupt import STOPPED, Stopped, end, is_first, keeping, listening
 
 
@@ -70,8 +71,14 @@ def _read(arguments: list[str]) -> Callable[[], Any] | None:
 
 def _on_all_ranks(work: Callable[[], Any], petsc_options: list[str]) -> int:
     """Start PETSc and MPI, do the work and return the exit status of all ranks."""
-    _start_petsc(["-no_signal_handler", *petsc_options])
-    from mpi4py import MPI
+    try:
+        _start_petsc(["-no_signal_handler", *petsc_options])
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as missing:
+        status, text = describe(missing)
+        if is_first():
+            print(text, file=sys.stderr, flush=True)
+        return status
 
     from mfresnet.parallel import meet
 
@@ -95,6 +102,7 @@ def _on_all_ranks(work: Callable[[], Any], petsc_options: list[str]) -> int:
 
 def _start_petsc(options: list[str]) -> None:
     """Give PETSc its options; a trained network is applied where there is none, too."""
+    find_mpi()
     try:
         import petsc4py
     except ModuleNotFoundError:

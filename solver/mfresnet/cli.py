@@ -14,7 +14,7 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from mfresnet import __version__
+from mfresnet import installation
 from mfresnet.errors import Exit, InputError, lookup
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ RunDirectory = Annotated[
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(f"mfresnet {__version__}")
+        typer.echo(installation.version())
         raise typer.Exit
 
 

@@ -146,7 +146,7 @@ def cannot_compile(directory: Path, what: str, error: Exception) -> SolveError:
     """Return the error of a compiler that fails."""
     return SolveError(
         f"{directory}: {what} cannot be compiled; got '{error}', expected a C compiler and "
-        "a directory that can be written. Set CC and XDG_CACHE_HOME."
+        "a directory that can be written. Install a compiler, or set CC and XDG_CACHE_HOME."
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import traceback
 
 from mfresnet.errors import Exit, InputError, Preempted, SolveError, shortened
+from mfresnet.installation import sentence
 from mfresnet.interrupt import KEPT, STOPPED, Stopped
 
 
@@ -34,6 +35,8 @@ def describe(error: BaseException) -> tuple[int, str]:
         return Exit.PREEMPTED, KEPT
     if isinstance(error, Stopped | KeyboardInterrupt):
         return Exit.PREEMPTED, STOPPED
+    if (said := sentence(error)) is not None:
+        return Exit.FAILED, said
     if isinstance(error, MemoryError):
         return Exit.FAILED, "mfresnet: out of memory. Use fewer cells, layers or classes."
     if isinstance(error, OSError):
