@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -135,28 +134,11 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
-    from mfresnet.case import load
-    from mfresnet.functional import ReducedFunctional
-    from mfresnet.output import Certificate, case_of_run, own, read_report, read_theta
-    from mfresnet.parallel import together
-    from mfresnet.verification import as_data, certify, check_table, passed
+    from mfresnet.runs import certificate_of
+    from mfresnet.verification import as_data, check_table, passed
 
-    comm = world()
-    if target.is_dir() and settings:
-        raise InputError(f"--set: not for a run; got {target}. Give a case file or omit --set.")
-    case = case_of_run(target) if target.is_dir() else load(target, settings or ())
-    functional, theta, report = ReducedFunctional(case, comm), None, None
-    with own(target, comm) if target.is_dir() else nullcontext():
-        if target.is_dir():
-            with together(comm):
-                theta, report = read_theta(target, functional.controls), read_report(target)
-        checks = certify(functional, theta)
-        say(json.dumps(as_data(checks), indent=2) if as_json else check_table(checks))
-        if report is not None:
-            certificate = Certificate(passed=passed(checks), checks=checks)
-            with together(comm):
-                if comm.rank == 0:
-                    report.with_(certificate=certificate).write(target)
+    checks = certificate_of(target, settings or (), world())
+    say(json.dumps(as_data(checks), indent=2) if as_json else check_table(checks))
     return int(Exit.CONVERGED if passed(checks) else Exit.FAILED)
 
 

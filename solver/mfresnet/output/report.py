@@ -1,11 +1,10 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""What a run reports: the content of run.json, the table at its end, the exit status."""
+"""What a run reports: the content of run.json, and the exit status."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from mfresnet.errors import Exit
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.memory import peak
 from mfresnet.mesh import MESHES
-from mfresnet.output.run_directory import versions
+from mfresnet.output.run_directory import petsc_options, versions
 from mfresnet.output.run_json import SCHEMA, Bound, Data, Memory, RunReport
-from mfresnet.output.run_metrics import Errors, Metrics, Quality
+from mfresnet.output.run_metrics import Metrics
 from mfresnet.output.run_parts import Accuracy, Asked, Objective
 from mfresnet.training import ObjectiveError, Trained
 from mfresnet.verification import (
@@ -88,6 +87,8 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
         seconds=time.perf_counter() - start,
         lower_bound=bound and Bound(**bound.as_data(objective.loss)),
     )
+    if options := petsc_options():
+        report = report.with_(petsc_options=options)
     if asked is not None:
         given = _asked(asked, trained.limit)
         report = report.with_(accuracy=given, discretisation=_discretisation(case))
@@ -165,85 +166,3 @@ def _data(functional: ReducedFunctional) -> Data | None:
         test_samples=int(dataset.test.y.size),
         bandwidths=population.bandwidths.tolist(),
     )
-
-
-def summary(report: RunReport) -> list[tuple[str, str]]:
-    """Return the rows of the table at the end of a run: name and value."""
-    rows = [
-        ("objective", _objective_line(report)),
-        ("loss", report.objective.loss_error.number),
-        ("gradient norm", f"{report.gradient_norm:.2e}"),
-        ("iterations", str(report.iterations)),
-    ]
-    if (bound := report.lower_bound) is not None:
-        text = f"{bound.value:.8g}  ({bound.name}; the loss is {bound.gap:.2e} above it)"
-        rows.append(("lower bound of the loss", text))
-    errors = report.metrics.relative_l2_error
-    rows += [(f"L2 error, class {label}", f"{error:.2%}") for label, error in errors.items()]
-    rows += _on_samples(report.metrics)
-    rows += [
-        ("mass error", f"{report.mass_error:.1e}"),
-        ("outflow", f"{report.outflow:.1e}"),
-        ("least density", f"{report.min_density:.1e}"),
-        ("seconds", f"{report.seconds:.1f}"),
-    ]
-    return rows
-
-
-def _objective_line(report: RunReport) -> str:
-    """Return J with its error, where it is known."""
-    objective, asked = report.objective, report.accuracy
-    size = objective.loss_error.error if asked is None else asked.size
-    return f"{objective.total:.8g}" + ("" if size is None else f" +- {abs(size):.1e}")
-
-
-def _on_samples(metrics: Metrics) -> Iterator[tuple[str, str]]:
-    """Yield the rows of the table on samples, beside the baselines."""
-    for part in ("train", "test"):
-        ours = getattr(metrics, part)
-        if (rows := metrics.log_likelihood) and (row := getattr(rows, part)) is not None:
-            text = _beside(
-                row.network,
-                {
-                    "start density": row.start,
-                    "Gaussian mixture": row.gaussian_mixture,
-                    "kernels": row.kernel,
-                },
-            )
-            yield f"{part} log likelihood of the features", text
-        if isinstance(ours, Errors):
-            names = ("linear_regression", "kernel_regression")
-            others = {name.replace("_", " "): getattr(getattr(metrics, name), part, None)
-                      for name in names}  # fmt: skip
-            yield f"{part} R2", _beside(ours.r2, {n: row and row.r2 for n, row in others.items()})
-            if ours.coverage is not None:
-                yield f"{part} labels in the 90 % interval", f"{ours.coverage:.1%}"
-        elif ours is not None:
-            yield from _of_classes(metrics, ours, part)
-    if (bayes := metrics.bayes) is not None:
-        text = f"{bayes.network.accuracy:.4f}  (Bayes bound {bayes.accuracy:.4f})"
-        yield "accuracy on the smoothed classes", text
-        if bayes.network.log_loss is not None:
-            text = f"{bayes.network.log_loss:.4f}  (Bayes bound {bayes.log_loss:.4f})"
-            yield "log loss on the smoothed classes", text
-
-
-def _of_classes(metrics: Metrics, ours: Quality, part: str) -> Iterator[tuple[str, str]]:
-    """Yield the rows of a classification on a part of the samples."""
-    names = ("logistic_regression", "kernel_density")
-    others = {name.replace("_", " "): getattr(getattr(metrics, name), part, None) for name in names}
-    for key, title in (
-        ("accuracy", "accuracy"),
-        ("log_loss", "log loss"),
-        ("calibration_error", "calibration error"),
-    ):
-        value = getattr(ours, key)
-        if value is not None:
-            rivals = {name: row and getattr(row, key) for name, row in others.items()}
-            yield f"{part} {title}", _beside(value, rivals)
-
-
-def _beside(value: float, others: Mapping[str, float | None]) -> str:
-    """Return a number, with those of the baselines that there are behind it."""
-    known = [f"{name} {other:.4f}" for name, other in others.items() if other is not None]
-    return f"{value:.4f}" + (f"  ({', '.join(known)})" if known else "")

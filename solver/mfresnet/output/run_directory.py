@@ -30,6 +30,8 @@ from mfresnet.parallel import together
 
 COLUMNS = [field.name for field in fields(Iteration)]
 ROWS: TypeAdapter[list[Iteration]] = TypeAdapter(Annotated[list[Iteration], Field(min_length=1)])
+OURS: dict[str, str | None] = {"no_signal_handler": None, "heat_sub_pc_type": "icc"}
+"""Options of PETSc that the program gives itself, with their values where it chooses one."""
 MARK = ".mfresnet"
 """The first file of a run directory; who writes into the directory holds its lock."""
 
@@ -127,6 +129,16 @@ def versions() -> dict[str, str]:
     """Return the versions of mfresnet and of the libraries that its numbers depend on."""
     names = ("mfresnet", "fenics-dolfinx", "petsc4py", "mpi4py", "numpy", "scipy")
     return {name: _version(name) for name in names}
+
+
+def petsc_options() -> dict[str, str]:
+    """Return the options that PETSc was given by the user."""
+    from petsc4py import PETSc
+
+    given = PETSc.Options().getAll()
+    return {
+        name: value for name, value in given.items() if OURS.get(name, False) not in (None, value)
+    }
 
 
 def _version(distribution: str) -> str:

@@ -121,6 +121,8 @@ class RunReport(Part):
     """The minimisations on the way, where there is more than one."""
     accuracy: Asked | None = None
     """None where the mesh was given."""
+    petsc_options: dict[str, str] = {}
+    """Those that were given, without which the run is another one."""
     discretisation: dict[str, Any] = {}
     """Keys of the case with the values that were chosen for the accuracy."""
     lower_bound: Bound | None

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
+from .again import certificate_of as certificate_of
 from .again import draw_again as draw_again
 from .bench import measure_speed as measure_speed
 from .bench_table import speed_table as speed_table

@@ -22,6 +22,7 @@ from mfresnet.interrupt import keeping
 from mfresnet.optimise import EvaluationLog, OptimiseResult
 from mfresnet.output import (
     MARK,
+    PAGE,
     REPORT,
     Progress,
     RunReport,
@@ -30,6 +31,7 @@ from mfresnet.output import (
     summary,
     write_controls,
     write_history,
+    write_page,
 )
 from mfresnet.parallel import meet, pause, together
 from mfresnet.runs.job import Job, introduce
@@ -145,7 +147,15 @@ def _train(
             if comm.rank == 0:
                 report.write(directory)
 
+    def page() -> None:
+        with together(comm):
+            if comm.rank == 0:
+                write_page(directory)
+
     report = report.with_(warnings=report.warnings + _attempt(comm, REPORT, directory, write))
+    if unmade := _attempt(comm, PAGE, directory, page):
+        report = report.with_(warnings=report.warnings + unmade)
+        _attempt(comm, REPORT, directory, write)
     progress.result(f"Numbers: {directory / REPORT}")
     progress.in_two_columns(summary(report))
     for kind, sentences in (("Warning", report.warnings), ("Note", report.notes)):
@@ -248,7 +258,7 @@ def _prepare(directory: Path, *, overwrite: bool, resume: bool) -> None:
     """Make the folders of a run, or clear those of an earlier one; nothing else is ever removed."""
     begun = any(path.name != MARK for path in directory.iterdir())
     if begun and overwrite:
-        for name in ("case.toml", REPORT, "history.csv", "controls.npz", NETWORK):
+        for name in ("case.toml", REPORT, "history.csv", "controls.npz", NETWORK, PAGE):
             (directory / name).unlink(missing_ok=True)
         for name in ("fields", "pictures", "checkpoint"):
             shutil.rmtree(directory / name, ignore_errors=True)

@@ -61,16 +61,20 @@ class Stage:
     error: float | None = None
     points: int | None = None
 
+    @property
+    def place(self) -> str:
+        """Points or cells in words."""
+        cells = " x ".join(map(str, self.cells))
+        return f"{self.points} points" if self.points else f"{cells} cells of degree {self.degree}"
+
     def sentence(self) -> str:
         """Return one line for the user."""
         start = "" if self.seed is None else f", seed {self.seed}"
         found = "failed" if self.objective is None else f"J = {self.objective:.10g}"
         if self.objective is not None and self.error is not None:
             found = f"J = {self.objective:.6g}, relative error {self.error:.1e},"
-        cells = " x ".join(map(str, self.cells))
-        where = f"{self.points} points" if self.points else f"{cells} cells of degree {self.degree}"
         return (
-            f"{where}, {self.layers} layers{start}: {found} after "
+            f"{self.place}, {self.layers} layers{start}: {found} after "
             f"{self.iterations} iterations, {self.seconds:.2g} s. {self.message}"
         )
 

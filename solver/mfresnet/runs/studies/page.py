@@ -7,8 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jinja2
-
+from mfresnet.pages import render as render_page
 from mfresnet.verification import Check
 
 HEADINGS = {"study": "Studies", "case": "Cases"}
@@ -60,15 +59,8 @@ class Exhibit:
 
 def render(exhibits: Sequence[Exhibit]) -> str:
     """Return the page; pictures are linked relative to it, all text is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html").render(
+    return render_page(
+        "runs/studies/page.html",
         exhibits=exhibits,
         headings=HEADINGS,
         failed=sum(not e.passed for e in exhibits),
