@@ -18,9 +18,8 @@ From a table to pictures and predictions (``MeanFieldClassifier``, ``MeanFieldRe
 ...     training={"gradient_tolerance": 1e-2}, output={"fields": False},
 ... )
 >>> result = mfresnet.run(case, "results/iris")
-Numbers: results/iris/run.json
-...
-The gradient norm is below the tolerance.
+Converged: J = ...
+results/iris/report.html
 >>> (result.directory / "pictures" / "decision.png").exists()
 True
 >>> network = mfresnet.load_network("results/iris")

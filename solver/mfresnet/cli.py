@@ -7,28 +7,27 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
-from typer.core import TyperCommand
 
 from mfresnet import installation
 from mfresnet.errors import Exit, InputError, lookup
+from mfresnet.options import (
+    AsJson,
+    CaseFile,
+    Command,
+    OutFile,
+    Quiet,
+    RunDirectory,
+    Settings,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-
-class Command(TyperCommand):
-    """A command that is read first and done later: the app returns what is to be called.
-
-    Mistakes and requests for help are answered while the line is read, before MPI starts.
-    """
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Return the command with its arguments."""
-        return partial(super().invoke, ctx)
+    from mfresnet.output import Progress
 
 
 app = typer.Typer(
@@ -38,14 +37,6 @@ app = typer.Typer(
     epilog="Everything runs under mpirun. Options of PETSc follow after --.",
 )
 command = partial(app.command, cls=Command)
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="Replace a key: training.max_iterations=50.")
-]
-CaseFile = Annotated[Path, typer.Argument(metavar="CASE", help="The case file (TOML).")]
-
-RunDirectory = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run directory, or a file of export --to npz.")
-]
 
 
 def _show_version(value: bool) -> None:
@@ -67,6 +58,15 @@ def say(text: str) -> None:
         typer.echo(text)
 
 
+def shown(quiet: bool, verbose: bool = False) -> Progress:
+    """Return what shows progress, in as much detail as is wanted."""
+    from mfresnet.output import Detail, Progress
+
+    if quiet and verbose:
+        raise InputError("--quiet: cannot go with --verbose. Give one of them.")
+    return Progress(world().rank, Detail(1 - quiet + verbose))
+
+
 @app.callback()
 def options(
     version: Annotated[
@@ -83,8 +83,12 @@ def run(
         Path | None, typer.Option(help="Run directory; results/<name of the case> by default.")
     ] = None,
     settings: Settings = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run.")] = False,
-    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> int:
     """Train the network of a case and write the run directory."""
     from mfresnet.case import load
@@ -93,7 +97,8 @@ def run(
     if overwrite and resume:
         raise InputError("--overwrite: cannot go with --resume. Give one of them.")
     directory = out or Path("results") / case.stem
-    result = run_case(load(case, settings or ()), directory, overwrite=overwrite, resume=resume)
+    progress, given = shown(quiet, verbose), load(case, settings or ())
+    result = run_case(given, directory, overwrite=overwrite, resume=resume, progress=progress)
     return int(result.exit)
 
 
@@ -104,25 +109,10 @@ def check(case: CaseFile, settings: Settings = None) -> None:
     Memory, steps and the lower bound of the loss stand below it as comments; all is set up as for a
     run.
     """
-    from mfresnet.case import asked, load, populate, resolve
-    from mfresnet.functional import ReducedFunctional
-    from mfresnet.verification import lower_bound
+    from mfresnet.case import load
+    from mfresnet.runs import checked
 
-    given = load(case, settings or ())
-    population = populate(given, world())
-    accuracy, fixed = given.wanted_accuracy(), given.with_({"accuracy": None})
-    functional = ReducedFunctional(resolve(fixed, population), world(), population)
-    shown = functional.case if accuracy is None else asked(given, population)
-    say(shown.to_toml().rstrip())
-    bound = lower_bound(functional.problem)
-    why = "no argument bounds the loss from below." if bound is None else bound.sentence()
-    if accuracy is not None:
-        say(f"\n# Mesh: chosen by the training, for a relative error of J of {accuracy:g}.")
-        say(f"# Before training: {why}")
-        return
-    say(f"\n# {functional.memory_sentence()}.")
-    say(f"# Steps: {functional.steps_per_layer} in each of {functional.controls.layers} layers.")
-    say(f"# Before training: {why}")
+    say(checked(load(case, settings or ()), world()))
 
 
 @command()
@@ -131,14 +121,21 @@ def verify(
         Path, typer.Argument(metavar="RUN|CASE", help="A run directory or a case file.")
     ],
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Check the numbers of a case, or of a run: the certificate, which run.json then holds."""
     from mfresnet.runs import certificate_of
-    from mfresnet.verification import as_data, check_table, passed
+    from mfresnet.verification import as_data, check_table, count_sentence, passed
 
-    checks = certificate_of(target, settings or (), world())
-    say(json.dumps(as_data(checks), indent=2) if as_json else check_table(checks))
+    with shown(quiet).doing(f"Checking {target}"):
+        checks = certificate_of(target, settings or (), world())
+    if as_json:
+        say(json.dumps(as_data(checks), indent=2))
+    else:
+        if lines := [check for check in checks if not (quiet and check.passed)]:
+            say(check_table(lines))
+        say(count_sentence(checks))
     return int(Exit.CONVERGED if passed(checks) else Exit.FAILED)
 
 
@@ -150,28 +147,33 @@ def cross_validate(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Hold out each of so many parts in turn instead.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train a case on several splits of its samples; show its measures beside baselines."""
     from mfresnet.case import load
-    from mfresnet.output import Progress
-    from mfresnet.runs import cross_validate, split_sentence, split_table
+    from mfresnet.runs import cross_validate, split_sentence, split_table, split_verdict
 
-    progress, given = Progress(world().rank), load(case, settings or ())
+    progress, given = shown(quiet, verbose), load(case, settings or ())
     result = cross_validate(
         given,
         seeds=seeds,
         folds=folds,
         on_split=lambda row: progress.say(split_sentence(given.task, row)),
+        on_iteration=progress.iteration if verbose else None,
     )
-    say(json.dumps(result, indent=2) if as_json else split_table(result))
+    if as_json:
+        say(json.dumps(result, indent=2))
+    else:
+        say(split_verdict(result) if quiet else f"{split_table(result)}\n{split_verdict(result)}")
 
 
 @command()
 def predict(
     run: RunDirectory,
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A table with the features.")],
-    out: Annotated[Path, typer.Option(help="The file to write, such as a.csv or a.parquet.")],
+    out: OutFile,
 ) -> None:
     """Write class, probabilities and final position of every row of a table."""
     from mfresnet.parallel import together
@@ -188,7 +190,7 @@ def predict(
 def sample(
     run: RunDirectory,
     n: Annotated[int, typer.Argument(metavar="N", min=1, help="Number of samples.")],
-    out: Annotated[Path, typer.Option(help="The file to write, such as a.csv or a.parquet.")],
+    out: OutFile,
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
 ) -> None:
     """Draw new samples from the density of a run with task density."""
@@ -253,6 +255,7 @@ def gallery(
     only: Annotated[
         list[str] | None, typer.Option(help="Run this one only; may be given several times.")
     ] = None,
+    quiet: Quiet = False,
 ) -> int:
     """Run every case and study and write one page with pictures, numbers and commands."""
     from mfresnet.runs import gallery_status, gallery_verdict, make_gallery
@@ -262,7 +265,7 @@ def gallery(
         raise InputError(
             f"gallery: runs one process after another; got {size} ranks, expected 1. Omit mpirun."
         )
-    exhibits = make_gallery(cases, out, only or (), say)
+    exhibits = make_gallery(cases, out, only or (), say, quiet)
     say(f"{out / 'index.html'}: {gallery_verdict(exhibits)}")
     return int(gallery_status(exhibits))
 
@@ -270,7 +273,7 @@ def gallery(
 @command()
 def bench(
     cell: Annotated[str | None, typer.Option(help="Measure this cell type only.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the operator against assembly of the UFL form, and the derivative against J."""
     from mfresnet.mesh import CELLS

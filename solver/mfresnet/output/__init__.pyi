@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: MIT
 from .fields import depths as depths
 from .fields import write_fields as write_fields
+from .numbers import measures as measures
 from .numbers import summary as summary
 from .page import PAGE as PAGE
 from .page import write_page as write_page
 from .paraview_script import show_in_paraview as show_in_paraview
 from .paths import samples_of as samples_of
 from .paths import trace as trace
+from .progress import Detail as Detail
 from .progress import Progress as Progress
 from .read_fields import read_fields as read_fields
 from .reload import case_of_run as case_of_run
 from .report import run_report as run_report
+from .results import show_results as show_results
 from .run_directory import MARK as MARK
 from .run_directory import own as own
 from .run_directory import read_history as read_history
@@ -26,5 +29,4 @@ from .run_json import read_report as read_report
 from .sets import SHARES as SHARES
 from .sets import MassSets as MassSets
 from .verdict import converged as converged
-from .verdict import doubts as doubts
 from .verdict import verdict_sentence as verdict_sentence

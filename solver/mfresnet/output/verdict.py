@@ -55,8 +55,11 @@ def doubts(report: RunReport) -> list[Doubt]:
     """Return what is to be looked at, the most serious first."""
     found: list[Doubt] = []
     if not converged(report):
-        text = report.message.removeprefix(BEGINNING)
-        found.append(Doubt("bad", text[:1].upper() + text[1:]))
+        text = report.message
+        if text.startswith(BEGINNING):  # as the verdict says
+            text = text.removeprefix(BEGINNING)
+            text = text[:1].upper() + text[1:]
+        found.append(Doubt("bad", text))
     if report.certificate is not None:
         failed = [check for check in report.certificate.checks if not check.passed]
         found += [Doubt("bad", f"Certificate, {c.name}: {c.sentence}") for c in failed]

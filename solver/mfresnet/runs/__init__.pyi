@@ -7,9 +7,11 @@ from .bench_table import speed_table as speed_table
 from .crossval import cross_validate as cross_validate
 from .crossval import split_sentence as split_sentence
 from .crossval import split_table as split_table
+from .crossval import split_verdict as split_verdict
 from .estimators.classifier import MeanFieldClassifier as MeanFieldClassifier
 from .estimators.density import MeanFieldDensity as MeanFieldDensity
 from .estimators.regressor import MeanFieldRegressor as MeanFieldRegressor
+from .job import checked as checked
 from .runner import RunResult as RunResult
 from .runner import run as run
 from .studies.gallery import gallery_status as gallery_status

@@ -17,7 +17,7 @@ from mfresnet.case import Case, populate
 from mfresnet.columns import plain
 from mfresnet.data import DataSection
 from mfresnet.errors import InputError
-from mfresnet.optimise import Status
+from mfresnet.optimise import Iteration, Status
 from mfresnet.tasks import of_task
 from mfresnet.training import train_case
 from mfresnet.verification import measure
@@ -93,6 +93,7 @@ def cross_validate(
     folds: int | None = None,
     comm: MPI.Intracomm | None = None,
     on_split: Callable[[dict[str, Any]], None] | None = None,
+    on_iteration: Callable[[Iteration], None] | None = None,
 ) -> dict[str, Any]:
     """Train a case on several splits of its samples.
 
@@ -102,6 +103,7 @@ def cross_validate(
         folds: when given, each of so many parts is held out in turn instead.
         comm: the communicator, MPI.COMM_WORLD when not given.
         on_split: called after every split with its row, on all ranks.
+        on_iteration: called after every iteration, on all ranks.
 
     Returns:
         ``task``; ``splits``, a row each with the split, status, iterations and the columns of
@@ -121,7 +123,7 @@ def cross_validate(
         )
     comparison, rows = of_task(COMPARISONS, case.task), []
     for name, split, fold in _splits(case, case.data, seeds, folds):
-        trained = train_case(split, populate(split, comm, fold), comm)
+        trained = train_case(split, populate(split, comm, fold), comm, on_iteration=on_iteration)
         functional, result = trained.functional, trained.result
         row = {"split": name, "status": result.status.name.lower(), "iterations": result.iterations}
         row |= comparison.row(measure(functional, result.theta))
@@ -173,8 +175,18 @@ def split_table(result: Mapping[str, Any]) -> str:
         [name, *(f"{row[column]:.4f}" for column, *_ in columns)]
         for name, row in [*rows, ("mean", result["mean"]), ("std", result["std"])]
     ]
-    lines = [plain(cells, "w" + "n" * len(columns), ["\nsplit", *heads])]
+    return plain(cells, "w" + "n" * len(columns), ["\nsplit", *heads])
+
+
+def split_verdict(result: Mapping[str, Any]) -> str:
+    """Return the mean of the first measure on held-out samples, and how far it varies."""
+    name = f"test_{of_task(COMPARISONS, result['task']).quantities[0]}"
+    mean, spread, splits = result["mean"][name], result["std"][name], len(result["splits"])
+    text = f"Mean {name.replace('_', ' ')} of {splits} splits: {mean:.4f} +- {spread:.4f}."
+    return f"{text} {_late(result)}".rstrip()
+
+
+def _late(result: Mapping[str, Any]) -> str:
+    """Return how many trainings did not converge; nothing when all have."""
     late = [row for row in result["splits"] if not Status[row["status"].upper()].good]
-    if late:
-        lines.append(f"{len(late)} of {len(result['splits'])} trainings did not converge.")
-    return "\n".join(lines)
+    return f"{len(late)} of {len(result['splits'])} did not converge." if late else ""

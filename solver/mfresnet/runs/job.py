@@ -9,13 +9,13 @@ from mpi4py import MPI
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mfresnet.case import Case, Population, asked, populate
+from mfresnet.case import Case, Population, asked, populate, resolve
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import MESHES
 from mfresnet.optimise import Iteration, Oracle
 from mfresnet.output import Progress
 from mfresnet.training import Stage, Trained, train_case
-from mfresnet.verification import undershoots
+from mfresnet.verification import lower_bound, undershoots
 
 
 @dataclass(frozen=True)
@@ -56,25 +56,26 @@ class Job:
 
 
 def introduce(job: Job, progress: Progress) -> None:
-    """Say what is trained, on which mesh, and from which samples."""
+    """Say what is trained, on which mesh; and, where more is wanted, from which samples."""
     case, population, functional = job.case, job.population, job.functional
     ranks = f"{job.comm.size} rank{'s' * (job.comm.size > 1)}"
+    network = f"{case.network.layers} layers ({case.network.block}, {case.network.activation})"
     title = case.title or "mfresnet"
     if functional is None:
         accuracy = case.wanted_accuracy()
         assert accuracy is not None
         progress.say(
-            f"{title}: {case.network.layers} layers, the mesh for a relative error of J of "
+            f"{title}: {network}, the mesh for a relative error of J of "
             f"{accuracy.relative:.1g}, {ranks}"
         )
     else:
-        progress.say(f"{title}: {_mesh(functional)}, {ranks}")
-        progress.say(functional.memory_sentence())
+        progress.say(f"{title}: {network}, {_mesh(functional)}, {ranks}")
+        progress.tell(functional.memory_sentence())
     dataset = population.dataset
     if dataset is not None and population.bandwidths is not None:
         pairs = zip(population.labels, population.bandwidths, strict=True)
         widths = ", ".join(f"{label} {width:.3g}" for label, width in pairs)
-        progress.say(
+        progress.tell(
             f"{dataset.train.y.size} samples for training and {dataset.test.y.size} for the test, "
             f"{len(dataset.features)} features made {dataset.dimension} coordinates, bandwidth "
             f"{widths}"
@@ -83,19 +84,43 @@ def introduce(job: Job, progress: Progress) -> None:
         return
     worst = float(abs(functional.problem.initial_mass - 1.0).max())
     if worst > case.mesh.outflow_tolerance:
-        progress.say(f"The initial mass on the mesh differs from 1 by {worst:.2e}.")
+        progress.warn(f"the initial mass on the mesh differs from 1 by {worst:.2e}.")
     for sentence in undershoots(functional.problem):
-        progress.say(f"Warning: {sentence}")
+        progress.warn(sentence)
 
 
 def _mesh(functional: ReducedFunctional) -> str:
     """Return the discretisation of J in words."""
-    case, space, controls = functional.case, functional.problem.space, functional.controls
+    case, space = functional.case, functional.problem.space
     cells = " x ".join(map(str, case.cells()))
     if not MESHES[case.mesh.kind].grid:
         cells = str(space.mesh.topology.index_map(space.dimension).size_global)
     return (
         f"{cells} {space.cell} cells of degree {space.degree}, "
-        f"{space.n_global} degrees of freedom a class, {controls.layers} layers of "
-        f"{functional.steps_per_layer} steps, {controls.size} controls"
+        f"{space.n_global} unknowns a class and {functional.controls.size} controls"
     )
+
+
+def checked(given: Case, comm: MPI.Intracomm) -> str:
+    """Return the case file with all filled in, and what a run of it will be, as comments below.
+
+    Raises:
+        InputError: something in it or in its data is wrong.
+
+    Parallel: collective.
+    """
+    population = populate(given, comm)
+    accuracy, fixed = given.wanted_accuracy(), given.with_({"accuracy": None})
+    functional = ReducedFunctional(resolve(fixed, population), comm, population)
+    shown = functional.case if accuracy is None else asked(given, population)
+    bound = lower_bound(functional.problem)
+    why = "no argument bounds the loss from below." if bound is None else bound.sentence()
+    lines = [shown.to_toml().rstrip(), ""]
+    if accuracy is None:
+        layers = functional.controls.layers
+        lines += [f"# {functional.memory_sentence()}."]
+        lines += [f"# Steps: {functional.steps_per_layer} in each of {layers} layers."]
+    else:
+        mesh = f"chosen by the training, for a relative error of J of {accuracy.relative:g}"
+        lines += [f"# Mesh: {mesh}."]
+    return "\n".join([*lines, f"# Before training: {why}"])

@@ -26,13 +26,17 @@ from mfresnet.output import (
     REPORT,
     Progress,
     RunReport,
+    converged,
+    measures,
     own,
     run_report,
-    summary,
+    show_results,
+    verdict_sentence,
     write_controls,
     write_history,
     write_page,
 )
+from mfresnet.pages import card
 from mfresnet.parallel import meet, pause, together
 from mfresnet.runs.job import Job, introduce
 from mfresnet.tasks import TASKS
@@ -56,6 +60,22 @@ class RunResult:
     report: RunReport
     directory: Path
     exit: Exit
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: verdict, numbers, the first picture, where the page is."""
+        rows = [(measure.name, measure.text()) for measure in measures(self.report.metrics)]
+        rows += [
+            ("iterations", str(self.report.iterations)),
+            ("report", str(self.directory / PAGE)),
+        ]
+        return card(
+            self.report.case or self.directory.name,
+            verdict_sentence(self.report),
+            rows,
+            good=converged(self.report),
+            picture=self.directory / "pictures" / "density.png",
+            alternative="The densities from the input to the output.",
+        )
 
 
 def run(
@@ -92,15 +112,17 @@ def run(
     if case.data is not None and functional is None:
         classes = TASKS[case.task].classes
         what = "a density on the mesh for every class" if classes else "their density"
-        progress.say(f"Reading {case.data.file.name}; {what}")
-    job = Job.of(case, comm, functional)
+        with progress.doing(f"Reading {case.data.file.name}; {what}"):
+            job = Job.of(case, comm, functional)
+    else:
+        job = Job.of(case, comm, functional)
     with together(comm):
         if comm.rank == 0:
             _check_place(directory, resume=resume)
             directory.mkdir(parents=True, exist_ok=True)
     with own(directory, comm) as locked:
         if not locked:
-            progress.say(f"Warning: nothing keeps a second run out of {directory}: no locks there.")
+            progress.warn(f"nothing keeps a second run out of {directory}: no locks there.")
         with together(comm):
             if comm.rank == 0:
                 _prepare(directory, overwrite=overwrite, resume=resume)
@@ -123,8 +145,7 @@ def _train(
         bound = _say_bound(job.functional, progress)
 
     def say_stage(stage: Stage) -> None:
-        if case.accuracy is not None or case.training.levels or case.training.seeds:
-            progress.say(stage.sentence())
+        progress.tell(stage.sentence())
 
     pause(comm)
     with progress:
@@ -139,10 +160,41 @@ def _train(
             write_controls(directory / "controls.npz", functional.controls, result.theta)
             save_network(trained_network(functional, result.theta), directory / NETWORK)
             report.write(directory)
-    failed = _show(functional, result, report, directory, progress)
-    report = report.with_(warnings=report.warnings + failed, seconds=time.perf_counter() - start)
+    with progress.doing(f"Fields, pictures and report: {directory}"):
+        report = _show(functional, result, report, directory, start)
+    page = directory / PAGE
+    show_results(progress, report, page if page.exists() else directory / REPORT)
+    return RunResult(result.theta, report, directory, status)
 
-    def write() -> None:
+
+def _say_bound(functional: ReducedFunctional, progress: Progress) -> LowerBound | None:
+    """Return the lower bound of the loss, which is said."""
+    if (bound := lower_bound(functional.problem)) is not None:
+        progress.tell(f"No network can do better: {bound.sentence()}")
+    return bound
+
+
+def _show(
+    functional: ReducedFunctional,
+    result: OptimiseResult,
+    report: RunReport,
+    directory: Path,
+    start: float,
+) -> RunReport:
+    """Write fields, pictures and the page; return the report with what cannot be made."""
+    case, comm = functional.case, functional.comm
+
+    def fields() -> None:
+        from mfresnet.output import write_fields
+
+        write_fields(functional, result.theta, directory / "fields", case.output.endings())
+
+    def pictures() -> None:
+        from mfresnet.pictures import draw
+
+        draw(functional, result.theta, result.history, directory / "pictures", report)
+
+    def numbers() -> None:
         with together(comm):
             if comm.rank == 0:
                 report.write(directory)
@@ -152,54 +204,21 @@ def _train(
             if comm.rank == 0:
                 write_page(directory)
 
-    report = report.with_(warnings=report.warnings + _attempt(comm, REPORT, directory, write))
-    if unmade := _attempt(comm, PAGE, directory, page):
-        report = report.with_(warnings=report.warnings + unmade)
-        _attempt(comm, REPORT, directory, write)
-    progress.result(f"Numbers: {directory / REPORT}")
-    progress.in_two_columns(summary(report))
-    for kind, sentences in (("Warning", report.warnings), ("Note", report.notes)):
-        for sentence in sentences:
-            progress.result(f"{kind}: {sentence}")
-    progress.result(report.message)
-    return RunResult(result.theta, report, directory, status)
+    def attempt(what: str, make: Callable[[], None]) -> bool:
+        nonlocal report
+        failed = _attempt(comm, what, directory, make)
+        report = report.with_(warnings=report.warnings + failed)
+        return not failed
 
-
-def _say_bound(functional: ReducedFunctional, progress: Progress) -> LowerBound | None:
-    """Return the lower bound of the loss, which is said."""
-    if (bound := lower_bound(functional.problem)) is not None:
-        progress.say(f"No network can do better: {bound.sentence()}")
-    return bound
-
-
-def _show(
-    functional: ReducedFunctional,
-    result: OptimiseResult,
-    report: RunReport,
-    directory: Path,
-    progress: Progress,
-) -> list[str]:
-    """Write fields and pictures; return a sentence for what cannot be made."""
-    case, comm = functional.case, functional.comm
-    failed: list[str] = []
-
-    def fields() -> None:
-        from mfresnet.output import write_fields
-
-        write_fields(functional, result.theta, directory / "fields", endings)
-
-    def pictures() -> None:
-        from mfresnet.pictures import draw
-
-        draw(functional, result.theta, result.history, directory / "pictures", report)
-
-    if endings := case.output.endings():
-        progress.say(f"Fields for ParaView: {directory / 'fields'}")
-        failed += _attempt(comm, "output.fields", directory, fields)
+    if case.output.endings():
+        attempt("output.fields", fields)
     if case.output.pictures:
-        progress.say(f"Pictures: {directory / 'pictures'}")
-        failed += _attempt(comm, "output.pictures", directory, pictures)
-    return failed
+        attempt("output.pictures", pictures)
+    report = report.with_(seconds=time.perf_counter() - start)
+    attempt(REPORT, numbers)
+    if not attempt(PAGE, page):
+        attempt(REPORT, numbers)
+    return report
 
 
 def _attempt(

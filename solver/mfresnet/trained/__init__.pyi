@@ -13,4 +13,5 @@ from .sampling import log_density_at as log_density_at
 from .sampling import log_volume as log_volume
 from .sampling import sample as sample
 from .sampling import steered_by as steered_by
+from .words import in_words as in_words
 from .writers import write_columns as write_columns

@@ -49,6 +49,7 @@ from mfresnet.network import (
 )
 from mfresnet.tasks import TASKS, of_task
 from mfresnet.trained.readings import READINGS
+from mfresnet.trained.words import in_words
 
 FIELDS: dict[str, tuple[type, int]] = {
     "features": (str, 1),
@@ -204,6 +205,12 @@ class TrainedNetwork:
     def start_density(self) -> Any:
         """Return the start density, a model of ``density``."""
         return TypeAdapter(Density).validate_json(self.start)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from mfresnet.pages import card
+
+        return card("Trained network", "It needs neither case nor mesh.", in_words(self))
 
     # ------------------------------------------------------------------ as arrays
     def to_arrays(self) -> dict[str, Array]:

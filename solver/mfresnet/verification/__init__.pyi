@@ -19,6 +19,7 @@ from .findings import as_data as as_data
 from .findings import at_least as at_least
 from .findings import at_most as at_most
 from .findings import check_table as check_table
+from .findings import count_sentence as count_sentence
 from .findings import near as near
 from .findings import passed as passed
 from .measures.bayes import bayes_measures as bayes_measures

@@ -60,6 +60,13 @@ def passed(checks: Sequence[Check]) -> bool:
     return all(check.passed for check in checks)
 
 
+def count_sentence(checks: Sequence[Check]) -> str:
+    """Return how many lines of a certificate hold."""
+    failed = [check.name for check in checks if not check.passed]
+    names = f"; failed: {', '.join(failed)}" if failed else ""
+    return f"{len(checks) - len(failed)} of {len(checks)} lines hold{names}."
+
+
 def as_data(checks: Sequence[Check]) -> dict[str, Any]:
     """Return the certificate as plain data."""
     return {"passed": passed(checks), "checks": [asdict(check) for check in checks]}

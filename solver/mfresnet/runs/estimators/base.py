@@ -26,6 +26,7 @@ from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, trained_network
 from mfresnet.losses import LOSSES
 from mfresnet.network import ACTIVATIONS, BLOCKS
+from mfresnet.runs.estimators.shown import Shown
 from mfresnet.tasks import TASKS
 from mfresnet.trained import TrainedNetwork
 from mfresnet.training import train_case
@@ -44,7 +45,7 @@ def _place(name: Any, row: int) -> str:
     return f"X: row {row}, column '{name}'"
 
 
-class MeanFieldEstimator(BaseEstimator):
+class MeanFieldEstimator(Shown, BaseEstimator):
     """What the estimators share: their parameters, which are keys of a case, and the training.
 
     Args:

@@ -50,7 +50,11 @@ def find(cases: Path, only: Sequence[str] = ()) -> list[Path]:
 
 
 def make_gallery(
-    cases: Path, out: Path, only: Sequence[str] = (), say: Callable[[str], None] = print
+    cases: Path,
+    out: Path,
+    only: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+    quiet: bool = False,
 ) -> list[Exhibit]:
     """Run cases and studies one after another and write the page; go on after a failure.
 
@@ -59,6 +63,7 @@ def make_gallery(
         out: where the page, index.html, and all results go.
         only: names to run; all when empty.
         say: gets a line for each of them, when it is done.
+        quiet: only for those that fail.
 
     Returns:
         What was found.
@@ -73,7 +78,8 @@ def make_gallery(
         exhibits.append(_study(path, out) if path.suffix == ".py" else _case(path, out))
         last = exhibits[-1]
         word, why = ("pass", "") if last.passed else ("FAIL", f"  {last.notes[-1]}")
-        say(f"{word}  {last.name:<24} {last.seconds:7.1f} s{why}")
+        if not (quiet and last.passed):
+            say(f"{word}  {last.name:<24} {last.seconds:7.1f} s{why}")
         # after each of them: a page is there also when a later one is interrupted
         write_text(out / "index.html", render(exhibits))
     return exhibits
