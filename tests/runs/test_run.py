@@ -97,14 +97,58 @@ def test_run_directory(tmp_path: Path) -> None:
     for name in ("density", "adjoint", "velocity"):
         reader = pyvista.PVDReader(directory / f"fields/{name}.pvd")
         assert len(reader.time_values) == 4
-    # plain lines: a header and a line an iteration
-    lines = [line for line in done.stderr.splitlines() if line.lstrip()[:1].isdigit()]
-    assert len(lines) == len(history)
-    # results stand on stdout, also in a file: the place, the table, the message
-    assert done.stdout.startswith(f"Numbers: {directory / 'run.json'}\n")
+    # lines with times: what it is, some iterations, what is written; no escape codes
+    stamped = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  \S")
+    lines = done.stderr.splitlines()
+    assert all(stamped.match(line) for line in lines), done.stderr
+    assert "Two classes in the plane: 3 layers" in lines[0] and "1 rank" in lines[0]
+    shown = [int(n) for n in re.findall(r"iteration +(\d+)  J ", done.stderr)]
+    assert shown[0] == 0 and shown[-1] == run["iterations"] and len(shown) < 10
+    # results stand on stdout, also in a file: the verdict, the table, the page
+    assert done.stdout.startswith("Converged: J = ")
     assert f"{run['objective']['total']:.10g}"[:8] in done.stdout
-    assert done.stdout.splitlines()[-1] == run["message"]
-    assert run["message"] not in done.stderr
+    assert done.stdout.splitlines()[-1] == str(directory / "report.html")
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_how_much_is_said(tmp_path: Path) -> None:
+    """Nothing but the last line, or every iteration and level; wrapped at words."""
+    start = ["run", PLANE, "--out", tmp_path / "run", "--overwrite"]
+    settings = [*SMALL, *BARE, "training.levels=[{cells = [8, 8], layers = 3}]"]
+    quiet = command(*start, "--quiet", settings=settings)
+    assert quiet.stdout == f"{tmp_path / 'run/report.html'}\n"
+    assert quiet.stderr == "" and quiet.returncode == 0
+    verbose = command(*start, "--verbose", settings=settings).stderr
+    iterations = sum(stage["iterations"] + 1 for stage in report(tmp_path / "run")["stages"])
+    assert verbose.count("  iteration ") == iterations
+    assert "8 x 8 cells of degree 2, 3 layers: J = " in verbose and "Memory: about" in verbose
+    limited = [*settings, "training.max_iterations=2"]
+    late = command(*start, "-q", settings=limited)
+    assert late.returncode == 4 and late.stdout == quiet.stdout
+    assert "Warning: The iteration limit was reached." in late.stderr
+    assert command(*start, "-q", "-v").stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_results_are_as_wide_as_the_reader_likes(
+    columns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    limited = [*SMALL, *BARE, "training.max_iterations=1"]
+    done = command("run", PLANE, "--out", tmp_path / "run", settings=limited)
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines[:-1])) <= min(int(columns), 120)
+    assert not [line for line in lines if line != line.rstrip()]
+    assert lines[0].startswith("Not converged: J = ")
+    flat = " ".join(done.stdout.split())
+    assert "The iteration limit was reached. Raise training.max_iterations." in flat
+    assert report(tmp_path / "run")["objective"]["loss_error"]["number"].split()[0] in flat
+
+
+def test_help_says_nothing_of_nothing() -> None:
+    for name in ("run", "verify", "cross-validate", "predict", "view", "gallery", "bench"):
+        said = command(name, "--help").stdout
+        assert "Usage" in said and "None" not in said and "no-" not in said
 
 
 def data_case(directory: Path, **sections: Any) -> Path:
@@ -237,11 +281,13 @@ def test_exit_statuses(tmp_path: Path) -> None:
         "run", PLANE, "--out", tmp_path / "a", settings=[*SMALL, *BARE, "training.max_iterations=2"]
     )
     assert limited.returncode == 4
-    assert "iteration limit" in limited.stdout.splitlines()[-1]
+    assert limited.stdout.startswith("Not converged: J = ")
+    assert "The iteration limit was reached." in limited.stdout
     narrow = ["mesh.upper=[2.0]", "mesh.cells=[30]"]
     leaking = command("run", SHIFT, "--out", tmp_path / "b", settings=BARE + narrow)
     assert leaking.returncode == 3
-    assert "mass has left the mesh" in leaking.stdout.splitlines()[-1]
+    assert leaking.stdout.startswith("Failed, as mass has left the mesh: J = ")
+    assert "mesh.outflow_tolerance: mass has left the mesh; got" in leaking.stdout
     assert report(tmp_path / "b")["status"] == "outflow"
     wrong = command("run", PLANE, settings=["network.activation=rleu", "space.degree=8"])
     assert wrong.returncode == 2
@@ -284,6 +330,8 @@ def test_options_of_petsc(tmp_path: Path) -> None:
     arguments = ["run", SHIFT, "--out", tmp_path / "a", *(f"--set={s}" for s in BARE)]
     done = command(*arguments, "--", "-tao_type", "cg", "-tao_view")
     assert done.returncode == 0 and "type: cg" in done.stdout
+    page = (tmp_path / "a/report.html").read_text()
+    assert f"--out {tmp_path / 'a-again'} -- -tao_type cg -tao_view</pre>" in page
     done = command(*arguments, "--overwrite", "--", "-tao_type", "ntr", "-tao_monitor")
     assert done.returncode == 0 and "Residual" in done.stdout
     done = command(*arguments, "--overwrite", "--", "-tao_type", "nlz")

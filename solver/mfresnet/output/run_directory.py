@@ -135,10 +135,9 @@ def petsc_options() -> dict[str, str]:
     """Return the options that PETSc was given by the user."""
     from petsc4py import PETSc
 
-    given = PETSc.Options().getAll()
-    return {
-        name: value for name, value in given.items() if OURS.get(name, False) not in (None, value)
-    }
+    given = PETSc.Options().getAll().items()
+    ours = {name for name, value in given if name in OURS and OURS[name] in (None, value)}
+    return {name: value or "" for name, value in given if name not in ours}
 
 
 def _version(distribution: str) -> str:
