@@ -59,6 +59,7 @@ class Progress:
         self._live: Live | None = None
         self._line = Line() if self._active and in_notebook() else None
         self._waiting: Iteration | None = None
+        self._last: Iteration | None = None
         self._start = self._next = time.monotonic()
 
     @property
@@ -98,11 +99,13 @@ class Progress:
             with self._console.status(what):
                 yield
             return
-        if self._line is not None and self.detail > Detail.QUIET:
-            self._line.show(what)
-        else:
+        if self._line is None or self.detail == Detail.QUIET:
             self.say(what)
+            yield
+            return
+        self._line.show(what)
         yield
+        self._line.show("" if self._last is None else _in_words(self._last))
 
     # ------------------------------------------------------------------ iterations
     def iteration(self, row: Iteration) -> None:
@@ -114,6 +117,7 @@ class Progress:
             return
         if self.detail == Detail.NORMAL and self._line is not None:
             self._line.show(_in_words(row))
+            self._last = row
             return
         now = time.monotonic()
         self._waiting = row
