@@ -87,6 +87,15 @@ def test_a_run_keeps_its_mesh(tmp_path: Path) -> None:
     assert ReducedFunctional(case, MPI.COMM_SELF).problem.space.n_global == report["dofs"]
 
 
+def test_a_run_keeps_the_box_that_it_has_found(tmp_path: Path) -> None:
+    """Where no corners are given: J of the run directory is that of the run."""
+    case = case_of("interval").with_({"mesh": {"lower": None, "upper": None}})
+    result = run(case, tmp_path / "run", comm=MPI.COMM_SELF)
+    again = ReducedFunctional(case_of_run(tmp_path / "run"), MPI.COMM_SELF)
+    again.make_room(again.steps_for(result.theta))
+    assert again.value(result.theta) == pytest.approx(result.report.objective.total, rel=1e-12)
+
+
 def test_what_it_chooses_cannot_be_given() -> None:
     with pytest.raises(InputError, match=r"^accuracy: chooses mesh\.cells itself; got \[8\], exp"):
         case_of("interval", mesh={"cell": "interval", "cells": [8], "lower": [-3], "upper": [3]})

@@ -17,7 +17,7 @@ from mfresnet.arrays import Array
 from mfresnet.case.case import Case, parse
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.handover import trained_network
-from mfresnet.output.report import summary
+from mfresnet.output.numbers import summary
 from mfresnet.runs.estimators.grid import GridDensities
 from mfresnet.runs.runner import run
 from mfresnet.verification.measures.bayes import (
@@ -257,23 +257,26 @@ def classes(ours: tuple[float, Any], line: tuple[float, float], rule: tuple[floa
     return {"test": rows[0]} | {n: {"test": row} for n, row in zip(names, rows[1:], strict=True)}
 
 
+BETTER = "Take the better one, or try another bandwidth, loss or network."
+
+
 def test_sentence_of_a_classification() -> None:
     assert verdict("classification", classes((0.9, 0.2), (0.8, 0.3), (0.7, 0.4))) == []
     (text,) = verdict("classification", classes((0.9, 0.2), (0.95, 0.3), (0.97, 0.1)))
     rule = CONTESTS["classification"].rivals["kernel_density"]
     assert text == (
         "On the 9 held-out samples the network does not beat its baselines: accuracy 0.9, "
-        f"{rule} 0.97; log loss 0.2, {rule} 0.1."
+        f"{rule} 0.97; log loss 0.2, {rule} 0.1. {BETTER}"
     )
     (text,) = verdict("classification", classes((0.9, None), (0.9, 0.1), (0.5, 0.1)))
-    assert text.endswith("accuracy 0.9, logistic regression 0.9.")  # equal is no better
+    assert text.endswith(f"accuracy 0.9, logistic regression 0.9. {BETTER}")  # equal is no better
     assert verdict("classification", classes(None, None, None)) == []  # type: ignore[arg-type]
 
 
 def test_sentence_of_a_density_and_of_a_regression() -> None:
     rows = {"network": -1.0, "gaussian_mixture": None, "kernel": -0.9}
     (text,) = verdict("density", {"log_likelihood": {"test": rows}})
-    assert text.endswith("log likelihood -1, the kernel density estimate -0.9.")
+    assert text.endswith(f"log likelihood -1, the kernel density estimate -0.9. {BETTER}")
     assert verdict("density", {"log_likelihood": {"test": rows | {"kernel": -1.1}}}) == []
     assert verdict("density", {"log_likelihood": {"test": None}}) == []
 
@@ -285,7 +288,7 @@ def test_sentence_of_a_density_and_of_a_regression() -> None:
         "kernel_regression": {"test": None},
     }
     (text,) = verdict("regression", metrics)
-    assert text.endswith("baselines: pinball loss 0.5, linear regression 0.25.")
+    assert text.endswith(f"baselines: pinball loss 0.5, linear regression 0.25. {BETTER}")
 
 
 def test_run_says_what_it_is_worth(tmp_path: Path) -> None:

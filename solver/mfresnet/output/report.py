@@ -96,9 +96,13 @@ def run_report(trained: Trained, bound: LowerBound | None, start: float) -> tupl
 
 
 def _discretisation(case: Case) -> dict[str, Any]:
-    """Return the keys of the case that an accuracy chooses."""
+    """Return the keys of the case that an accuracy chooses: the box, too, where it has found it."""
+    mesh, box = case.mesh, {}
+    if MESHES[mesh.kind].grid:
+        corners = {"lower": mesh.lower, "upper": mesh.upper}
+        box = {"cells": case.cells()} | {k: v for k, v in corners.items() if v is not None}
     return {
-        "mesh": {"cells": case.cells()} if MESHES[case.mesh.kind].grid else {},
+        "mesh": box,
         "space": {"degree": case.space.degree},
         "time": {"order": case.time.order},
     }
