@@ -86,16 +86,17 @@ class Sender(Progress):
 
 
 PHASES = {
-    "Memory": {},
-    "iteration": {},
-    "Fields": {"fields": True},
-    "Pictures": {"pictures": True},
+    "start": ("mfresnet: ", {}),
+    "iteration": ("iteration", {}),
+    "fields": ("Fields", {"fields": True}),
+    "pictures": ("Fields", {"pictures": True}),
 }
+"""Phase of a run -> what it says there, and the output that makes it come to it."""
 
 
-def small(phase: str = "Memory") -> Case:
+def small(phase: str = "start") -> Case:
     """Return a case whose run comes to a phase."""
-    return make_case("interval", network={"layers": 2}, output=PHASES[phase])
+    return make_case("interval", network={"layers": 2}, output=PHASES[phase][1])
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_run_of_the_library_keeps_what_is_computed(
 ) -> None:
     before = handlers()
     with pytest.raises(Preempted):
-        sender = Sender(signal.SIGTERM, phase)
+        sender = Sender(signal.SIGTERM, PHASES[phase][0])
         run(small(phase), tmp_path / "a", comm=MPI.COMM_SELF, progress=sender)
     assert handlers() == before
     assert not (tmp_path / "a/pictures/history.png").exists()
