@@ -3,7 +3,7 @@
 RUN := docker/run
 DEMO := cases/breast_cancer.toml
 
-.PHONY: help demo pictures gallery test smoke lint shell clean
+.PHONY: help demo pictures gallery test smoke torture mutants audit lint shell clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -29,6 +29,15 @@ test: ## Run all tests, those of tests/parallel on 1, 2 and 3 ranks
 smoke: ## Run one test of each kind, those of tests/parallel on 1 and 2 ranks
 	$(RUN) python3 -m mpi4py -m pytest -m smoke tests
 	$(RUN) mpirun -n 2 python3 -m mpi4py -m pytest --color=no -m smoke tests/parallel
+
+torture: ## Try to break mfresnet for half an hour; writes docs/reliability.md
+	$(RUN) python3 tests/torture
+
+mutants: ## Change the core in many places; the tests must find each; writes docs/reliability.md
+	$(RUN) python3 tests/torture/mutants.py
+
+audit: ## Look for known vulnerabilities in what comes from PyPI
+	python3 tests/torture/audit.py
 
 lint: ## Check style, types and the order of imports
 	$(RUN) ruff check --no-cache .

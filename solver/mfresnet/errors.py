@@ -16,13 +16,14 @@ LONGEST, MOST = 240, 1200
 
 
 def shortened(text: str) -> str:
-    """Return text in which words and lines that are too long to read have no middle.
+    """Return text as one line, in which words that are too long to read have no middle.
 
-    What a file holds may be of any length: labels, columns, keys, paths and values.
+    What a file holds may be of any length and of any letters: labels, columns, keys, paths and
+    values. Those that cannot be shown, such as line ends, are written as Python writes them.
     """
-    lines = text.split("\n")
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     word = re.compile(rf"\S{{{LONGEST + 1},}}")
-    return "\n".join(_cut(word.sub(lambda m: _cut(m[0], LONGEST), x), MOST) for x in lines)
+    return _cut(word.sub(lambda m: _cut(m[0], LONGEST), line), MOST)
 
 
 def _cut(text: str, most: int) -> str:

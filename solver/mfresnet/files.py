@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
+import json
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +19,10 @@ from mfresnet.errors import InputError
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What a file system answers that knows no locks, as some of clusters do."""
+
+
+REPORT = "run.json"
+"""The file of a run directory that is written last, with the digests of the others."""
 
 
 class FileError(ValueError):
@@ -80,6 +86,45 @@ def read_text(path: Path) -> str:
         return read_bytes(path).decode()
     except UnicodeDecodeError:
         raise FileError("not a text in UTF-8") from None
+
+
+def digests(directory: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of files of a directory by name."""
+    return {n: hashlib.sha256(read_bytes(directory / n)).hexdigest() for n in names}
+
+
+def check_digests(directory: Path, name: str = "") -> None:
+    """Hold files of a finished run to the digests in its report, where there are any.
+
+    Args:
+        directory: the run directory.
+        name: the file; all of them when empty.
+
+    Raises:
+        InputError: a file is damaged, or not the one that the run has left.
+    """
+    report = directory / REPORT
+    if not os.path.lexists(report):
+        return
+    try:
+        given = dict(json.loads(read_text(report)).get("files", {}))
+    except (FileError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{report}: cannot be read ({error}), expected the report of a finished run. Use "
+            "mfresnet run --resume, which makes it again."
+        ) from None
+    for other in given if name == "" else {name} & given.keys():
+        try:
+            right = digests(directory, [other])[other] == given[other]
+            reason = f"its digest is not that in {REPORT}"
+        except FileError as error:
+            right, reason = False, str(error)
+        if not right:
+            raise InputError(
+                f"{directory / other}: not the file of this run ({reason}), expected it as the run "
+                "has left it. Restore it from a copy, or use mfresnet run --resume, which makes it "
+                "again."
+            )
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:

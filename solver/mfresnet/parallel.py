@@ -84,6 +84,8 @@ def together(comm: MPI.Intracomm) -> Iterator[None]:
     kind, status, text = worst
     if error is not None and _kind(error) == kind:
         raise error
+    if KINDS[kind] is InputError:
+        raise InputError(text.split("\n"))  # a line each
     raise Failure(status, text) if KINDS[kind] is Exception else KINDS[kind](text)
 
 

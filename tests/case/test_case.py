@@ -360,9 +360,17 @@ def test_a_name_that_is_too_long_is_not_shown_whole(place: str, kind: str, tmp_p
         assert len(str(caught.value)) <= MOST
 
 
+def test_mistakes_of_odd_keys_are_a_line_each() -> None:
+    with pytest.raises(InputError) as caught:
+        parse({"\n": 1, "a\x1b[31m": 2})
+    assert [m for m in caught.value.messages if not m.isprintable()] == []
+    assert len(str(caught.value).splitlines()) == len(caught.value.messages) == 2
+
+
 def test_what_is_short_is_shown_whole() -> None:
-    text = "data.file: no such file; got /a/" + "b" * 150 + "/c.csv, expected a table.\nTwo lines."
+    text = "data.file: no such file; got /a/" + "b" * 150 + "/c.csv, expected a table."
     assert shortened(text) == text
+    assert shortened("a\nb\x1b[31m \u202ec\udcff") == r"a\nb\x1b[31m \u202ec\udcff"
     cut = shortened("a: got " + "b" * 150_000 + ", expected c. Do d.")
     assert len(cut) < 300 and cut.startswith("a: got bbb") and cut.endswith("b, expected c. Do d.")
     assert "(150001 letters)" in cut

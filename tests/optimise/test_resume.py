@@ -64,7 +64,7 @@ def records(log: Path) -> tuple[list[Array], list[int]]:
 def numbers(report: RunReport) -> RunReport:
     """Return a report without times and without the memory of this process."""
     stages = [replace(stage, seconds=0.0) for stage in report.stages]
-    return report.with_(seconds=0.0, memory=None, stages=stages)
+    return report.with_(seconds=0.0, memory=None, stages=stages, files={})
 
 
 @pytest.mark.parametrize("kind", KINDS)

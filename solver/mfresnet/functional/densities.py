@@ -16,6 +16,7 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, TrainingSection
 from mfresnet.errors import SolveError, StepsError
 from mfresnet.functional.budget import choose_steps, make_plan
+from mfresnet.functional.finite import finite
 from mfresnet.functional.hamiltonian import Hamiltonian
 from mfresnet.functional.problem import Problem
 from mfresnet.functional.sweeps.sweep import Sweep
@@ -183,7 +184,7 @@ class ReducedFunctional:
             SolveError: a value is not finite.
         """
         self.forward(theta, fixed_steps=fixed_steps)
-        return self._loss_value + self.penalty(theta)
+        return finite(self._loss_value + self.penalty(theta))
 
     def loss(self, theta: Array) -> float:
         """Return the part of J of densities and outflow; a derivative takes another sweep then."""
@@ -210,7 +211,8 @@ class ReducedFunctional:
         self.forward(theta, reversible=True)
         parts = self.sweep.backward(self.depth_loss, self.problem.class_weights, record, frozen)
         self.adjoint_sweeps += 1
-        return total(self.comm, self.controls.pull_back(parts)) + self.penalty_derivative(theta)
+        local = self.controls.pull_back(parts)
+        return finite(total(self.comm, local) + self.penalty_derivative(theta))
 
     def penalty_derivative(self, theta: Array) -> Array:
         """Return the derivative of ``penalty``, a dual vector of theta's shape."""
@@ -230,7 +232,7 @@ class ReducedFunctional:
         parts = self._tangent.backward(self.depth_loss, self.problem.class_weights)
         self.hessian_actions += 1
         local = self.controls.pull_back(parts)
-        return total(self.comm, local) + self._penalties.hessian_action(theta, h)
+        return finite(total(self.comm, local) + self._penalties.hessian_action(theta, h))
 
     def least_hamiltonian(self, theta: Array) -> Array:
         """Return the controls of the least Hamiltonian with the densities and adjoints of theta."""
@@ -278,12 +280,7 @@ class ReducedFunctional:
         adder, wanted = self.depth_loss.adder(network.controls, losses), self.depth_loss.wanted
         self.sweep.forward(self.problem.f0, adder, wanted, reversible=kept)
         self.forward_sweeps += 1
-        self._loss_value = float(self.problem.class_weights @ losses)
-        if not np.isfinite(self._loss_value):
-            raise SolveError(
-                "the objective is not finite; the controls grow too large. Add bounds "
-                "training.lower and training.upper or raise penalty.tikhonov."
-            )
+        self._loss_value = finite(float(self.problem.class_weights @ losses))
         # undershoots that leave the mesh may pay for as much mass as may leave it at all
         least = LOSSES[self.case.loss.kind].least - self.case.mesh.outflow_tolerance
         if self._loss_value < least:

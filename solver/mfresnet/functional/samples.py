@@ -33,8 +33,9 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, TrainingSection, populate, resolve
 from mfresnet.data import Samples
-from mfresnet.errors import InputError, SolveError
+from mfresnet.errors import InputError
 from mfresnet.functional.draw import shared
+from mfresnet.functional.finite import finite
 from mfresnet.functional.start import initial_controls
 from mfresnet.functional.vectorised import vectorised
 from mfresnet.losses import LOSSES, depth_weights
@@ -174,7 +175,7 @@ class ParticleFunctional:
         Raises:
             SolveError: the value is not finite.
         """
-        return self.loss(theta) + self.penalty(theta)
+        return finite(self.loss(theta) + self.penalty(theta))
 
     def loss(self, theta: Array) -> float:
         """Return the mean cost of the samples."""
@@ -197,7 +198,7 @@ class ParticleFunctional:
             slope = self._step(n).transpose(slope, of_layer) + self._pull(n, head, parts)
         self.adjoint_sweeps += 1
         local = self.controls.pull_back(parts)
-        return total(self.comm, local) + self.penalties.derivative(theta)
+        return finite(total(self.comm, local) + self.penalties.derivative(theta))
 
     def least_hamiltonian(self, theta: Array) -> Array:
         """Not of samples: the methods that ask for it are refused before."""
@@ -230,7 +231,7 @@ class ParticleFunctional:
             dslope += self._second(n, dx, along, parts)
         self.hessian_actions += 1
         local = self.controls.pull_back(parts)
-        return total(self.comm, local) + self.penalties.hessian_action(theta, h)
+        return finite(total(self.comm, local) + self.penalties.hessian_action(theta, h))
 
     def _step(self, n: int) -> ParticleStep:
         """Return the n-th step of the last forward sweep, made again where it is not kept."""
@@ -258,12 +259,7 @@ class ParticleFunctional:
             self._weights[n] * np.sum(self._cost.value(path[n], head) * self._mass)
             for n in np.flatnonzero(self._weights)
         ]
-        self._loss_value = float(total(self.comm, np.sum(costs))[0])
-        if not np.isfinite(self._loss_value):
-            raise SolveError(
-                "the objective is not finite; the controls grow too large. Add bounds "
-                "training.lower and training.upper or raise penalty.tikhonov."
-            )
+        self._loss_value = finite(float(total(self.comm, np.sum(costs))[0]))
         self._theta = theta.copy()
 
     def _pull(self, n: int, head: dict[str, Array], parts: dict[str, Array]) -> Array:

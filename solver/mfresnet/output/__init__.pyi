@@ -22,7 +22,6 @@ from .run_directory import read_theta as read_theta
 from .run_directory import write_controls as write_controls
 from .run_directory import write_history as write_history
 from .run_directory import write_report as write_report
-from .run_json import REPORT as REPORT
 from .run_json import Certificate as Certificate
 from .run_json import RunReport as RunReport
 from .run_json import read_report as read_report

@@ -9,6 +9,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from mfresnet.errors import InputError
+from mfresnet.files import FileError, unreadable
+from mfresnet.output.vtk_files import read_sealed
 
 FIELDS, SAMPLES = "fields.pvd", "samples.pvd"
 SINGLE = ("trajectories", "targets")
@@ -46,7 +48,7 @@ def read_fields(run: str | Path) -> Any:
             blocks.append(_series(pyvista, directory / name), name.removesuffix(".pvd"))
     for name in SINGLE:
         if (directory / f"{name}.vtp").exists():
-            blocks.append(pyvista.read(directory / f"{name}.vtp"), name)
+            blocks.append(_read(pyvista, directory / f"{name}.vtp"), name)
     return blocks
 
 
@@ -57,24 +59,40 @@ def entries(path: Path) -> list[tuple[float, Path]]:
         InputError: it is missing or damaged, or one of its files is missing.
     """
     try:
-        rows = ElementTree.parse(path).getroot().iter("DataSet")
+        rows = ElementTree.fromstring(read_sealed(path)).iter("DataSet")
         found = [(float(row.attrib["timestep"]), path.parent / row.attrib["file"]) for row in rows]
-        missing = [file.name for _, file in found if not file.exists()]
-        reason = f"{missing[0]} is missing" if missing else ""
-    except (OSError, ElementTree.ParseError, KeyError, ValueError) as error:
+        missing = [(file.name, why) for _, file in found if (why := unreadable(file))]
+        reason = ": ".join(missing[0]) if missing else ""
+    except (FileError, ElementTree.ParseError, KeyError, ValueError) as error:
         found, reason = [], str(error)
     if not found:
         reason = reason or "it lists no file"
     if reason:
-        raise InputError(
-            f"{path}: the fields cannot be read ({reason}), expected those of a run with "
-            "output.fields = true. Run the case with it, or go on with the run by --resume."
-        )
+        raise _unusable(path, reason)
     return found
+
+
+def _unusable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path}: the fields cannot be read ({reason}), expected those of a run with "
+        "output.fields = true. Run the case with it, or go on with the run by --resume."
+    )
+
+
+def _read(pyvista: Any, path: Path) -> Any:
+    """Return what a file of VTK holds, once its digest and those of its pieces are found to fit."""
+    try:
+        content = read_sealed(path)
+        if path.suffix == ".pvtu":
+            for piece in ElementTree.fromstring(content).iter("Piece"):
+                read_sealed(path.parent / piece.attrib["Source"])
+    except FileError as error:
+        raise _unusable(path, str(error)) from None
+    return pyvista.read(path)
 
 
 def _series(pyvista: Any, path: Path) -> Any:
     series = pyvista.MultiBlock()
     for t, file in entries(path):
-        series.append(pyvista.read(file), f"t={t:g}")
+        series.append(_read(pyvista, file), f"t={t:g}")
     return series

@@ -15,14 +15,16 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from mfresnet.errors import InputError
-from mfresnet.files import FileError, read_text, write_text
+from mfresnet.files import REPORT, FileError, check_digests, digests, read_text, write_text
 from mfresnet.output.run_metrics import Metrics
 from mfresnet.output.run_parts import Asked, Objective, Part
 from mfresnet.training import Stage
 from mfresnet.verification import Check
 
-REPORT, SCHEMA = "run.json", 1
-"""The file in a run directory, and the number of its schema."""
+SCHEMA = 1
+"""Number of the schema of run.json."""
+SEALED = ("case.toml", "controls.npz", "network.npz", "history.csv")
+"""Files whose digests are in it."""
 
 
 class Bound(Part):
@@ -127,10 +129,16 @@ class RunReport(Part):
     """Keys of the case with the values that were chosen for the accuracy."""
     lower_bound: Bound | None
     """None where no argument bounds the loss."""
+    files: dict[str, str] = {}
+    """SHA-256 of the other files of the run, by name."""
 
     def with_(self, **changes: Any) -> RunReport:
         """Return the report with other values of some fields."""
         return self.model_copy(update=changes)
+
+    def sealed(self, directory: Path) -> RunReport:
+        """Return the report with the digests of the other files of its run directory."""
+        return self.with_(files=digests(directory, SEALED))
 
     def to_data(self) -> dict[str, Any]:
         """Return the content of run.json."""
@@ -145,11 +153,14 @@ def read_report(directory: Path) -> RunReport:
     """Return the report of a run directory.
 
     Raises:
-        InputError: there is none, or it is damaged or of another version.
+        InputError: there is none, or it is damaged or of another version; or a file of the run is
+            not the one that it was written with.
     """
     path = directory / REPORT
     try:
-        return RunReport.model_validate_json(read_text(path), strict=True)
+        report = RunReport.model_validate_json(read_text(path), strict=True)
+        check_digests(directory)
+        return report
     except FileError as error:
         reason = str(error)
     except ValidationError as error:

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.files import FileError, read_bytes
 
 TYPES = {"f8": "Float64", "f4": "Float32", "i8": "Int64", "i4": "Int32", "u1": "UInt8"}
 VERTEX, LINE = 1, 4
@@ -112,10 +114,8 @@ class Piece:
         inside = [lines[part] for part in PARTS[1:] if part in self.parts]
         head = [f"<{self.kind}>", lines["FieldData"], f"<Piece{counts}>", *inside, "</Piece>"]
         text = OPENING.format(kind=self.kind) + "\n".join([*head, f"</{self.kind}>"])
-        with path.open("wb") as stream:
-            stream.write(text.encode() + b'\n<AppendedData encoding="raw">\n_')
-            stream.writelines(blocks)
-            stream.write(b"\n</AppendedData>\n</VTKFile>\n")
+        start = text.encode() + b'\n<AppendedData encoding="raw">\n_'
+        write_sealed(path, [start, *blocks, b"\n</AppendedData>\n</VTKFile>\n"])
 
     def write_header(self, path: Path, pieces: Sequence[str]) -> None:
         """Write the parallel file (.pvtu) of files in its folder; it names the active fields."""
@@ -125,7 +125,8 @@ class Piece:
             rows += [self.opened(part, "P"), *columns, f"</P{part}>"]
         rows += [f"<Piece Source={quoteattr(name)}/>" for name in pieces]
         text = OPENING.format(kind=f"P{self.kind}")
-        path.write_text(text + "\n".join([*rows, f"</P{self.kind}>", "</VTKFile>\n"]), "utf-8")
+        text += "\n".join([*rows, f"</P{self.kind}>", "</VTKFile>\n"])
+        write_sealed(path, [text.encode()])
 
 
 def cells_piece(
@@ -165,4 +166,33 @@ def write_collection(path: Path, files: Sequence[tuple[float, str]]) -> None:
     """Write a .pvd: depths, which ParaView plays as time, and files in its folder."""
     rows = [f'<DataSet timestep="{t:.17g}" part="0" file={quoteattr(name)}/>' for t, name in files]
     text = '<?xml version="1.0"?>\n<VTKFile type="Collection" version="0.1">\n<Collection>\n'
-    path.write_text(text + "\n".join(rows) + "\n</Collection>\n</VTKFile>\n", "utf-8")
+    text += "\n".join(rows) + "\n</Collection>\n</VTKFile>\n"
+    write_sealed(path, [text.encode()])
+
+
+SEAL = "<!-- blake2b {} -->\n"
+"""A comment behind the document: VTK's readers crash on files that are damaged."""
+
+
+def write_sealed(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file with the digest of its content behind it."""
+    seal = hashlib.blake2b(digest_size=16)
+    with path.open("wb") as stream:
+        for part in parts:
+            seal.update(part)
+            stream.write(part)
+        stream.write(SEAL.format(seal.hexdigest()).encode())
+
+
+def read_sealed(path: Path) -> bytes:
+    """Return the content of a file of ``write_sealed``.
+
+    Raises:
+        FileError: it is not there or damaged.
+    """
+    content = read_bytes(path)
+    size = len(content) - len(SEAL.format("0" * 32))
+    digest = hashlib.blake2b(content[: max(size, 0)], digest_size=16).hexdigest()
+    if content[max(size, 0) :] != SEAL.format(digest).encode():
+        raise FileError(f"{path.name} is damaged, its digest does not fit")
+    return content[:size]

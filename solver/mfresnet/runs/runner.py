@@ -16,14 +16,13 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case
 from mfresnet.ending import Failure
 from mfresnet.errors import Exit, InputError, SolveError
-from mfresnet.files import write_text
+from mfresnet.files import REPORT, write_text
 from mfresnet.functional import ReducedFunctional, trained_network
 from mfresnet.interrupt import keeping
 from mfresnet.optimise import EvaluationLog, OptimiseResult
 from mfresnet.output import (
     MARK,
     PAGE,
-    REPORT,
     Progress,
     RunReport,
     converged,
@@ -156,10 +155,13 @@ def _train(
     report, status = run_report(trained, bound, start)
     with together(comm):
         if comm.rank == 0:
+            (directory / REPORT).unlink(missing_ok=True)  # not finished while these change
             write_history(directory / "history.csv", result.history)
             write_controls(directory / "controls.npz", functional.controls, result.theta)
             save_network(trained_network(functional, result.theta), directory / NETWORK)
+            report = report.sealed(directory)
             report.write(directory)
+    report = report.with_(files=comm.bcast(report.files, root=0))
     with progress.doing(f"Fields, pictures and report: {directory}"):
         report = _show(functional, result, report, directory, start)
     page = directory / PAGE

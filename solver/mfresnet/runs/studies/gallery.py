@@ -14,8 +14,8 @@ from typing import Any
 
 from mfresnet.child import Ended, execute
 from mfresnet.errors import Exit, InputError, unknown
-from mfresnet.files import write_text
-from mfresnet.output import REPORT, read_report, summary
+from mfresnet.files import REPORT, write_text
+from mfresnet.output import read_report, summary
 from mfresnet.runs.studies.page import Exhibit, render
 from mfresnet.runs.studies.study import first_sentence
 from mfresnet.verification import Check
