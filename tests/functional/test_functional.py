@@ -9,6 +9,7 @@ import pytest
 
 from helpers import few, gaussian, make_case
 from mfresnet.arrays import Array
+from mfresnet.errors import SolveError
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
@@ -109,6 +110,35 @@ def test_taylor_with_outflow() -> None:
     functional = ReducedFunctional(case, MPI.COMM_SELF)
     assert Trajectory(functional, functional.theta0).balance().outflow.max() > 0.05
     check_rates(functional, functional.theta0)
+
+
+def test_hessian_action_leaves_nothing_for_the_next() -> None:
+    """Where the mass that has left counts in the second derivative."""
+    case = make_case(
+        "interval",
+        mesh={"lower": [-1.0], "upper": [1.2], "cells": [8]},
+        classes=[{"density": {"kind": "gaussian", "mean": [0.3], "covariance": [[0.05]]}}],
+        loss={"kind": "moments", "mean": [0.0]},
+        initial={"kind": "values", "W": [[1.0]], "b": [0.5]},
+    )
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    theta, h = functional.theta0, np.cos(np.arange(functional.theta0.size))
+    assert Trajectory(functional, theta).balance().outflow.max() > 0.05
+    first = functional.hessian_action(theta, h)
+    np.testing.assert_array_equal(functional.hessian_action(theta, h), first)
+
+
+@pytest.mark.parametrize("size", [1e308, np.inf, np.nan])
+def test_what_is_not_finite_is_a_sentence(size: float) -> None:
+    """Also where the penalty alone is too large, and in the derivatives."""
+    functional = ReducedFunctional(make_case("interval"), MPI.COMM_SELF)
+    theta, large = functional.theta0, np.full(functional.theta0.size, size)
+    with pytest.raises(SolveError, match="not finite"), np.errstate(all="ignore"):
+        functional.value(large)
+    if size != 1e308:
+        with pytest.raises(SolveError, match="not finite"), np.errstate(all="ignore"):
+            functional.hessian_action(theta, large)
+    assert np.isfinite(functional.derivative(theta)).all()
 
 
 def test_gradient_is_the_riesz_representative() -> None:

@@ -48,18 +48,26 @@ def child(chapter: Chapter, seed: int) -> dict[str, int] | str:
     return found
 
 
-def torture(chapter: Chapter, count: int, workers: int) -> Result:
-    """Do the trials of a chapter; say each failure at once."""
-    start, outcomes, failures = time.monotonic(), Counter[str](), []
+def torture(chapter: Chapter, count: int, workers: int, minutes: float) -> Result:
+    """Do the trials of a chapter, in so many minutes; say each failure at once."""
+    start, outcomes, failures, tried = time.monotonic(), Counter[str](), [], 0
+
+    def one(seed: int) -> dict[str, int] | str | None:
+        late = time.monotonic() - start > 60.0 * minutes
+        return None if late else child(chapter, seed)
+
     with ThreadPoolExecutor(workers) as pool:
-        for seed, found in enumerate(pool.map(lambda s: child(chapter, s), range(count))):
+        for seed, found in enumerate(pool.map(one, range(count))):
+            if found is None:
+                break
+            tried += 1
             if isinstance(found, str):
                 failures.append(command(chapter.name, seed))
                 print(f"{found}\nRepeat: {failures[-1]}", file=sys.stderr, flush=True)
             else:
                 outcomes.update(found)
     return Result(
-        count, dict(sorted(outcomes.items())), failures, today(), time.monotonic() - start
+        tried, dict(sorted(outcomes.items())), failures, today(), time.monotonic() - start
     )
 
 
@@ -69,6 +77,7 @@ def main() -> int:
     parser.add_argument("chapters", nargs="*", help=f"of {', '.join(CHAPTERS)}; all of them")
     parser.add_argument("--seed", type=int, help="one trial, in this process")
     parser.add_argument("--count", type=int, help="seeds of each chapter")
+    parser.add_argument("--minutes", type=float, default=1e9, help="most of them, for each chapter")
     parser.add_argument("--workers", type=int, default=2, help="processes at the same time")
     given = parser.parse_args()
     if unknown := set(given.chapters) - set(CHAPTERS):
@@ -79,7 +88,7 @@ def main() -> int:
         return 0
     failed = 0
     for chapter in chosen:
-        result = torture(chapter, given.count or chapter.full, given.workers)
+        result = torture(chapter, given.count or chapter.full, given.workers, given.minutes)
         keep(chapter.name, result)
         failed += len(result.failures)
         print(f"{chapter.name}: {result.outcomes}, {len(result.failures)} failures", flush=True)
