@@ -85,6 +85,10 @@ def test_scaling_and_reduction(scale: str, maker: Any, whiten: bool, tmp_path: P
     given = given if maker is None else maker().fit(x[rows]).inverse_transform(given)
     restored = dataset.shift + dataset.test.x.T @ dataset.back.T
     np.testing.assert_allclose(restored, given, rtol=1e-10, atol=1e-10)
+    # of scaled features a component has its largest entry positive
+    size = np.ones(4) if maker is None else maker().fit(x[rows]).scale_
+    components = dataset.matrix * size[:, None]
+    assert (components[np.argmax(np.abs(components), axis=0), np.arange(3)] > 0.0).all()
     if whiten:
         np.testing.assert_allclose(np.cov(dataset.train.x), np.eye(3), atol=1e-10)
 

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import few, gaussian, make_case
 from mfresnet.arrays import Array
-from mfresnet.errors import SolveError
+from mfresnet.errors import InputError, SolveError
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
@@ -139,6 +139,18 @@ def test_what_is_not_finite_is_a_sentence(size: float) -> None:
         with pytest.raises(SolveError, match="not finite"), np.errstate(all="ignore"):
             functional.hessian_action(theta, large)
     assert np.isfinite(functional.derivative(theta)).all()
+
+
+def test_steps_that_do_not_fit_leave_those_of_before() -> None:
+    """Controls that ask for more steps than the memory holds are refused, and J goes on."""
+    case = make_case("interval", network={"activation": "softplus", "layers": 2})
+    functional = ReducedFunctional(case, MPI.COMM_SELF)
+    first = functional.value(functional.theta0)
+    with pytest.raises((InputError, SolveError)):
+        functional.value(np.full(functional.theta0.size, 1e12))
+    with pytest.raises(InputError, match=r"resources\.memory"):
+        functional.set_steps(10**13)
+    assert functional.value(functional.theta0) == first
 
 
 def test_gradient_is_the_riesz_representative() -> None:

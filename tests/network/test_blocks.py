@@ -21,6 +21,11 @@ def test_value_and_slope(name: str) -> None:
     np.testing.assert_allclose(slope, row.derivative(U), rtol=0.0, atol=1e-15)
 
 
+def test_slope_at_a_kink_is_the_mean_of_both_sides() -> None:
+    relu = ACTIVATIONS["relu"]
+    assert relu.derivative(np.array([-1.0, 0.0, 1.0])).tolist() == [0.0, 0.5, 1.0]
+
+
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "softplus"])

@@ -43,7 +43,7 @@ DEPOSIT = "tests/parallel/test_deposit.py -k 'interval or rules or weights'"
 SMOOTHING = "tests/mesh/test_separable.py tests/parallel/test_deposit.py -k 'interval or smoothing'"
 TABLES = "tests/data/test_data.py"
 BANDWIDTH = "tests/data/test_bandwidth.py"
-SPACE = "tests/mesh/test_space.py -k 'interval or line'"
+DIVERGENCE = "tests/data/test_tables.py -k 'block'"
 
 KERNELS, MARCH = "transport/fused/kernels.c", "transport/steps/horner.py"
 CORNER = "transport/steps/limiter.c"
@@ -287,7 +287,7 @@ TABLE = (
         "losses/point.py",
         "softmax(self._kind.scores(x, head), axis=0) * m.sum(axis=0) - m",
         "softmax(self._kind.scores(x, head), axis=0) - m",
-        LOSSES,
+        PAIRS,
     ),
     Mutation(
         "losses/point.py",
@@ -299,27 +299,27 @@ TABLE = (
         "losses/point.py",
         "head = {name: mixed[name] + pure[name] for name in mixed}",
         "head = {name: mixed[name] for name in mixed}",
-        LOSSES,
+        PAIRS,
     ),
-    Mutation("losses/point.py", "- dx[-1]", "+ dx[-1]", PARTICLES),
-    Mutation("losses/density.py", "return f - self._g\n", "return 2.0 * (f - self._g)\n", LOSSES),
+    Mutation("losses/point.py", "- dx[-1]", "+ dx[-1]", PAIRS),
+    Mutation("losses/density.py", "return f - self._g\n", "return 2.0 * (f - self._g)\n", PAIRS),
     Mutation(
         "losses/density.py",
         "0.5 * self._eps**2 / r**3 + a / r**2",
         "0.5 * self._eps**2 / r**3 - a / r**2",
-        LOSSES,
+        PAIRS,
     ),
     Mutation(
         "losses/density.py",
         "np.concatenate([r - 2.0 * s @ m, s.ravel()])",
         "np.concatenate([r - s @ m, s.ravel()])",
-        LOSSES,
+        PAIRS,
     ),
     Mutation(
         "losses/density.py",
         "ds = d2 - np.outer(dm, m) - np.outer(m, dm)",
         "ds = d2 - np.outer(dm, m)",
-        LOSSES,
+        PAIRS,
     ),
     # ------------------------------------------------ network
     Mutation(
@@ -359,7 +359,7 @@ TABLE = (
         "network/blocks.py",
         'return np.sum(parameters["W"] * parameters["V"].T, axis=1) @ slope',
         'return np.sum(parameters["W"] * parameters["V"].T, axis=0)[:1] @ slope[:1]',
-        BLOCKS,
+        DIVERGENCE,
     ),
     Mutation(
         "network/controls.py",
@@ -422,6 +422,9 @@ TABLE = (
         "tests/parallel/test_deposit.py -k 'smoothing and triangle'",
     ),
     Mutation(
-        "data/laws/density.py", "return (f / mass if jumping else f), mass", "return f, mass", SPACE
+        "data/laws/density.py",
+        "return (f / mass if jumping else f), mass",
+        "return f, mass",
+        "tests/mesh/test_space.py tests/closed_forms/test_control.py",
     ),
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from mfresnet.arrays import Array
 from mfresnet.case import Case, Population, TrainingSection
-from mfresnet.errors import SolveError, StepsError
+from mfresnet.errors import InputError, SolveError, StepsError
 from mfresnet.functional.budget import choose_steps, make_plan
 from mfresnet.functional.finite import finite
 from mfresnet.functional.hamiltonian import Hamiltonian
@@ -120,8 +120,9 @@ class ReducedFunctional:
         """Set the number of time steps in a layer; J changes by the error of the time stepping.
 
         Raises:
-            InputError: resources.memory is too little for one layer.
+            InputError: resources.memory is too little for one layer; the number is that of before.
         """
+        before = self.__dict__.get("steps_per_layer", steps_per_layer)
         case, transport = self.case, self.problem.transport
         n_classes = len(self.problem.f0)
         self.steps_per_layer = steps_per_layer
@@ -130,7 +131,12 @@ class ReducedFunctional:
         self.__dict__.pop("sweep", None)  # its memory is free for the next one
         release()
         march = self._march(steps_per_layer)
-        self.plan = make_plan(case, transport, march, steps_per_layer, n_classes)
+        try:
+            self.plan = make_plan(case, transport, march, steps_per_layer, n_classes)
+        except InputError:
+            if before != steps_per_layer:
+                self.set_steps(before)
+            raise
         # setting up may have taken more than the sweeps will
         self.predicted_memory = max(peak(self.comm), resident(self.comm) + self.plan.memory)
         self.sweep = Sweep(transport, march, self.controls, steps_per_layer, n_classes, self.plan)
