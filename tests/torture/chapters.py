@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """All chapters by name, in the order in which they are tried."""
 
-from torture import arithmetic, cases, checkpoints, disks, files, kills, ranks, soak
+from torture import arithmetic, cases, checkpoints, disks, files, kills, ranks, soak, trainings
 from torture.chapter import Chapter
 
-MODULES = (kills, checkpoints, disks, cases, files, ranks, soak, arithmetic)
+MODULES = (kills, checkpoints, disks, cases, trainings, files, ranks, soak, arithmetic)
 CHAPTERS: dict[str, Chapter] = {module.CHAPTER.name: module.CHAPTER for module in MODULES}

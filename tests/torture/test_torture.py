@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from torture.chapters import CHAPTERS
+from torture.page import PAGE, page, read
 
 SEEDS = [(name, seed) for name, chapter in CHAPTERS.items() for seed in range(chapter.quick)]
 
@@ -17,3 +18,8 @@ SEEDS = [(name, seed) for name, chapter in CHAPTERS.items() for seed in range(ch
 def test_first_seeds(name: str, seed: int, tmp_path: Path) -> None:
     """Any of them again: ``docker/run python3 tests/torture NAME --seed SEED``."""
     assert sum(CHAPTERS[name].trial(seed, tmp_path).values()) > 0
+
+
+def test_page_is_what_the_program_writes() -> None:
+    """docs/reliability.md is that of results.json: no number in it is by hand."""
+    assert PAGE.read_text() == page(read())
