@@ -3,7 +3,7 @@
 RUN := docker/run
 DEMO := cases/breast_cancer.toml
 
-.PHONY: help demo pictures gallery test smoke torture mutants audit lint shell clean
+.PHONY: help demo docs paper pictures gallery test smoke torture mutants audit lint shell clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -17,6 +17,12 @@ pictures: demo ## Make the pictures of README and docs/ again
 	$(RUN) python3 docs/rooms.py
 	$(RUN) python3 cases/studies/control_limit.py
 	cp results/control_limit/picture.png docs/pictures/control_limit.png
+
+docs: ## Build the book, build/book/site/index.html
+	docs/build.sh
+
+paper: ## Build the paper, build/paper/paper.pdf, where pandoc and LaTeX are or can be installed
+	docs/paper/build.sh
 
 gallery: ## Run all cases and studies and write one page of pictures, results/gallery/index.html
 	$(RUN) mfresnet gallery

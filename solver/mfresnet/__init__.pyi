@@ -6,6 +6,8 @@ from .errors import InputError as InputError
 from .errors import SolveError as SolveError
 from .functional import ParticleFunctional as ParticleFunctional
 from .functional import ReducedFunctional as ReducedFunctional
+from .functional import Trajectory as Trajectory
+from .functional import mean_field as mean_field
 from .network import Controls as Controls
 from .network import affine_control as affine_control
 from .network import as_initial as as_initial
@@ -16,6 +18,7 @@ from .network import polar_control as polar_control
 from .optimise import OptimiseResult as OptimiseResult
 from .optimise import minimise as minimise
 from .output import read_fields as read_fields
+from .pictures import plot_densities as plot_densities
 from .runs import MeanFieldClassifier as MeanFieldClassifier
 from .runs import MeanFieldDensity as MeanFieldDensity
 from .runs import MeanFieldRegressor as MeanFieldRegressor

@@ -12,3 +12,4 @@ from .sweeps.balance import Balance as Balance
 from .sweeps.layer import Layer as Layer
 from .sweeps.reversal import States as States
 from .trajectory import Trajectory as Trajectory
+from .trajectory import mean_field as mean_field

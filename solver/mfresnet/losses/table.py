@@ -104,6 +104,7 @@ LOSSES: dict[str, Row] = {
     ),
     "moments": Row(MomentsLoss, MomentsSection),
 }
+"""Name -> a loss."""
 
 
 class UnknownSection(Model, extra="allow"):

@@ -27,6 +27,7 @@ from mfresnet.mesh import compat
 from mfresnet.parallel import maximum
 
 SIMPLICES = ("triangle", "tetrahedron")
+"""Cells with the orthonormal Legendre basis; the others have that of the Gauss points."""
 CHOP = 1e-13
 FLAT = 1e-10
 """Least |det J| over the product of the lengths of the columns of J, the sine of an angle."""

@@ -5,10 +5,10 @@ from .activations import Activation as Activation
 from .affine import affine_control as affine_control
 from .affine import gaussian_control as gaussian_control
 from .affine import polar_control as polar_control
+from .beside_label import beside_label as beside_label
 from .blocks import BLOCKS as BLOCKS
 from .blocks import Block as Block
 from .blocks import Parameters as Parameters
-from .blocks import beside_label as beside_label
 from .controls import INITIALS as INITIALS
 from .controls import Controls as Controls
 from .controls import ControlSpace as ControlSpace

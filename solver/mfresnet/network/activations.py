@@ -117,3 +117,4 @@ ACTIVATIONS: dict[str, Activation] = {
         np.positive, np.ones_like, np.zeros_like, math.inf, "u", steepness=1.0, affine=True
     ),
 }
+"""Name -> an activation."""

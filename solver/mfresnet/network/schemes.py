@@ -84,6 +84,7 @@ SCHEMES: dict[int, Scheme] = {
         (1 / 6, 1 / 3, 1 / 3, 1 / 6),
     ),
 }
+"""Order -> Taylor's polynomial of it, and its Runge-Kutta method for points."""
 
 
 def scheme_of(order: int, degree: int, stages: int | None = None) -> Scheme:

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
+from .axes import plot_densities as plot_densities
 from .figures import draw as draw
 from .palette import COLOURS as COLOURS
 from .palette import light as light

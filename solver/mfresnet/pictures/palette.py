@@ -18,6 +18,7 @@ HUES = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7a5c
 """The palette of Okabe and Ito, which colour-blind people can tell apart; without its yellow, which
 does not show on white."""
 COLOURS = tuple(to_rgb(hue) for hue in HUES) * 13
+"""Red, green and blue of the classes."""
 LONGEST = 40
 """Letters of a name that is shown."""
 

@@ -47,12 +47,18 @@ final position. Of a density ``torch`` and ``onnx`` give the map from standard n
 samples, ``torch`` the log density as well; ``npz`` is for ``mfresnet sample``."""
 
 
-def export(network: TrainedNetwork, to: str, path: Path) -> list[Path]:
+def export(network: TrainedNetwork, to: str, path: str | Path) -> list[Path]:
     """Write a network in a format of ``EXPORTERS`` and return the files.
+
+    Args:
+        network: the network.
+        to: a name in ``EXPORTERS``.
+        path: the file to write; torch writes a module beside it.
 
     Raises:
         InputError: an unknown format, a missing package, or a file that cannot be written.
     """
     write = lookup(EXPORTERS, to, "--to")
-    check_writable(path, "FILE")
-    return write(network, path)
+    file = Path(path)
+    check_writable(file, "FILE")
+    return write(network, file)

@@ -19,3 +19,4 @@ OPERATORS: dict[str, Callable[[Space, str, float], Transport]] = {
     "fused": FusedTransport,
     "petsc": PetscTransport,
 }
+"""Name -> (space, flux, velocity scale) -> the operator."""

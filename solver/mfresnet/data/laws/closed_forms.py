@@ -40,6 +40,7 @@ def _positive_definite(matrix: list[list[float]]) -> list[list[float]]:
 Covariance = Annotated[
     list[list[FiniteFloat]], BeforeValidator(_as_matrix), AfterValidator(_positive_definite)
 ]
+"""A matrix of a case file, symmetric and positive definite; a number where d = 1."""
 
 
 class Gaussian(DensityKind):

@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 SMOOTH_DEGREE, SUBDIVISIONS, LARGEST_LOSS = 8, 8, 0.05
+"""Degree of the rule beyond 2p for smooth densities, parts a direction for those that jump, and
+share of the mass that may lie outside of the mesh."""
 
 
 class UnknownDensity(Model, extra="allow"):

@@ -19,6 +19,7 @@ from mfresnet.errors import InputError
 from mfresnet.schema import Model
 
 LARGEST_DIMENSION = 3
+"""Of the coordinates in which a density lives on a mesh."""
 SMALLEST = 1e-150
 """Smallest spread whose square is a number."""
 RANK = 1e-10

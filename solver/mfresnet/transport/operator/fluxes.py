@@ -64,3 +64,4 @@ FLUXES: dict[str, Flux] = {
         bounded=True,
     ),
 }
+"""Name -> a numerical flux."""
