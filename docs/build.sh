@@ -22,9 +22,13 @@ if [ "${1:-}" != --inside ]; then
 fi
 shift
 
-# kernels and caches write below the home
+# kernels and caches write below the home; the last value of a cell is not shown, as in a script
 export HOME=$book/home
-mkdir -p "$HOME"
+mkdir -p "$HOME/.ipython/profile_default"
+cat >"$HOME/.ipython/profile_default/ipython_kernel_config.py" <<'PYTHON'
+c.InteractiveShell.ast_node_interactivity = "none"
+c.InlineBackend.figure_formats = {"retina"}
+PYTHON
 pins=$({ python3 --version; cat docs/requirements.txt; } | sha256sum | cut -c1-12)
 environment=$book/env-$pins
 if [ ! -e "$environment/complete" ]; then

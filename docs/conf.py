@@ -55,7 +55,7 @@ autodoc_preserve_defaults = True
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 napoleon_use_ivar = True
 napoleon_custom_sections = ["Parallel"]
-python_maximum_signature_line_length = 88
+python_maximum_signature_line_length = 120
 
 # ---------------------------------------------------------------------- how it looks
 MATHJAX = metadata.distribution("sphinx-mathjax-offline").locate_file(
@@ -69,6 +69,6 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {"sidebar_hide_name": False, "navigation_with_keys": True}
 mathjax_path = "tex-svg-full.js"
-mathjax3_config = {"svg": {"fontCache": "global"}, "options": {"enableMenu": False}}
+mathjax3_config = {"svg": {"fontCache": "global", "scale": 0.92}, "options": {"enableMenu": False}}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

@@ -19,9 +19,13 @@ from mfresnet.case.sections import AccuracySection, ClassSection, InitialSection
 from mfresnet.data.laws.density import KINDS
 from mfresnet.data.section import DataSection
 from mfresnet.data.tables.scaling import ReduceSection
+from mfresnet.losses.loss import LossSection
 from mfresnet.losses.table import LOSSES
+from mfresnet.mesh.boxes import CELLS
 from mfresnet.mesh.kinds import MESHES, MeshSection
+from mfresnet.network.heads import HEADS
 from mfresnet.network.penalties import PENALTIES
+from mfresnet.tasks import TASKS
 
 GAUSSIAN = {"kind": "gaussian", "mean": [0.0, 0.0], "covariance": [[0.1, 0.0], [0.0, 0.1]]}
 EXAMPLES: dict[str, Any] = {
@@ -103,8 +107,10 @@ def sections() -> Iterator[tuple[str, type[BaseModel]]]:
         yield f'density, kind = "{name}"', density
     yield "[data]", DataSection
     yield "[data.reduce]", ReduceSection
+    yield "[loss]", LossSection
     for name, row in LOSSES.items():
-        yield f'[loss], kind = "{name}"', row.section
+        if row.section is not LossSection:
+            yield f'[loss], kind = "{name}"', row.section
     for name, penalty in PENALTIES.items():
         yield f"[penalty.{name}]", penalty.section
     yield "[initial]", InitialSection
@@ -114,10 +120,14 @@ def sections() -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return the keys of a section that are no sections themselves."""
-    inner = {"mesh", "space", "time", "resources", "network", "classes", "data", "loss", "penalty",
-             "initial", "training", "output"} if model is Case else set()  # fmt: skip
-    return {name: field for name, field in model.model_fields.items() if name not in inner}
+    """Return the keys of a section that are no sections themselves, nor those of all losses."""
+    known = {"mesh", "space", "time", "resources", "network", "classes", "data", "loss", "penalty"}
+    known |= {"initial", "training", "output"}
+    if model is not Case:
+        known = set(LossSection.model_fields) if issubclass(model, LossSection) else set()
+    if model is LossSection:
+        known = set()
+    return {name: field for name, field in model.model_fields.items() if name not in known}
 
 
 def annotation(field: FieldInfo) -> Any:
@@ -149,17 +159,20 @@ def toml(value: Any) -> str:
 
 
 def known_names(field: FieldInfo) -> list[str]:
-    """Return the names that a key may have, where it is one of a table."""
-    try:
-        TypeAdapter(annotation(field)).validate_python("?")
-    except ValidationError as error:
-        for one in error.errors():
-            if one["type"] == "unknown_name":
-                return [str(name) for name in one["ctx"]["known"]]
-            if one["type"] == "literal_error":
-                return re.findall(r"'([^']+)'", str(one["ctx"]["expected"]))
-    except Exception:  # a type that is made by its own validator
-        return []
+    """Return the names or numbers that a key may have, where it is one of a table."""
+    for value in ("?", -1):
+        try:
+            TypeAdapter(annotation(field)).validate_python(value)
+        except ValidationError as error:
+            for one in error.errors():
+                if one["type"] == "unknown_name":
+                    return [str(name) for name in one["ctx"]["known"]]
+                if one["type"] == "literal_error":
+                    return re.findall(r"'([^']+)'", str(one["ctx"]["expected"]))
+                if found := re.search(r"expected one of ([\d, ]+)", one["msg"]):
+                    return found[1].split(", ")
+        except Exception:  # a type that is made by its own validator
+            return []
     return []
 
 
@@ -172,7 +185,10 @@ def of_schema(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{n}`" for n in schema.get("enum", [schema.get("const")]))
     kind = schema.get("type", "")
     if kind == "array":
-        return f"list of {of_schema(schema.get('items', {})) or 'tables'}"
+        each = of_schema(schema.get("items", {})) or "tables"
+        for word in ("integer", "number", "table"):
+            each = re.sub(rf"^{word}\b", f"{word}s", each)
+        return f"list of {each}"
     if kind == "object" or "$ref" in schema:
         return "table"
     low, high = schema.get("minimum"), schema.get("maximum")
@@ -192,6 +208,8 @@ def kind_of(field: FieldInfo) -> str:
     """Return the type and the range of a key, in words."""
     if names := known_names(field):
         return "one of " + ", ".join(f"`{name}`" for name in names)
+    if field.annotation == AccuracySection | None:
+        return "number, or table"
     try:
         return of_schema(TypeAdapter(annotation(field)).json_schema()) or "table"
     except Exception:  # a table that is chosen by its kind
@@ -200,14 +218,24 @@ def kind_of(field: FieldInfo) -> str:
 
 def meaning(model: type[BaseModel], name: str) -> str:
     """Return what the docstring of the model says of a key."""
+    item = re.compile(rf"^    {name}: (.*?)(?=\n\n|\n    \w|\n\w)", re.DOTALL | re.MULTILINE)
     for parent in model.__mro__:
-        text = inspect.cleandoc(parent.__doc__ or "") + "\n\n"
-        found = re.search(
-            rf"^    {name}: (.*?)(?=\n\n|\n    \w|\n\w)", text, re.DOTALL | re.MULTILINE
-        )
+        found = item.search(inspect.cleandoc(parent.__doc__ or "") + "\n\n")
         if found:
-            return " ".join(found[1].split())
+            return " ".join(found[1].split()).replace("``", "`").replace("|", "\\|")
     return ""
+
+
+TABLES = {"CELLS": CELLS, "HEADS": HEADS, "LOSSES": LOSSES, "MESHES": MESHES, "TASKS": TASKS}
+
+
+def described(model: type[BaseModel], name: str, field: FieldInfo) -> str:
+    """Return type, range and meaning of a key; a table of the package is shown by its names."""
+    said, kind = meaning(model, name), kind_of(field)
+    if table := re.match(r"a name in `(\w+)`[:.,]? ?(.*)", said):
+        kind = "one of " + ", ".join(f"`{n}`" for n in TABLES[table[1]])
+        said = table[2]
+    return ": ".join(filter(None, (kind, said)))
 
 
 def page() -> str:
@@ -219,11 +247,8 @@ def page() -> str:
         for name, field in keys(model).items():
             default = "needed" if field.is_required() else shown(field.default)
             one = f"`{name} = {toml(example(head, name, field))}`"
-            said = meaning(model, name)
-            lines.append(
-                f"| `{name}` | {kind_of(field)}{': ' + said if said else ''} | {default} | {one} |"
-            )
-    return "\n".join(lines).replace("||", "\\|\\|")
+            lines.append(f"| `{name}` | {described(model, name, field)} | {default} | {one} |")
+    return "\n".join(lines)
 
 
 def shown(default: Any) -> str:

@@ -14,8 +14,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jupytext
-
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
 PAGES = {
@@ -64,6 +62,8 @@ def rewritten(text: str, home: Path, page: Path) -> str:
 
 def script(text: str) -> Any:
     """Return a tutorial as a notebook, without the lines of the licence."""
+    import jupytext
+
     notebook = jupytext.reads(text, fmt="py:percent")
     notebook.cells = [c for c in notebook.cells if "remove-cell" not in c.metadata.get("tags", [])]
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}

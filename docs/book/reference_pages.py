@@ -113,6 +113,13 @@ def docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: lis
     lines[:] = text
 
 
+def signature(
+    app: Any, what: str, name: str, obj: Any, options: Any, given: str, returns: str
+) -> tuple[str, str | None] | None:
+    """Return that of a part of a case file in short: its keys have a page of their own."""
+    return ("(**keys)", None) if inspect.isclass(obj) and hasattr(obj, "model_fields") else None
+
+
 def skipped(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
     """Leave out what scikit-learn gives to every estimator, and pydantic to every model."""
     return True if re.fullmatch(r"set_\w+_request|model_(config|post_init)", name) else None
@@ -216,5 +223,6 @@ def setup(app: Any) -> dict[str, bool]:
     """Tell Sphinx."""
     app.connect("source-read", read, priority=400)
     app.connect("autodoc-process-docstring", docstring, priority=400)
+    app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skipped)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

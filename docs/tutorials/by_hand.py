@@ -22,7 +22,10 @@ case = mfresnet.Case(
     mesh={"cell": "interval", "cells": [72], "lower": -3.5, "upper": 4.0},
     network={"activation": "tanh", "layers": layers, "trainable": ["b"]},
     classes=[
-        {"density": {"kind": "gaussian", "mean": 0.0, "covariance": 0.06}, "target": 1.5},
+        {
+            "density": {"kind": "gaussian", "mean": 0.0, "covariance": 0.06},
+            "target": 1.5,
+        },
     ],
     penalty={"tikhonov": alpha},
 )
@@ -111,7 +114,9 @@ def descend(derivative, theta, tolerance=1e-4):
         if np.sqrt(dt * gradient @ gradient) < tolerance:
             break
         step *= 2.0
-        while (new := J.value(theta - step * gradient)) > value - 1e-4 * step * slope @ gradient:
+        while (
+            new := J.value(theta - step * gradient)
+        ) > value - 1e-4 * step * slope @ gradient:
             step /= 2.0
             if step < 1e-10:
                 return theta, values
@@ -126,7 +131,7 @@ print(f"J: {own[-1]:.8f} by hand, {discrete[-1]:.8f} with the exact derivative, 
       f"{best.value:.8f} by PETSc")  # fmt: skip
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.2, 2.7), layout="constrained")
 for values, name in ((own, "by hand"), (discrete, "exact derivative")):
     left.semilogy(np.array(values) - best.value + 1e-12, ".-", label=name)
 left.set(xlabel="iteration", ylabel="J above its least value")

@@ -60,7 +60,9 @@ for way in error.ways:
 # A mesh that is too coarse is found out:
 
 # %%
-coarse = mfresnet.ReducedFunctional(case.with_({"mesh": {"cells": [6, 6]}, "space": {"degree": 1}}))
+coarse = mfresnet.ReducedFunctional(
+    case.with_({"mesh": {"cells": [6, 6]}, "space": {"degree": 1}})
+)
 print(loss_error(coarse, theta).sentence())
 
 # %% [markdown]
@@ -83,7 +85,12 @@ print(f"reached: {J.loss(theta):.4f}")
 asked = mfresnet.Case(
     accuracy=1e-3,
     mesh={"cell": "interval"},
-    classes=[{"density": {"kind": "gaussian", "mean": 0.0, "covariance": 0.06}, "target": 0.8}],
+    classes=[
+        {
+            "density": {"kind": "gaussian", "mean": 0.0, "covariance": 0.06},
+            "target": 0.8,
+        }
+    ],
     training={"gradient_tolerance": 1e-3},
     output={"fields": False, "pictures": False},
 )

@@ -21,7 +21,11 @@ import mfresnet
 
 def gaussian(mean, variance):
     """Return a round Gaussian as a case has it."""
-    return {"kind": "gaussian", "mean": mean, "covariance": (variance * np.eye(2)).tolist()}
+    return {
+        "kind": "gaussian",
+        "mean": mean,
+        "covariance": (variance * np.eye(2)).tolist(),
+    }
 
 
 two_modes = {
@@ -42,12 +46,16 @@ case = mfresnet.Case(
 )
 J = mfresnet.ReducedFunctional(case)
 result = mfresnet.minimise(J)
-print(f"loss from {J.loss(J.theta0):.2e} to {J.loss(result.theta):.2e}: {result.message}")
+print(
+    f"loss from {J.loss(J.theta0):.2e} to {J.loss(result.theta):.2e}: {result.message}"
+)
 
 # %%
 path = mfresnet.Trajectory(J, result.theta)
 print("relative L2 error:", path.loss_report()["relative_l2_error"].round(4))
-figure, panels = plt.subplots(1, 3, figsize=(10, 3.1), layout="constrained", sharey=True)
+figure, panels = plt.subplots(
+    1, 3, figsize=(8.2, 2.6), layout="constrained", sharey=True
+)
 frame = (np.array([-2.8, -2.2]), np.array([2.8, 2.2]))
 for axes, layer in zip(panels, (0, 2, 4), strict=True):
     mfresnet.plot_densities(axes, path, layer, frame)
@@ -76,7 +84,10 @@ linear = mfresnet.Case(
 )
 for degree in (1, 2, 3):
     flow = mfresnet.mean_field(linear.with_({"space": {"degree": degree}}), exact)
-    print(f"degree {degree}: relative L2 error", flow.loss_report()["relative_l2_error"].round(6))
+    print(
+        f"degree {degree}: relative L2 error",
+        flow.loss_report()["relative_l2_error"].round(6),
+    )
 
 # %% [markdown]
 # ## To the density of samples
@@ -87,7 +98,9 @@ for degree in (1, 2, 3):
 # %%
 rng = np.random.default_rng(0)
 angle = rng.uniform(0.0, np.pi, 400)
-moon = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.15 * rng.normal(size=(400, 2))
+moon = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.15 * rng.normal(
+    size=(400, 2)
+)
 model = mfresnet.MeanFieldDensity(gradient_tolerance=1e-2).fit(moon)
 drawn = model.sample(400)
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")

@@ -41,7 +41,16 @@ print("class of the first row:", network.labels[network.predict(rows)[0]])
 # `export --to torch` writes the weights and a module that needs PyTorch alone, to read and to change.
 
 # %%
-line = [sys.executable, "-m", "mfresnet", "export", "results/iris", "iris.pt", "--to", "torch"]
+line = [
+    sys.executable,
+    "-m",
+    "mfresnet",
+    "export",
+    "results/iris",
+    "iris.pt",
+    "--to",
+    "torch",
+]
 print(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
 print(open("iris.py").read()[:1180], "...")
 
@@ -70,7 +79,16 @@ print("probabilities apart by", np.abs(chances - network.probabilities(rows)).ma
 # An ONNX model runs where there is no Python; here in a process that knows neither PyTorch nor mfresnet.
 
 # %%
-line = [sys.executable, "-m", "mfresnet", "export", "results/iris", "iris.onnx", "--to", "onnx"]
+line = [
+    sys.executable,
+    "-m",
+    "mfresnet",
+    "export",
+    "results/iris",
+    "iris.onnx",
+    "--to",
+    "onnx",
+]
 print(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
 ELSEWHERE = """
 import numpy as np
@@ -84,7 +102,9 @@ np.save("chances.npy", session.run(["probabilities"], {"features": rows})[0])
 """
 line = [sys.executable, "-c", ELSEWHERE]
 print(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
-print("apart by", np.abs(np.load("chances.npy") - network.probabilities(rows)).max())
+print(
+    "apart by", np.abs(np.load("chances.npy") - network.probabilities(rows)).max()
+)
 
 # %% [markdown]
 # ## A whole table
@@ -93,6 +113,15 @@ print("apart by", np.abs(np.load("chances.npy") - network.probabilities(rows)).m
 # reads tables that are larger than the memory.
 
 # %%
-line = [sys.executable, "-m", "mfresnet", "predict", "results/iris", "iris.csv", "--out", "out.csv"]
+line = [
+    sys.executable,
+    "-m",
+    "mfresnet",
+    "predict",
+    "results/iris",
+    "iris.csv",
+    "--out",
+    "out.csv",
+]
 print(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
 print(*open("out.csv").read().splitlines()[:3], sep="\n")

@@ -24,12 +24,20 @@ case = mfresnet.Case(
     classes=[
         {
             "label": "left",
-            "density": {"kind": "gaussian", "mean": [-0.7, 0.3], "covariance": round_cloud},
+            "density": {
+                "kind": "gaussian",
+                "mean": [-0.7, 0.3],
+                "covariance": round_cloud,
+            },
             "target": [-1.5, 0.0],
         },
         {
             "label": "right",
-            "density": {"kind": "gaussian", "mean": [0.7, -0.3], "covariance": round_cloud},
+            "density": {
+                "kind": "gaussian",
+                "mean": [0.7, -0.3],
+                "covariance": round_cloud,
+            },
             "target": [1.5, 0.0],
         },
     ],
@@ -44,7 +52,9 @@ case = mfresnet.Case(
 # %%
 J = mfresnet.ReducedFunctional(case)
 result = mfresnet.minimise(J)
-print(f"J from {J.value(J.theta0):.4f} to {result.value:.4f} in {result.iterations} iterations.")
+print(
+    f"J from {J.value(J.theta0):.4f} to {result.value:.4f} in {result.iterations} iterations."
+)
 print(result.message)
 
 # %% [markdown]
@@ -55,7 +65,9 @@ print(result.message)
 
 # %%
 path = mfresnet.Trajectory(J, result.theta)
-figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained", sharey=True)
+figure, panels = plt.subplots(
+    1, 3, figsize=(8.2, 2.7), layout="constrained", sharey=True
+)
 frame = (np.array([-2.3, -1.3]), np.array([2.3, 1.3]))
 for axes, layer in zip(panels, (0, 5, 10), strict=True):
     mfresnet.plot_densities(axes, path, layer, frame)

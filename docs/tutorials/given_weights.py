@@ -21,14 +21,21 @@ import mfresnet.network
 
 layers = 20
 t = (np.arange(layers) + 0.5) / layers
-W = np.array([[[np.cos(4 * s), -np.sin(4 * s)], [np.sin(4 * s), np.cos(4 * s)]] for s in t])
+W = np.array(
+    [[[np.cos(4 * s), -np.sin(4 * s)], [np.sin(4 * s), np.cos(4 * s)]] for s in t]
+)
 b = np.stack([np.sin(2 * np.pi * t), np.zeros(layers)], axis=1)
 controls = mfresnet.Controls({"W": 1.5 * W, "b": b})
 
 ring = "exp(-12 * (hypot(x[0], x[1]) - 0.8)**2)"
 case = mfresnet.Case(
     mesh={"cells": [40, 40], "lower": [-2.6, -2.6], "upper": [2.6, 2.6]},
-    classes=[{"density": {"kind": "expression", "expression": ring}, "target": [0.0, 0.0]}],
+    classes=[
+        {
+            "density": {"kind": "expression", "expression": ring},
+            "target": [0.0, 0.0],
+        }
+    ],
 )
 flow = mfresnet.mean_field(case, controls)
 
@@ -37,7 +44,9 @@ flow = mfresnet.mean_field(case, controls)
 # formula; it is divided by its integral.
 
 # %%
-figure, panels = plt.subplots(1, 4, figsize=(10, 2.7), layout="constrained", sharey=True)
+figure, panels = plt.subplots(
+    1, 4, figsize=(8.2, 2.3), layout="constrained", sharey=True
+)
 frame = (np.array([-2.0, -2.0]), np.array([2.0, 2.0]))
 for axes, layer in zip(panels, (0, 7, 14, 20), strict=True):
     mfresnet.plot_densities(axes, flow, layer, frame)
@@ -54,10 +63,15 @@ rng = np.random.default_rng(1)
 density, exact = case.classes[0].density, flow.means(0)[-1]
 network = flow.functional.network(flow.theta)
 for n in (100, 1000, 10_000):
-    ends = [mfresnet.network.flow(network, density.sample(n, rng))[-1] for _ in range(20)]
+    ends = [
+        mfresnet.network.flow(network, density.sample(n, rng))[-1]
+        for _ in range(20)
+    ]
     apart = np.array([np.linalg.norm(x.mean(axis=1) - exact) for x in ends])
     rms = np.sqrt(np.mean(apart**2))
-    print(f"{n:6d} particles: mean off by {rms:.1e}, times sqrt(n): {rms * n**0.5:.2f}")
+    print(
+        f"{n:6d} particles: mean off by {rms:.1e}, times sqrt(n): {rms * n**0.5:.2f}"
+    )
 
 # %% [markdown]
 # ## As arrays and as DOLFINx functions
@@ -79,7 +93,10 @@ print(flow.densities([-1]).shape, f"mass {mass:.12f}, second moment {second:.5f}
 
 # %%
 balance = flow.balance()
-print("least and largest density:", np.round([balance.min_density, balance.max_density], 4))
+print(
+    "least and largest density:",
+    np.round([balance.min_density, balance.max_density], 4),
+)
 
 # %% [markdown]
 # The little that is below zero are undershoots of the discontinuous Galerkin method; with

@@ -18,7 +18,12 @@ from mfresnet.verification import certify, check_table
 
 sections = {
     "mesh": {"cell": "interval", "cells": [40], "lower": -4.0, "upper": 4.0},
-    "classes": [{"density": {"kind": "gaussian", "mean": -0.4, "covariance": 0.06}, "target": 0.4}],
+    "classes": [
+        {
+            "density": {"kind": "gaussian", "mean": -0.4, "covariance": 0.06},
+            "target": 0.4,
+        }
+    ],
     "training": {"gradient_tolerance": 1e-4},
 }
 

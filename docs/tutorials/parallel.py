@@ -42,23 +42,46 @@ Path("point.toml").write_text(CASE)
 def shell(*line):
     """Run a command and show what it finds; what it says meanwhile is left out."""
     # a notebook may itself be a process of MPI: its children start anew
-    ours = ("OMPI_COMM", "OMPI_APP", "OMPI_FILE", "OMPI_ARGV", "OMPI_COMMAND", "PMIX_")
+    ours = (
+        "OMPI_COMM",
+        "OMPI_APP",
+        "OMPI_FILE",
+        "OMPI_ARGV",
+        "OMPI_COMMAND",
+        "PMIX_",
+    )
     env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=env)
-    print("$", *(Path(word).name if word == sys.executable else word for word in line))
+    done = subprocess.run(
+        line, capture_output=True, text=True, check=False, env=env
+    )
+    print(
+        "$", *(Path(word).name if word == sys.executable else word for word in line)
+    )
     print(done.stdout if done.returncode == 0 else done.stderr)
 
 
 mfresnet = [sys.executable, "-m", "mfresnet"]
 for ranks in ("1", "2"):
     out = f"results/ranks_{ranks}"
-    shell("mpirun", "-n", ranks, *mfresnet, "run", "point.toml", "--out", out, "--overwrite")
+    shell(
+        "mpirun",
+        "-n",
+        ranks,
+        *mfresnet,
+        "run",
+        "point.toml",
+        "--out",
+        out,
+        "--overwrite",
+    )
 
 # %%
 import json
 
 values = [
-    json.loads(Path(f"results/ranks_{n}/run.json").read_text())["objective"]["total"]
+    json.loads(Path(f"results/ranks_{n}/run.json").read_text())["objective"][
+        "total"
+    ]
     for n in (1, 2)
 ]
 print(values, "relative difference", f"{abs(values[1] / values[0] - 1.0):.1e}")

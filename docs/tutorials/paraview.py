@@ -68,7 +68,11 @@ for label, colour in (("a", "#0072b2"), ("b", "#e69f00")):
 plotter.add_mesh(last.outline(), color="grey")
 plotter.screenshot("space.png")
 """
-subprocess.run(["xvfb-run", "-a", sys.executable, "-c", SCRIPT], check=True, capture_output=True)
+subprocess.run(
+    ["xvfb-run", "-a", sys.executable, "-c", SCRIPT],
+    check=True,
+    capture_output=True,
+)
 figure, axes = plt.subplots(figsize=(7, 4.4))
 axes.imshow(plt.imread("space.png"))
 axes.axis("off")
@@ -82,7 +86,15 @@ figure.tight_layout(pad=0)
 # `fields/fields.pvd`, press Apply, and play over depth.
 
 # %%
-line = [sys.executable, "-m", "mfresnet", "view", "results/space", "--script", "view.py"]
+line = [
+    sys.executable,
+    "-m",
+    "mfresnet",
+    "view",
+    "results/space",
+    "--script",
+    "view.py",
+]
 print(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
 print(*open("view.py").read().splitlines()[:6], sep="\n")
 

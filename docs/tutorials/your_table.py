@@ -19,7 +19,9 @@ from sklearn.datasets import load_breast_cancer
 import mfresnet
 
 data = load_breast_cancer(as_frame=True)
-table = data.frame.assign(diagnosis=data.frame.target.map({0: "malignant", 1: "benign"}))
+table = data.frame.assign(
+    diagnosis=data.frame.target.map({0: "malignant", 1: "benign"})
+)
 table.drop(columns="target").to_csv("cancer.csv", index=False)
 print(table.shape[0], "rows,", len(data.feature_names), "features")
 
@@ -47,7 +49,10 @@ run = mfresnet.run(case, "results/cancer", overwrite=True)
 report = json.loads((run.directory / "run.json").read_text())
 metrics = report["metrics"]
 print("test accuracy        ", round(metrics["test"]["accuracy"], 4))
-print("logistic regression  ", round(metrics["logistic_regression"]["test"]["accuracy"], 4))
+print(
+    "logistic regression  ",
+    round(metrics["logistic_regression"]["test"]["accuracy"], 4),
+)
 print("Bayes bound          ", round(metrics["bayes"]["accuracy"], 4))
 print("loss with its error  ", report["objective"]["loss_error"]["number"])
 
@@ -64,7 +69,7 @@ print("loss with its error  ", report["objective"]["loss_error"]["number"])
 # What the classes look like on their way, and the boundary carried back to the input:
 
 # %%
-figure, axes = plt.subplots(figsize=(10, 2.9))
+figure, axes = plt.subplots(figsize=(8.2, 2.4))
 axes.imshow(plt.imread(run.directory / "pictures" / "density.png"))
 axes.axis("off")
 figure.tight_layout(pad=0)
