@@ -28,7 +28,7 @@ extensions = [
     "links",
     "reference_pages",
 ]
-exclude_patterns = ["requirements.txt", "rooms.py", "build.sh", "conf.py", "book", "paper/build.sh"]
+exclude_patterns = ["requirements.txt", "rooms.py", "build.sh", "conf.py", "book", "paper"]
 nitpick_ignore_regex = [("py:.*", r".*")]
 """Types in signatures name other packages, whose documents are not here."""
 

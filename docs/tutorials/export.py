@@ -41,16 +41,9 @@ print("class of the first row:", network.labels[network.predict(rows)[0]])
 # `export --to torch` writes the weights and a module that needs PyTorch alone, to read and to change.
 
 # %%
-line = [
-    sys.executable,
-    "-m",
-    "mfresnet",
-    "export",
-    "results/iris",
-    "iris.pt",
-    "--to",
-    "torch",
-]
+line = (
+    f"{sys.executable} -m mfresnet export results/iris iris.pt --to torch".split()
+)
 print(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
 print(open("iris.py").read()[:1180], "...")
 
@@ -79,16 +72,9 @@ print("probabilities apart by", np.abs(chances - network.probabilities(rows)).ma
 # An ONNX model runs where there is no Python; here in a process that knows neither PyTorch nor mfresnet.
 
 # %%
-line = [
-    sys.executable,
-    "-m",
-    "mfresnet",
-    "export",
-    "results/iris",
-    "iris.onnx",
-    "--to",
-    "onnx",
-]
+line = (
+    f"{sys.executable} -m mfresnet export results/iris iris.onnx --to onnx".split()
+)
 print(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
 ELSEWHERE = """
 import numpy as np
@@ -113,15 +99,6 @@ print(
 # reads tables that are larger than the memory.
 
 # %%
-line = [
-    sys.executable,
-    "-m",
-    "mfresnet",
-    "predict",
-    "results/iris",
-    "iris.csv",
-    "--out",
-    "out.csv",
-]
+line = f"{sys.executable} -m mfresnet predict results/iris iris.csv --out out.csv".split()
 print(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
 print(*open("out.csv").read().splitlines()[:3], sep="\n")

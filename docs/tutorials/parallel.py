@@ -48,7 +48,7 @@ def shell(*line):
         "OMPI_FILE",
         "OMPI_ARGV",
         "OMPI_COMMAND",
-        "PMIX_",
+        "PMIX",
     )
     env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     done = subprocess.run(
@@ -62,28 +62,16 @@ def shell(*line):
 
 mfresnet = [sys.executable, "-m", "mfresnet"]
 for ranks in ("1", "2"):
-    out = f"results/ranks_{ranks}"
-    shell(
-        "mpirun",
-        "-n",
-        ranks,
-        *mfresnet,
-        "run",
-        "point.toml",
-        "--out",
-        out,
-        "--overwrite",
-    )
+    rest = f"run point.toml --out results/ranks_{ranks} --overwrite"
+    shell("mpirun", "-n", ranks, *mfresnet, *rest.split())
 
 # %%
 import json
 
-values = [
-    json.loads(Path(f"results/ranks_{n}/run.json").read_text())["objective"][
-        "total"
-    ]
-    for n in (1, 2)
-]
+one, two = (
+    json.loads(Path(f"results/ranks_{n}/run.json").read_text()) for n in (1, 2)
+)
+values = [report["objective"]["total"] for report in (one, two)]
 print(values, "relative difference", f"{abs(values[1] / values[0] - 1.0):.1e}")
 
 # %% [markdown]
@@ -122,11 +110,11 @@ for ranks in ("1", "2"):
 #
 # ```bash
 # #SBATCH --ntasks=32 --time=04:00:00 --signal=USR1@120 --requeue
-# srun --mpi=pmix mfresnet run case.toml --out results/case --resume
+# resume=; if [ -d results/case/checkpoint ]; then resume=--resume; fi
+# srun --mpi=pmix mfresnet run case.toml --out results/case $resume
 # ```
 #
-#   `srun` hands USR1 on to the ranks two minutes before the end; the exit status is 75 then. `--resume` of
-#   a run that has not begun yet starts it.
+#   `srun` hands USR1 on to the ranks two minutes before the end; the exit status is 75 then.
 # - **Containers.** `docker build --target release` makes an image with the kernels compiled beforehand for
 #   common cells and degrees and every level of processors, as a cluster needs it.
 # - **Caches.** Kernels are compiled at their first use into `XDG_CACHE_HOME`; on a cluster let that be a

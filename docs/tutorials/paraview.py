@@ -60,12 +60,14 @@ SCRIPT = """
 import mfresnet, pyvista
 
 last = mfresnet.read_fields("results/space")["fields"][-1]
-plotter = pyvista.Plotter(off_screen=True, window_size=(900, 560))
+grid = pyvista.create_grid(last, dimensions=(90, 90, 90)).sample(last)
+plotter = pyvista.Plotter(off_screen=True, window_size=(1200, 760))
 for label, colour in (("a", "#0072b2"), ("b", "#e69f00")):
     for share in (0.5, 0.9):
-        surface = last.contour([share], scalars=f"mass_share_{label}")
-        plotter.add_mesh(surface, color=colour, opacity=1.2 - share)
+        surface = grid.contour([share], scalars=f"mass_share_{label}")
+        plotter.add_mesh(surface, color=colour, opacity=1.1 - share, smooth_shading=True)
 plotter.add_mesh(last.outline(), color="grey")
+plotter.camera.zoom(1.7)
 plotter.screenshot("space.png")
 """
 subprocess.run(
@@ -86,15 +88,7 @@ figure.tight_layout(pad=0)
 # `fields/fields.pvd`, press Apply, and play over depth.
 
 # %%
-line = [
-    sys.executable,
-    "-m",
-    "mfresnet",
-    "view",
-    "results/space",
-    "--script",
-    "view.py",
-]
+line = f"{sys.executable} -m mfresnet view results/space --script view.py".split()
 print(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
 print(*open("view.py").read().splitlines()[:6], sep="\n")
 
