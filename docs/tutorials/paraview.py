@@ -66,8 +66,6 @@ for label, colour in (("a", "#0072b2"), ("b", "#e69f00")):
     for share in (0.5, 0.9):
         surface = grid.contour([share], scalars=f"mass_share_{label}")
         plotter.add_mesh(surface, color=colour, opacity=1.1 - share, smooth_shading=True)
-plotter.add_mesh(last.outline(), color="grey")
-plotter.camera.zoom(1.7)
 plotter.screenshot("space.png")
 """
 subprocess.run(
