@@ -24,6 +24,7 @@ from .runs import MeanFieldDensity as MeanFieldDensity
 from .runs import MeanFieldRegressor as MeanFieldRegressor
 from .runs import RunResult as RunResult
 from .runs import run as run
+from .runs import study as study
 from .trained import TrainedNetwork as TrainedNetwork
 from .trained import load_network as load_network
 

@@ -56,7 +56,7 @@ def _read(arguments: list[str]) -> Callable[[], Any] | None:
     """
     import click
 
-    from mfresnet.cli import app
+    from mfresnet.cli_study import app
 
     try:
         with nullcontext() if is_first() else redirect_stdout(StringIO()):

@@ -22,6 +22,8 @@ from mfresnet.errors import Exit, InputError, Preempted, SolveError
 from mfresnet.interrupt import KEPT, asked
 
 T = TypeVar("T")
+BESIDE = MPI.Comm.Create_keyval()
+"""What ``split`` tells a group: how many ranks share its memory."""
 PATIENCE, STAGGER = 5.0, 0.5
 """Seconds that a failed rank waits for the others before it ends them; more for each rank."""
 
@@ -50,8 +52,24 @@ def maximum(comm: MPI.Intracomm, values: Any) -> NDArray[np.float64]:
     return result
 
 
+def split(comm: MPI.Intracomm, groups: int) -> MPI.Intracomm:
+    """Return the group of this rank; neighbours are in one group.
+
+    The groups are as large as one another, or differ by one rank. They compute at the same time,
+    so that ``ranks_here`` of a group counts the ranks of all.
+
+    Parallel: collective.
+    """
+    group = MPI.Intracomm(comm.Split(comm.rank * groups // comm.size, comm.rank))
+    group.Set_attr(BESIDE, ranks_here(comm))
+    return group
+
+
 def ranks_here(comm: MPI.Intracomm) -> int:
-    """Return how many ranks share the memory of this one. Collective."""
+    """Return how many ranks share the memory of this one and compute with it. Collective."""
+    known: int | None = comm.Get_attr(BESIDE)
+    if known is not None:
+        return known
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     try:
         return node.size

@@ -26,6 +26,7 @@ MODULES = {
 }
 ENTRIES = ("__init__", "__main__")
 LONG = {
+    ("cli_study", "study"): "typer asks for every option by its name",
     ("runs.estimators.base", "__init__"): "scikit-learn asks for every parameter by its name",
 }
 """Functions with more lines or parameters than the rule allows, and why."""

@@ -5,6 +5,10 @@ from .case import load as load
 from .case import parse as parse
 from .completion import asked as asked
 from .completion import resolve as resolve
+from .grid import Member as Member
+from .grid import axes_of as axes_of
+from .grid import members_of as members_of
+from .grid import value_text as value_text
 from .population import Population as Population
 from .population import from_samples as from_samples
 from .population import populate as populate

@@ -61,7 +61,16 @@ def assign(data: dict[str, Any], assignment: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         value = text
-    *parents, last = key.strip().split(".")
+    put(data, key.strip(), value, "--set")
+
+
+def put(data: dict[str, Any], key: str, value: Any, option: str) -> None:
+    """Set one key such as ``classes.0.weight`` in nested tables; tables that lack are made.
+
+    Raises:
+        InputError: there is no such place; the sentence begins with ``option``.
+    """
+    *parents, last = key.split(".")
     place: Any = data
     try:
         for name in parents:
@@ -69,6 +78,6 @@ def assign(data: dict[str, Any], assignment: str) -> None:
         place[int(last) if isinstance(place, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError):
         raise InputError(
-            f"--set: no such place; got '{key}', expected a key of the case file. "
-            "For example --set classes.0.weight=0.5"
+            f"{option}: no such place; got '{key}', expected a key of the case file. "
+            f"For example {option} classes.0.weight=0.5"
         ) from None

@@ -6,3 +6,4 @@ from .palette import COLOURS as COLOURS
 from .palette import light as light
 from .palette import style as style
 from .raster import Raster as Raster
+from .study import draw_study as draw_study

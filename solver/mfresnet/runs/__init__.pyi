@@ -12,6 +12,11 @@ from .estimators.classifier import MeanFieldClassifier as MeanFieldClassifier
 from .estimators.density import MeanFieldDensity as MeanFieldDensity
 from .estimators.regressor import MeanFieldRegressor as MeanFieldRegressor
 from .job import checked as checked
+from .parameters.members import member_sentence as member_sentence
+from .parameters.parameter_study import prepare_study as prepare_study
+from .parameters.parameter_study import study as study
+from .parameters.parameter_study import study_member as study_member
+from .parameters.parameter_study import study_status as study_status
 from .runner import RunResult as RunResult
 from .runner import run as run
 from .studies.gallery import gallery_status as gallery_status
