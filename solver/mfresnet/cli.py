@@ -277,7 +277,8 @@ def bench(
 ) -> None:
     """Measure the operator against assembly of the UFL form, and the derivative against J."""
     from mfresnet.mesh import CELLS
-    from mfresnet.runs import measure_speed, speed_table
+    from mfresnet.output import speed_table
+    from mfresnet.runs import measure_speed
 
     if cell is not None:
         lookup(CELLS, cell, "--cell")

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from mfresnet.cli import CaseFile, Settings, app, command, say, world
+from mfresnet.cli import app, command, say, world
 from mfresnet.errors import InputError
+from mfresnet.options import CaseFile, Settings
 
 __all__ = ["app"]
 

@@ -1,23 +1,25 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
+from .bench_table import LIMITED as LIMITED
+from .bench_table import speed_table as speed_table
 from .comparison import FAILED as FAILED
 from .comparison import LOST as LOST
 from .comparison import compared as compared
-from .comparison import converged as converged
+from .comparison import converged_members as converged_members
 from .comparison import interval as interval
 from .comparison import is_seed as is_seed
 from .comparison import study_summary as study_summary
 from .comparison import study_table as study_table
 from .fields import depths as depths
 from .fields import write_fields as write_fields
-from .numbers import measures as measures
-from .numbers import summary as summary
-from .page import PAGE as PAGE
-from .page import write_page as write_page
 from .members import Ended as Ended
 from .members import Members as Members
 from .members import Record as Record
 from .members import record_text as record_text
+from .numbers import measures as measures
+from .numbers import summary as summary
+from .page import PAGE as PAGE
+from .page import write_page as write_page
 from .paraview_script import show_in_paraview as show_in_paraview
 from .paths import samples_of as samples_of
 from .paths import trace as trace

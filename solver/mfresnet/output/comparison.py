@@ -57,7 +57,7 @@ def is_seed(key: str) -> bool:
     return key.split(".")[-1] == "seed"
 
 
-def converged(frame: pd.DataFrame) -> Any:
+def converged_members(frame: pd.DataFrame) -> Any:
     """Return which members of a study have converged, (n,)."""
     return frame["status"].isin([status.name.lower() for status in Status if status.good])
 
@@ -88,14 +88,14 @@ def compared(frame: pd.DataFrame, keys: Sequence[str]) -> str | None:
 
 def study_summary(frame: pd.DataFrame, keys: Sequence[str], directory: Path) -> str:
     """Return one line on a study, with its best member, or the mean where only a seed changes."""
-    good, failed = int(converged(frame).sum()), frame["status"] == FAILED
+    good, failed = int(converged_members(frame).sum()), frame["status"] == FAILED
     text = f"{directory / 'study.csv'}: {good} of {len(frame)} members converged"
     if failed.any():
         text += f", failed: {', '.join(map(str, frame['member'][failed]))}"
     if (column := compared(frame, keys)) is None:
         return f"{text}."
     values, name = frame[column].dropna(), column.replace("_", " ")
-    values = values[converged(frame)] if good else values
+    values = values[converged_members(frame)] if good else values
     if all(is_seed(key) for key in keys) and len(values) > 1:
         mean, half = interval(values.to_numpy(float))
         return f"{text}; {name} {mean:.6g} +- {half:.2g} (95 % interval of the mean)."

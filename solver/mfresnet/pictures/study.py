@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from mfresnet.output import converged, interval, is_seed
+from mfresnet.output import converged_members, interval, is_seed
 from mfresnet.pictures.palette import COLOURS, shorten, style
 
 WIDE = 30.0
@@ -93,7 +93,7 @@ def _curve(axes: Any, found: pd.DataFrame, key: str, column: str) -> None:
             axes.fill_between(x, low, high, color=COLOURS[0], alpha=0.15, lw=0)
         else:
             axes.vlines(x, low, high, color=COLOURS[0], lw=2)
-    unfinished = found[~converged(found)]
+    unfinished = found[~converged_members(found)]
     if len(unfinished) and not many:
         at = unfinished[key] if numeric else unfinished[key].astype(str).map(names.index)
         axes.plot(at, unfinished[column], "x", color=COLOURS[3], ms=9, label="not converged")

@@ -3,7 +3,6 @@
 from .again import certificate_of as certificate_of
 from .again import draw_again as draw_again
 from .bench import measure_speed as measure_speed
-from .bench_table import speed_table as speed_table
 from .crossval import cross_validate as cross_validate
 from .crossval import split_sentence as split_sentence
 from .crossval import split_table as split_table

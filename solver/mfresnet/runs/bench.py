@@ -18,8 +18,8 @@ from mfresnet.arrays import Array
 from mfresnet.case import Case, parse
 from mfresnet.functional import Layer, ReducedFunctional
 from mfresnet.mesh import CELLS, Space, create_form
+from mfresnet.output import LIMITED
 from mfresnet.parallel import maximum
-from mfresnet.runs.bench_table import LIMITED
 from mfresnet.runs.triad import Triad
 from mfresnet.transport import OPERATORS, Adjoint, FusedTransport, weak_form
 

@@ -24,7 +24,7 @@ from mfresnet.output import (
     Members,
     Progress,
     compared,
-    converged,
+    converged_members,
     own,
     study_table,
 )
@@ -212,4 +212,4 @@ def study_status(frame: pd.DataFrame) -> Exit:
     """Return how the command ends: as the member that has ended worst."""
     if frame["status"].isin([FAILED, LOST]).any():
         return Exit.FAILED
-    return Exit.CONVERGED if converged(frame).all() else Exit.NOT_CONVERGED
+    return Exit.CONVERGED if converged_members(frame).all() else Exit.NOT_CONVERGED

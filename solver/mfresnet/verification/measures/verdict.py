@@ -78,8 +78,8 @@ def verdict(task: str, metrics: Row) -> list[str]:
     if not lost:
         return []
     rows = f"the {ours['samples']} held-out samples" if "samples" in ours else "held-out samples"
-    better = "Take the better one, or try another bandwidth, loss or network."
-    return [f"On {rows} the network does not beat its baselines: {'; '.join(lost)}. {better}"]
+    advice = "Take the better one, or try another bandwidth, loss or network."
+    return [f"On {rows} the network does not beat its baselines: {'; '.join(lost)}. {advice}"]
 
 
 def _held_out(metrics: Row, owner: str) -> Row | None:
