@@ -4,8 +4,11 @@
 
 from mpi4py import MPI
 
+import contextlib
 import csv
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
@@ -143,6 +146,41 @@ def test_results_are_as_wide_as_the_reader_likes(
     flat = " ".join(done.stdout.split())
     assert "The iteration limit was reached. Raise training.max_iterations." in flat
     assert report(tmp_path / "run")["objective"]["loss_error"]["number"].split()[0] in flat
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_colours_are_for_a_terminal(piped: bool, tmp_path: Path) -> None:
+    """Progress is live there; what is found has no escape codes in a file."""
+    line = [sys.executable, "-m", "mfresnet", "run", str(SHIFT), "--out", str(tmp_path / "run")]
+    line += [f"--set={setting}" for setting in BARE]
+    terminal, inside = pty.openpty()
+    with (tmp_path / "log").open("wb") as log:
+        out = log if piped else inside
+        environment = {**outside(), "TERM": "xterm"}
+        environment.pop("NO_COLOR", None)
+        process = subprocess.Popen(line, stdout=out, stderr=inside, env=environment)
+        os.close(inside)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end
+            while part := os.read(terminal, 1024):
+                shown += part
+    os.close(terminal)
+    assert process.wait(timeout=60) == 0
+    assert b"gradient norm" in shown and b"\x1b[?25h" in shown
+    assert (b"\x1b[32mConverged: J = " in shown) is not piped
+    text = (tmp_path / "log").read_text()
+    assert text.startswith("Converged: J = ") is piped and "\x1b" not in text
+
+
+def test_certificate_is_on_the_page(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    assert command("run", SHIFT, "--out", directory, settings=BARE).returncode == 0
+    assert "Not made yet." in (directory / "report.html").read_text()
+    done = command("verify", directory, "--quiet")
+    count = len(report(directory)["certificate"]["checks"])
+    assert done.returncode == 0 and done.stdout == f"{count} of {count} lines hold.\n"
+    page = (directory / "report.html").read_text()
+    assert "Not made yet." not in page and page.count(">passed</td>") == count - 1
 
 
 def test_help_says_nothing_of_nothing() -> None:
