@@ -4,6 +4,7 @@
 
 from mpi4py import MPI
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -248,3 +249,25 @@ def test_a_loss_of_almost_nothing_may_be_negative() -> None:
     functional.problem.f0[:, -4:] = -3e-5
     functional.set_steps(functional.steps_per_layer)
     assert -1e-6 < value(functional) < -1e-9
+
+
+@pytest.mark.parametrize("kind", [name for name, row in LOSSES.items() if row.cost is not None])
+def test_second_derivatives_of_costs(kind: str) -> None:
+    """The change of ``pull`` and ``vjp`` is their difference quotient, along all coordinates."""
+    row, rng, n = LOSSES[kind], np.random.default_rng(3), 2
+    section = row.section.model_validate({"kind": kind})
+    assert row.cost is not None
+    cost = row.cost(SimpleNamespace(section=section, targets=np.eye(2), n_classes=n))
+    shapes = row.head(section, 1 if kind == "squared_error" else 2, n)
+    head, along = ({m: rng.standard_normal(s) for m, s in shapes.items()} for _ in range(2))
+    x, dx, m = rng.standard_normal((3, 2, 9))
+
+    def at(e: float) -> Any:
+        moved = {name: value + e * along[name] for name, value in head.items()}
+        return cost.pull(x + e * dx, moved, m), cost.vjp(x + e * dx, moved, m)
+
+    (pull, parts), (back, other) = at(1e-5), at(-1e-5)
+    pulled, changed = cost.second(x, head, m, dx, along)
+    np.testing.assert_allclose(pulled, (pull - back) / 2e-5, atol=1e-8)
+    for name, part in changed.items():
+        np.testing.assert_allclose(part, (parts[name] - other[name]) / 2e-5, atol=1e-8)

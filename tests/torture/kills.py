@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """KILL, TERM, INT and USR1 at random moments: every resumed run ends as the undisturbed one."""
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -31,7 +32,15 @@ PHASES = {
 """Phase -> how the sentence begins that the run says there."""
 LENGTHS = {"start": 2.0, "reading": 0.6, "training": 0.15, "fields": 0.3, "pictures": 2.0}
 """Seconds after the sentence within which the signal comes."""
-SIGNALS = ("KILL", "KILL", "TERM", "INT", "INT INT", "USR1")
+SIGNALS = {
+    "KILL of one": ("KILL",),
+    "KILL of all": ("KILL",),
+    "TERM": ("TERM",),
+    "INT": ("INT",),
+    "INT twice": ("INT", "INT"),
+    "USR1": ("USR1",),
+}
+"""Name -> signals to the command; KILL is for its last rank or for all processes."""
 
 
 def trial(seed: int, directory: Path) -> Outcomes:
@@ -47,7 +56,7 @@ def trial(seed: int, directory: Path) -> Outcomes:
         place = directory / str(number)
         place.mkdir()
         phase = list(PHASES)[(seed * KILLS + number) % len(PHASES)]
-        name = SIGNALS[rng.integers(len(SIGNALS))]
+        name = list(SIGNALS)[rng.integers(len(SIGNALS))]
         case = write_case(place, fields=phase == "fields", pictures=phase == "pictures")
         cache = place / "cache" if phase == "compiling" else None
         after = float(rng.uniform(0.0, LENGTHS.get(phase, 3.0)))
@@ -90,7 +99,7 @@ def disturb(
         gone(process, patience=100.0 if name == "USR1" else 30.0)
         status = process.wait(timeout=10)
         reader.join()
-    if name != "KILL" and ranks == 1:
+    if not name.startswith("KILL") and ranks == 1:
         # before Python listens a signal ends it, after the end of the run it comes too late
         check_command(status, "".join(said), (0, 4, 75, -15, -2, -10))
     assert "Traceback" not in "".join(said) or name != "USR1", "".join(said)
@@ -110,17 +119,15 @@ def listen(
 
 
 def send(process: subprocess.Popen[str], name: str, ranks: int) -> None:
-    """Send one or two signals: to the command, KILL to one rank or to all at once."""
+    """Send the signals of a name."""
     targets = [process.pid]
-    if name == "KILL" and ranks > 1:
+    if name.startswith("KILL") and ranks > 1:
         found = ranks_of(process)
-        targets = found[-1:] if int(time.monotonic() * 100) % 2 else [process.pid, *found]
-    for number in name.split():
+        targets = found[-1:] if name == "KILL of one" else [process.pid, *found]
+    for signal_name in SIGNALS[name]:
         for pid in targets:
-            try:
-                os.kill(pid, getattr(signal, f"SIG{number}"))
-            except ProcessLookupError:
-                continue
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, getattr(signal, f"SIG{signal_name}"))
         time.sleep(0.05)
 
 

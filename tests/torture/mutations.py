@@ -301,7 +301,7 @@ TABLE = (
         "head = {name: mixed[name] for name in mixed}",
         PAIRS,
     ),
-    Mutation("losses/point.py", "- dx[-1]", "+ dx[-1]", PAIRS),
+    Mutation("losses/point.py", "- dx[-1]", "+ dx[-1]", LOSSES),
     Mutation("losses/density.py", "return f - self._g\n", "return 2.0 * (f - self._g)\n", PAIRS),
     Mutation(
         "losses/density.py",
