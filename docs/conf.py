@@ -50,6 +50,7 @@ suppress_warnings = ["mystnb.unknown_mime_type", "ref.python"]
 
 # ---------------------------------------------------------------------- the code
 autodoc_typehints = "signature"
+autodoc_type_aliases = {name: name for name in ("Array", "Indices", "Density", "Visit")}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 napoleon_google_docstring, napoleon_numpy_docstring = True, False

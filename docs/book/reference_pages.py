@@ -117,7 +117,12 @@ def signature(
     app: Any, what: str, name: str, obj: Any, options: Any, given: str, returns: str
 ) -> tuple[str, str | None] | None:
     """Return that of a part of a case file in short: its keys have a page of their own."""
-    return ("(**keys)", None) if inspect.isclass(obj) and hasattr(obj, "model_fields") else None
+    if inspect.isclass(obj) and hasattr(obj, "model_fields"):
+        return "(**keys)", None
+    if not given:
+        return None
+    alias = re.compile(r"~?(?:[\w.]*\.)?TypeAliasForwardRef\('(\w+)'\)")
+    return alias.sub(r"\1", given), alias.sub(r"\1", returns) if returns else returns
 
 
 def skipped(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
@@ -150,7 +155,8 @@ def commands() -> str:
             "|---|---|---|",
         ]
         for given in command.params:
-            said = getattr(given, "help", None) or ""
+            said = (getattr(given, "help", None) or "").replace("<", "&lt;")
+            said = re.sub(r"(--\w+( \w+)?)", r"`\1`", said)
             if isinstance(given, click.Option):
                 shown = ", ".join((*given.opts, *given.secondary_opts))
             else:
