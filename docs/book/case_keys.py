@@ -7,7 +7,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -226,7 +226,13 @@ def meaning(model: type[BaseModel], name: str) -> str:
     return ""
 
 
-TABLES = {"CELLS": CELLS, "HEADS": HEADS, "LOSSES": LOSSES, "MESHES": MESHES, "TASKS": TASKS}
+TABLES: dict[str, Collection[str]] = {
+    "CELLS": CELLS,
+    "HEADS": HEADS,
+    "LOSSES": LOSSES,
+    "MESHES": MESHES,
+    "TASKS": TASKS,
+}
 
 
 def described(model: type[BaseModel], name: str, field: FieldInfo) -> str:
