@@ -267,6 +267,17 @@ def test_half_done_members_keep_their_start(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(repeatable(again), repeatable(whole), check_exact=True)
 
 
+@pytest.mark.parametrize("content", [None, "{"])
+def test_numbers_that_are_lost_are_made_again(content: str | None, tmp_path: Path) -> None:
+    """From the checkpoint, by --resume."""
+    over = {"penalty.tikhonov": [0.01, 0.02]}
+    whole = study(small(), tmp_path / "a", over=over, comm=SELF)
+    report = tmp_path / "a/members/001/run.json"
+    report.unlink() if content is None else report.write_text(content)
+    again = study(small(), tmp_path / "a", over=over, comm=SELF, resume=True)
+    pd.testing.assert_frame_equal(repeatable(again), repeatable(whole), check_exact=True)
+
+
 def test_damaged_record_is_named(tmp_path: Path) -> None:
     over = {"penalty.tikhonov": [0.01, 0.02]}
     study(small(), tmp_path / "a", over=over, comm=SELF)

@@ -19,7 +19,7 @@ from mfresnet.case import Case, Member
 from mfresnet.errors import InputError
 from mfresnet.files import REPORT, FileError, read_text, write_text
 from mfresnet.output.run_directory import MARK
-from mfresnet.output.run_json import RunReport
+from mfresnet.output.run_json import RunReport, read_report
 
 QUALITIES = ("accuracy", "log_loss", "r2", "rmse")
 
@@ -100,7 +100,11 @@ class Members:
     def ended(self, number: int) -> Ended | None:
         """Return how the run of a member has ended, converged or not; None before its end."""
         record = self.read(number)
-        if record is None or record.ended is None or not (self.place(number) / REPORT).exists():
+        if record is None or record.ended is None:
+            return None
+        try:
+            read_report(self.place(number))
+        except InputError:  # it is damaged, or gone; the checkpoint makes it again
             return None
         return Ended(record.ended, record.message)
 

@@ -44,7 +44,7 @@ def draw_study(frame: pd.DataFrame, keys: Sequence[str], column: str, stream: IO
         _map(figure, axes[0], found, free, column)
     else:
         for each, key in zip(axes, free, strict=False):
-            _curve(each, found, key, column)
+            _curve(each, found, key, column, banded=len(free) == 1)
     if curve:
         _l_curve(axes[-1], found, free[0])
     figure.savefig(stream, format="png")
@@ -73,8 +73,8 @@ def _grouped(found: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys, "mean", "half"])
 
 
-def _curve(axes: Any, found: pd.DataFrame, key: str, column: str) -> None:
-    """Draw all members, and the line of means with its interval where there are several."""
+def _curve(axes: Any, found: pd.DataFrame, key: str, column: str, *, banded: bool) -> None:
+    """Draw all members, and the line of means, with its interval where only seeds differ."""
     means = _grouped(found, [key], column)
     if numeric := _numeric(found[key]):
         means = means.sort_values(key)
@@ -85,9 +85,10 @@ def _curve(axes: Any, found: pd.DataFrame, key: str, column: str) -> None:
         x, dots = np.arange(len(names)), found[key].astype(str).map(names.index).to_numpy()
         axes.set_xticks(x, [shorten(name) for name in names])
     many = len(means) < len(found)
-    axes.plot(x, means["mean"], "-" if numeric else "", marker="o", color=COLOURS[0], ms=5)
+    axes.plot(x, means["mean"], "o-" if numeric else "o", color=COLOURS[0], ms=5)
     if many:
         axes.plot(dots, found[column], ".", color=COLOURS[0], alpha=0.35, zorder=1)
+    if many and banded:
         low, high = means["mean"] - means["half"], means["mean"] + means["half"]
         if numeric:
             axes.fill_between(x, low, high, color=COLOURS[0], alpha=0.15, lw=0)

@@ -79,9 +79,12 @@ def study(
     with together(comm):
         if comm.rank == 0:
             directory.mkdir(parents=True, exist_ok=True)
-    with keeping(), own(directory, comm):
+    with keeping(), own(directory, comm) as locked:
         with together(comm):
             if comm.rank == 0:
+                if not locked:
+                    sentence = f"Warning: nothing keeps a second study out of {directory}"
+                    Progress(comm.rank).say(f"{sentence}: no locks there.")
                 members.check(numbers, resume=resume, overwrite=overwrite)
         for number in numbers if overwrite else ():
             clear_member(members, number, comm)
