@@ -249,12 +249,7 @@ class ReducedFunctional:
         return self.controls.riesz(self.derivative(theta))
 
     def forward(
-        self,
-        theta: Array,
-        *,
-        reversible: bool = False,
-        fixed_steps: bool = False,
-        kept: bool = True,
+        self, theta: Array, reversible: bool = False, fixed_steps: bool = False, kept: bool = True
     ) -> None:
         """Make the forward sweep with theta, where it is not the last one that was made.
 

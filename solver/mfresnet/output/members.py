@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from mfresnet.case import Case, Member
 from mfresnet.errors import InputError
-from mfresnet.files import REPORT, FileError, read_text, write_text
+from mfresnet.files import FileError, read_text, write_text
 from mfresnet.output.run_directory import MARK
 from mfresnet.output.run_json import RunReport, read_report
 
