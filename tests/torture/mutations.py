@@ -338,7 +338,7 @@ TABLE = (
         "network/activations.py",
         "np.heaviside(u, 0.5)",
         "np.heaviside(u, 1.0)",
-        BLOCKS + " " + PARTICLES,
+        BLOCKS,
     ),
     Mutation(
         "network/blocks.py",

@@ -10,7 +10,7 @@ from typing import Any
 
 from mfresnet.output.run_directory import versions
 from torture.chapters import CHAPTERS
-from torture.mutations import TABLE
+from torture.mutations import TABLE, Mutation
 
 ROOT = Path(__file__).parents[2]
 STORE, PAGE = Path(__file__).with_name("results.json"), ROOT / "docs/reliability.md"
@@ -49,10 +49,13 @@ def keep_mutants(found: dict[int, str]) -> None:
     store = read()
     known = store.get("mutants", {})
     for number, end in found.items():
-        mutation = TABLE[number]
-        known[f"{mutation.file}: {mutation.new}"] = {"end": end, "date": today()}
-    now = [f"{m.file}: {m.new}" for m in TABLE]
+        known[name_of(TABLE[number])] = {"end": end, "date": today()}
+    now = [name_of(m) for m in TABLE]
     write({**store, "mutants": {name: known[name] for name in now if name in known}})
+
+
+def name_of(mutation: Mutation) -> str:
+    return f"{mutation.file}: {mutation.old} -> {mutation.new}"
 
 
 def read() -> dict[str, Any]:
@@ -98,7 +101,7 @@ def mutant_lines(found: dict[str, Any]) -> list[str]:
         "| file | what stands there then | tests | end |\n|---|---|---|---|",
     ]
     for mutation in TABLE:
-        row = found.get(f"{mutation.file}: {mutation.new}", {"end": "not tried", "date": ""})
+        row = found.get(name_of(mutation), {"end": "not tried", "date": ""})
         new = " ".join(mutation.new.split()).replace("|", "\\|") or "nothing"
         tests = mutation.tests.replace("tests/", "").replace("|", "\\|")
         lines.append(f"| {mutation.file} | `{new}` | {tests} | {row['end']} {row['date']} |")
