@@ -15,15 +15,15 @@ from typing import Any
 from mfresnet.child import Ended, execute
 from mfresnet.errors import Exit, InputError, unknown
 from mfresnet.files import REPORT, write_text
-from mfresnet.output import read_report, summary
+from mfresnet.output import PAGE, read_report, summary
 from mfresnet.runs.studies.page import Exhibit, render
 from mfresnet.runs.studies.study import first_sentence
 from mfresnet.verification import Check
 
 PATIENCE = 1200.0
 """Seconds on the clock after which a case or study is ended."""
-PICTURES = ("density", "decision", "prediction", "samples", "controls", "history")
-"""Pictures of a run in the order of the page, as far as they are there."""
+FIRST = ("density.webp", "density.png")
+"""Pictures of a run of which the first that is there is shown, the moving one before all."""
 
 
 def find(cases: Path, only: Sequence[str] = ()) -> list[Path]:
@@ -119,7 +119,7 @@ def _case(path: Path, out: Path) -> Exhibit:
         known = "" if report.certificate is None else "A line of its certificate does not hold."
         status, notes = verified.status, (*notes, *_why(verified, known))
     comment = " ".join(_comment(path.read_text(encoding="utf-8")))
-    drawn = {p.stem for p in (directory / "pictures").glob("*.png")} if report else set()
+    drawn = {p.name for p in (directory / "pictures").glob("*")} if report else set()
     return Exhibit(
         name=path.stem,
         kind="case",
@@ -128,7 +128,8 @@ def _case(path: Path, out: Path) -> Exhibit:
         command=f"docker/run mfresnet run {_shown(path)}",
         status=status,
         seconds=ended.core_seconds,
-        pictures=tuple(f"{path.stem}/pictures/{n}.png" for n in PICTURES if n in drawn),
+        pictures=tuple(f"{path.stem}/pictures/{name}" for name in FIRST if name in drawn)[:1],
+        page=f"{path.stem}/{PAGE}" if (directory / PAGE).exists() else "",
         numbers=tuple(row for row in summary(report) if row[0] != "seconds") if report else (),
         findings=tuple(report.certificate.checks) if report and report.certificate else (),
         notes=notes,

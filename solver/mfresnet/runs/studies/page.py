@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from mfresnet.pages import render as render_page
 from mfresnet.verification import Check
 
-HEADINGS = {"study": "Studies", "case": "Cases"}
+HEADINGS = {"case": "Cases", "study": "Studies"}
 """Kind of an exhibit -> heading of its part of the page, in the order of the page."""
+SHOWN = ("test accuracy", "test r2", "objective")
+"""The numbers of a case of which the first that is there stands below its picture."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Exhibit:
         seconds: time of one core.
         verify_seconds: time of one core for the certificate of a case.
         pictures: files, relative to the page.
+        page: the report of a case, likewise.
         numbers: pairs of a name and a value.
         findings: numbers and what they should be.
         notes: warnings, and why it has failed.
@@ -45,6 +48,20 @@ class Exhibit:
     findings: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()
     verify_seconds: float = 0.0
+    page: str = ""
+
+    @property
+    def link(self) -> str:
+        """Where there is more of it."""
+        return self.page or f"#{self.name}"
+
+    @property
+    def number(self) -> str:
+        """The number that says most, with its name; empty without numbers."""
+        known = dict(self.numbers)
+        rows = [f"{name} {known[name].split('  ')[0]}" for name in SHOWN if name in known]
+        rows += [f"{c.name}: {c.value:.4g}" for c in self.findings if c.value is not None]
+        return rows[0] if rows else ""
 
     @property
     def passed(self) -> bool:
