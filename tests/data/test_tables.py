@@ -10,9 +10,9 @@ import pytest
 from mfresnet.arrays import Array
 from mfresnet.errors import InputError, lookup
 from mfresnet.network.activations import ACTIVATIONS
-from mfresnet.network.beside_label import beside_label
 from mfresnet.network.blocks import BLOCKS
 from mfresnet.network.controls import INITIALS, Controls, ControlSpace, prolong
+from mfresnet.network.label_block import beside_label
 from mfresnet.network.penalties import PENALTIES, SmoothedWeight, TikhonovWeight, Weight
 from mfresnet.network.schemes import SCHEMES, cfl_constant, excess
 from mfresnet.transport.operator.fluxes import FLUXES

@@ -94,6 +94,11 @@ def test_imports_go_down_and_through_the_door(name: str) -> None:
             assert (room, what) in FACES, f"{name} imports {what}, no public name of {room}"
 
 
+def test_no_public_name_is_hidden_by_its_module() -> None:
+    """An imported module becomes an attribute of its room, in place of what has its name."""
+    assert not [pair for pair, home in FACES.items() if home == ".".join(pair)]
+
+
 def test_no_circle() -> None:
     """Of modules, also in functions and for types."""
     graph: dict[str, set[str]] = {}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mfresnet.network import ACTIVATIONS, BLOCKS
-from mfresnet.network.beside_label import beside_label
+from mfresnet.network.label_block import beside_label
 
 U = np.concatenate([np.linspace(-4.0, 4.0, 41), [-700.0, 0.0, 700.0]])
 

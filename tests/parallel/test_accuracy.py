@@ -13,7 +13,7 @@ from mpi4py import MPI
 import pytest
 
 from mfresnet.case import parse, populate
-from mfresnet.training.train_case import train_case
+from mfresnet.training.of_case import train_case
 
 
 @pytest.mark.smoke

@@ -13,7 +13,8 @@ from dolfinx import fem, geometry
 
 from helpers import moments, shaped_mesh, write_table
 from mfresnet.arrays import Array
-from mfresnet.data import binned_samples, binning
+from mfresnet.case import binning
+from mfresnet.case.binning import binned_samples
 from mfresnet.data.deposition import BANDWIDTHS, bandwidth, deposit
 from mfresnet.data.section import DataSection
 from mfresnet.data.tables import formats as tables

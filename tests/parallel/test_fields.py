@@ -16,7 +16,7 @@ from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.trajectory import Trajectory
 from mfresnet.mesh.boxes import CELLS
 from mfresnet.output.fields import write_fields
-from mfresnet.output.read_fields import read_fields
+from mfresnet.output.fields_reader import read_fields
 from mfresnet.parallel import together
 
 COMM = MPI.COMM_WORLD

@@ -26,8 +26,8 @@ from helpers import damaged, make_case, write_table
 from mesh.test_hostile_meshes import MESHES
 from mfresnet.errors import InputError
 from mfresnet.mesh.file import read as read_mesh
+from mfresnet.output.fields_reader import read_fields
 from mfresnet.output.progress import Progress
-from mfresnet.output.read_fields import read_fields
 from mfresnet.runs.runner import run
 from mfresnet.trained.prediction import predict
 from output.test_damaged_files import FILES, NETWORK, same

@@ -18,7 +18,6 @@ from mfresnet.case.case import Case, parse
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.handover import trained_network
 from mfresnet.output.numbers import summary
-from mfresnet.runs.estimators.grid import GridDensities
 from mfresnet.runs.runner import run
 from mfresnet.verification.measures.bayes import (
     DOUBT,
@@ -27,6 +26,7 @@ from mfresnet.verification.measures.bayes import (
     shares,
 )
 from mfresnet.verification.measures.density import gaussian_mixture
+from mfresnet.verification.measures.grid import GridDensities
 from mfresnet.verification.measures.predictive import predictive_law
 from mfresnet.verification.measures.regression import LEVELS, regression_measures
 from mfresnet.verification.measures.table import measure

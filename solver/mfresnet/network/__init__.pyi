@@ -5,7 +5,6 @@ from .activations import Activation as Activation
 from .affine import affine_control as affine_control
 from .affine import gaussian_control as gaussian_control
 from .affine import polar_control as polar_control
-from .beside_label import beside_label as beside_label
 from .blocks import BLOCKS as BLOCKS
 from .blocks import Block as Block
 from .blocks import Parameters as Parameters
@@ -21,6 +20,7 @@ from .heads import Head as Head
 from .heads import decide as decide
 from .heads import head_of_targets as head_of_targets
 from .heads import probabilities as probabilities
+from .label_block import beside_label as beside_label
 from .particle_steps import ParticleStep as ParticleStep
 from .particles import INFERENCES as INFERENCES
 from .particles import Network as Network

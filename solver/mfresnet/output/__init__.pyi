@@ -12,6 +12,7 @@ from .comparison import study_summary as study_summary
 from .comparison import study_table as study_table
 from .fields import depths as depths
 from .fields import write_fields as write_fields
+from .fields_reader import read_fields as read_fields
 from .members import Ended as Ended
 from .members import Members as Members
 from .members import Record as Record
@@ -25,7 +26,6 @@ from .paths import samples_of as samples_of
 from .paths import trace as trace
 from .progress import Detail as Detail
 from .progress import Progress as Progress
-from .read_fields import read_fields as read_fields
 from .reload import case_of_run as case_of_run
 from .report import run_report as run_report
 from .results import show_results as show_results

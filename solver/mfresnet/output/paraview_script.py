@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mfresnet.errors import InputError
 from mfresnet.files import write_text
-from mfresnet.output.read_fields import FIELDS, SINGLE, entries
+from mfresnet.output.fields_reader import FIELDS, SINGLE, entries
 from mfresnet.output.sets import SHARES
 
 SCRIPT = """# Sets that hold {shares} of the mass of every class, at all depths.

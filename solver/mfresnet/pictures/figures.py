@@ -48,19 +48,21 @@ def draw(
 
     Parallel: collective.
     """
-    figures, tolerance = {}, functional.case.training.gradient_tolerance
+    pictures = of_task(PICTURES, functional.case.task)
+    tolerance = functional.training.gradient_tolerance
+    figures = pictures.shared(functional, theta)
     with together(functional.comm):
         if functional.comm.rank == 0:
             figures["controls"] = controls_figure(functional, theta)
             figures["history"] = history_figure(history, tolerance, report)
             if functional.population.dataset is not None:
-                figures |= of_task(PICTURES, functional.case.task).samples(functional, theta)
+                figures |= pictures.samples(functional, theta)
     if functional.problem.space.dimension < 3:
         figures |= flat_figures(functional, theta, directory)
     else:
         draw_space(functional, theta, directory / "density.png")
     with together(functional.comm):
-        for name, figure in figures.items():
+        for name, figure in figures.items() if functional.comm.rank == 0 else ():
             leave_if_asked()
             figure.savefig(directory / f"{name}.png")
 

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Pictures of a regression: the predictions against the labels, and over a single coordinate."""
+"""Pictures of a regression: the predictions against the labels, and over a single coordinate.
+
+The band is where the label lies with the probability that ``BAND`` says, by the joint density.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,18 @@ from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional, trained_network
 from mfresnet.pictures.language import Names
 from mfresnet.pictures.palette import COLOURS, shown
-from mfresnet.verification import predicted
+from mfresnet.verification import predicted, predictive_law
+
+BAND = (0.1, 0.9)
+"""Probabilities below which a label lies at the edges of the band."""
 
 
 def prediction_figures(functional: ReducedFunctional, theta: Array) -> dict[str, Figure]:
-    """Return the picture ``prediction``."""
+    """Return the picture ``prediction``. Parallel: collective."""
     dataset = functional.population.dataset
     assert dataset is not None
     network = trained_network(functional, theta)
+    law = predictive_law(functional, network)
     size, middle = dataset.back[-1, -1], dataset.shift[-1]
     one = functional.case.moving == 1
     figure = Figure(figsize=(10 if one else 5, 4.4), layout="constrained")
@@ -31,12 +38,18 @@ def prediction_figures(functional: ReducedFunctional, theta: Array) -> dict[str,
         panels[-1].plot(y, predicted(network, part.x), "o", **style)
         if one:
             panels[0].plot(part.x[0], y, "o", **style)
-    ends = panels[-1].get_xlim()
+    ends = np.array(panels[-1].get_xlim())
+    given = np.linspace(law.centres[0], law.centres[-1], 200)
+    band: dict[str, Any] = {"color": COLOURS[0], "alpha": 0.15, "lw": 0, "zorder": 0}
+    panels[-1].fill_betweenx(given, *law.quantiles(given, BAND).T, **band)
     panels[-1].plot(ends, ends, color="0.5", lw=1, label="prediction = label")
     panels[-1].set(xlabel="label", ylabel="prediction")
     if one:
         x = np.linspace(dataset.train.x[0].min(), dataset.train.x[0].max(), 200)
-        panels[0].plot(x, network.read(network.carry(x[None])), color="black", label="prediction")
+        given = network.read(network.carry(x[None]))
+        panels[0].plot(x, given, color="black", label="prediction")
+        name = f"{BAND[0]:.0%} to {BAND[1]:.0%} of the labels"
+        panels[0].fill_between(x, *law.quantiles(given, BAND).T, label=name, **band)
         panels[0].set(ylabel=shown(dataset.label or "label"))
         Names(functional).name(panels[0], 0)
     for axes in panels:

@@ -21,21 +21,23 @@ Figures = dict[str, Figure]
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures that are drawn on rank 0, where there are samples.
+    """Pictures of a task.
 
     Attributes:
-        samples: (J, controls) -> name -> figure, in every dimension.
-        flat: (J, controls, the points, the density of the samples at them where that is the goal,
-            (*shape)) -> name -> figure, on the line and in the plane.
+        shared: (J, controls) -> name -> figure, in every dimension; collective.
+        samples: the same on rank 0, where there are samples.
+        flat: on rank 0, (J, controls, the points, the density of the samples at them where that is
+            the goal, (*shape)) -> name -> figure, on the line and in the plane.
     """
 
+    shared: Callable[[ReducedFunctional, Array], Figures] = lambda *_: {}
     samples: Callable[[ReducedFunctional, Array], Figures] = lambda *_: {}
     flat: Callable[[ReducedFunctional, Array, Raster, Array | None], Figures] = lambda *_: {}
 
 
 PICTURES: dict[str, Pictures] = {
     "classification": Pictures(samples=class_figures),
-    "regression": Pictures(flat=lambda f, theta, *_: prediction_figures(f, theta)),
+    "regression": Pictures(shared=prediction_figures),
     "density": Pictures(flat=steering_figures),
 }
 """Task -> the pictures on its samples."""

@@ -25,6 +25,7 @@ from .findings import passed as passed
 from .measures.bayes import bayes_measures as bayes_measures
 from .measures.bayes import shares as shares
 from .measures.classification import quality as quality
+from .measures.grid import GridDensities as GridDensities
 from .measures.predictive import PredictiveLaw as PredictiveLaw
 from .measures.predictive import predictive_law as predictive_law
 from .measures.regression import predicted as predicted

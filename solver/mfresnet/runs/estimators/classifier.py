@@ -36,9 +36,8 @@ from mfresnet.functional import enough_prototypes
 from mfresnet.losses import LOSSES
 from mfresnet.network import decide, probabilities
 from mfresnet.runs.estimators.base import MeanFieldEstimator
-from mfresnet.runs.estimators.grid import GridDensities
 from mfresnet.runs.estimators.weights import usable_weights
-from mfresnet.verification import bayes_measures, quality, shares, verdict
+from mfresnet.verification import GridDensities, bayes_measures, quality, shares, verdict
 
 PRIOR, MOST_TIKHONOV = 8.0, 0.1
 """Weight of the penalty times the number of samples, and the largest weight: with few samples
