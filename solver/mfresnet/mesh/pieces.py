@@ -158,8 +158,8 @@ def _halves(degree: int, d: int) -> Array:
 
 def _bend(points: Array, degree: int, d: int) -> Array:
     """Return the bend of pieces with Bernstein coefficients ``points``, (n, k, d)."""
-    grid = points.reshape(len(points), *[degree + 1] * d, d)
-    columns = [np.diff(grid, axis=j + 1).reshape(len(points), -1, d) for j in range(d)]
+    grid, n = points.reshape(len(points), *[degree + 1] * d, d), degree * (degree + 1) ** (d - 1)
+    columns = [np.diff(grid, axis=j + 1).reshape(len(points), n, d) for j in range(d)]
     weights = np.array([comb(degree, i) for i in range(degree + 1)]) / 2.0**degree
     slopes = np.array([comb(degree - 1, i) for i in range(degree)]) / 2.0 ** (degree - 1)
     middle = []

@@ -166,14 +166,14 @@ def _write_plane(
             rows.setdefault(f"adjoint_{name}", []).append(nodes.values(psi[k]))
             share = sets.share(k, nodes.values(f[k]))
             rows.setdefault(f"mass_share_{name}", []).append(share)
-        rows.setdefault("velocity", []).append(v.reshape(space.n_owned_cells, -1))
+        rows.setdefault("velocity", []).append(v.reshape(space.n_owned_cells, len(nodes.reference)))
 
     Trajectory(functional, theta).visit(add, wanted)
     # the two ends come before the nodes inside
     order = np.argsort(nodes.reference[:, 0])
     stacked = {name: np.stack(values, axis=-1)[:, order] for name, values in rows.items()}
     gathered = {name: collect(comm, values) for name, values in stacked.items()}
-    at = collect(comm, x.reshape(space.n_owned_cells, -1)[:, order])
+    at = collect(comm, x.reshape(space.n_owned_cells, len(order))[:, order])
     with _on_disk(functional, directory):
         if comm.rank == 0:
             _save_plane(at, numbers * sweep.dt, gathered, directory)
