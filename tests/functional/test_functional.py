@@ -175,7 +175,8 @@ def test_sweeps_are_counted_and_not_repeated() -> None:
 
 def test_what_follows_a_loss_does_not_depend_on_it() -> None:
     """A loss keeps no stages; derivative, Hessian action and densities make them again."""
-    first, second = (ReducedFunctional(make_case("interval"), MPI.COMM_SELF) for _ in range(2))
+    case = make_case("interval", time={"steps_per_layer": 8})
+    first, second = (ReducedFunctional(case, MPI.COMM_SELF) for _ in range(2))
     theta, h = first.theta0, noise(first)
     wanted = (
         first.value(theta) - first.penalty(theta),

@@ -162,21 +162,25 @@ def damaged(data: bytes, ends: list[int], other: bytes, rng: np.random.Generator
     return ways[int(rng.integers(len(ways)))]()
 
 
-def test_damaged_log_is_refused_or_used_rightly(tmp_path: Path) -> None:
-    """Never used with another result: it is refused in a sentence, or all ends as undisturbed."""
+def damage_logs(directory: Path, seed: int, count: int) -> tuple[int, int]:
+    """Damage the log of a training: it is refused in a sentence, or all ends as undisturbed.
+
+    Returns:
+        How many are refused, and how many are used.
+    """
     for name in ("whole", "other", "damaged"):
-        (tmp_path / name).mkdir()
-    expected = trained(tmp_path / "whole")
+        (directory / name).mkdir()
+    expected = trained(directory / "whole")
     theirs = TINY.model_copy(update={"title": "another"})
-    assert trained(tmp_path / "other", theirs) == expected
-    log, other = (tmp_path / name / "evaluations.bin" for name in ("whole", "other"))
-    data, (_, ends), rng = log.read_bytes(), records(log), np.random.default_rng(1)
+    assert trained(directory / "other", theirs) == expected
+    log, other = (directory / name / "evaluations.bin" for name in ("whole", "other"))
+    data, (_, ends), rng = log.read_bytes(), records(log), np.random.default_rng(seed)
     refused = used = 0
-    for number in range(DAMAGES):
+    for number in range(count):
         content = damaged(data, ends, other.read_bytes(), rng)
-        (tmp_path / "damaged/evaluations.bin").write_bytes(content)
+        (directory / "damaged/evaluations.bin").write_bytes(content)
         try:
-            found = trained(tmp_path / "damaged")
+            found = trained(directory / "damaged")
         except InputError as error:
             (sentence,) = error.messages
             assert sentence.startswith("--resume: ") and sentence.endswith("."), number
@@ -187,6 +191,11 @@ def test_damaged_log_is_refused_or_used_rightly(tmp_path: Path) -> None:
             whole = content[: max(end for end in ends if end <= len(content))]
             assert data.startswith(whole), number
             used += 1
+    return refused, used
+
+
+def test_damaged_log_is_refused_or_used_rightly(tmp_path: Path) -> None:
+    refused, used = damage_logs(tmp_path, 1, DAMAGES)
     assert refused > 150 and used > 15
 
 

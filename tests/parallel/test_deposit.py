@@ -24,8 +24,9 @@ from mfresnet.errors import InputError
 from mfresnet.mesh.boxes import CELLS, box
 from mfresnet.mesh.heat import HeatEquation
 from mfresnet.mesh.locate import Locator
+from mfresnet.mesh.pieces import Pieces
 from mfresnet.mesh.space import Space
-from mfresnet.parallel import maximum, total
+from mfresnet.parallel import maximum, together, total
 
 COMM = MPI.COMM_WORLD
 
@@ -257,3 +258,14 @@ def test_bins_do_not_depend_on_the_ranks(tmp_path: Path, monkeypatch: pytest.Mon
     np.testing.assert_allclose(other.x, one.x, rtol=1e-12)
     np.testing.assert_allclose(other.w, one.w, rtol=1e-13)
     np.testing.assert_allclose(wider, wide, rtol=1e-13)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_ranks_without_cells(cell: str) -> None:
+    """One cell a direction: all but few ranks have none, and all find the samples."""
+    space, x = square(cell, 1, 1), samples(CELLS[cell])
+    with together(COMM):  # so that no rank waits for one that fails
+        assert Pieces.of(space).low.shape[1] == CELLS[cell]
+    mass, mean, _ = moments(space, put(space, x))
+    assert mass == pytest.approx(1.0, rel=1e-12)
+    np.testing.assert_allclose(mean, x.mean(axis=1), rtol=1e-10)

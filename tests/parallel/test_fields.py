@@ -124,3 +124,18 @@ def test_classes_without_targets_have_none(tmp_path: Path) -> None:
         read_fields(tmp_path)
     with pytest.raises(InputError, match=r"output\.fields = true"):
         read_fields(tmp_path / "nothing")
+
+
+def test_plane_of_one_cell(tmp_path: Path) -> None:
+    """All ranks but one have nothing to write."""
+    directory = Path(COMM.bcast(str(tmp_path), root=0)) / "fields"
+    mesh = {"cells": [1], "lower": [-9.0], "upper": [9.0], "outflow_tolerance": 1.0}
+    even = {"density": {"kind": "uniform_box", "lower": -9.0, "upper": 9.0}, "target": 0.0}
+    functional = ReducedFunctional(make_case("interval", mesh=mesh, classes=[even]), COMM)
+    with together(COMM):
+        if COMM.rank == 0:
+            directory.mkdir()
+    write_fields(functional, functional.theta0, directory)
+    with together(COMM):
+        if COMM.rank == 0:
+            assert read_fields(directory.parent)["fields"].n_blocks == 1

@@ -19,7 +19,7 @@ from mfresnet.errors import InputError
 from mfresnet.output.progress import Progress
 from mfresnet.runs.runner import run
 from mfresnet.trained.loading import load_network
-from optimise.test_resume import TINY, damaged, records, trained
+from optimise.test_resume import TINY, damage_logs
 from torture.chapter import Chapter, Outcomes, check_sentences
 
 LOGS, DIRECTORIES = 60, 12
@@ -28,33 +28,9 @@ FILES = ("case.toml", "controls.npz", "network.npz", "history.csv", "run.json")
 
 
 def trial(seed: int, directory: Path) -> Outcomes:
-    return logs(seed, directory) + directories(seed, directory)
-
-
-def logs(seed: int, directory: Path) -> Outcomes:
-    """Damage the log of a training: it is refused, or all ends as undisturbed."""
-    found: Outcomes = Counter()
-    for name in ("whole", "other", "damaged"):
-        (directory / name).mkdir()
-    right = trained(directory / "whole")
-    assert trained(directory / "other", TINY.model_copy(update={"title": "another"})) == right
-    log, other = (directory / name / "evaluations.bin" for name in ("whole", "other"))
-    data, (_, ends), rng = log.read_bytes(), records(log), np.random.default_rng(seed)
-    for number in range(LOGS):
-        content = damaged(data, ends, other.read_bytes(), rng)
-        (directory / "damaged/evaluations.bin").write_bytes(content)
-        try:
-            again = trained(directory / "damaged")
-        except InputError as error:
-            check_sentences(error)
-            assert str(error).startswith("--resume: "), number
-            found["log: refused in a sentence"] += 1
-        else:
-            assert again == right, f"log {number} is used, with another result"
-            whole = content[: max(end for end in ends if end <= len(content))]
-            assert data.startswith(whole), number
-            found["log: used, the same bits"] += 1
-    return found
+    refused, used = damage_logs(directory, seed, LOGS)
+    found = {"log: refused in a sentence": refused, "log: used, the same bits": used}
+    return Counter(found) + directories(seed, directory)
 
 
 # ---------------------------------------------------------------------- whole directories
