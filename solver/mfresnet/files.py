@@ -9,8 +9,9 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +23,9 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 REPORT = "run.json"
-"""The file of a run directory that is written last, with the digests of the others."""
+"""The file of a run directory that is written last, with the digests of the others and its own."""
+SEAL = re.compile(r',\n  "digest": "([0-9a-f]{64})"\n}\n')
+"""The end of that file; the digest is that of all before it."""
 
 
 class FileError(ValueError):
@@ -93,8 +96,29 @@ def digests(directory: Path, names: Sequence[str]) -> dict[str, str]:
     return {n: hashlib.sha256(read_bytes(directory / n)).hexdigest() for n in names}
 
 
+def write_report(directory: Path, data: Mapping[str, Any]) -> None:
+    """Write the report of a run directory, with the digest of its own text as the last entry."""
+    text = json.dumps(data, indent=2).removesuffix("\n}")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_text(directory / REPORT, f'{text},\n  "digest": "{digest}"\n}}\n')
+
+
+def read_report_text(directory: Path) -> str:
+    """Return the text of the report of a run directory, every byte of it as it was written.
+
+    Raises:
+        FileError: there is none, or its digest does not fit.
+    """
+    text = read_text(directory / REPORT)
+    end = text.rfind(',\n  "digest": "')
+    seal = SEAL.fullmatch(text, max(end, 0))
+    if seal is None or hashlib.sha256(text[:end].encode()).hexdigest() != seal[1]:
+        raise FileError("damaged, its digest does not fit")
+    return text
+
+
 def check_digests(directory: Path, name: str = "") -> None:
-    """Hold files of a finished run to the digests in its report, where there are any.
+    """Hold files of a finished run to the digests in its report.
 
     Args:
         directory: the run directory.
@@ -107,7 +131,7 @@ def check_digests(directory: Path, name: str = "") -> None:
     if not os.path.lexists(report):
         return
     try:
-        given = dict(json.loads(read_text(report)).get("files", {}))
+        given = dict(json.loads(read_report_text(directory)).get("files", {}))
     except (FileError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise InputError(
             f"{report}: cannot be read ({error}), expected the report of a finished run. Use "

@@ -4,14 +4,17 @@
 
 from mpi4py import MPI
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from helpers import make_case, make_data_case
 from mfresnet.errors import InputError
+from mfresnet.files import check_digests, write_report
 from mfresnet.output.run_json import REPORT, RunReport, read_report
 from mfresnet.runs.runner import run
 
@@ -34,6 +37,12 @@ DAMAGES = {
 }  # fmt: skip
 
 
+def sealed(content: str) -> str:
+    """Return a text with the digest that fits."""
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return f'{content},\n  "digest": "{digest}"\n}}\n'
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of a run on samples over two levels."""
@@ -49,7 +58,7 @@ def test_what_is_written_is_read_again(directory: Path, tmp_path: Path) -> None:
     report.write(tmp_path)
     assert (tmp_path / REPORT).read_bytes() == text
     data = json.loads(text)
-    assert list(data) == [*KEYS[:-2], "stages", *KEYS[-2:]]
+    assert list(data) == [*KEYS[:-2], "stages", *KEYS[-2:], "digest"]
     assert (
         list(data["metrics"])
         == (
@@ -69,20 +78,46 @@ def test_numbers_that_are_none(directory: Path, tmp_path: Path) -> None:
     data: dict[str, Any] = json.loads((directory / REPORT).read_text())
     data["objective"] |= odd
     data["files"] = {}
-    (tmp_path / REPORT).write_text(json.dumps(data, indent=2) + "\n")
+    del data["digest"]
+    write_report(tmp_path, data)
+    text = (tmp_path / REPORT).read_text()
     read_report(tmp_path).write(tmp_path)
-    assert (tmp_path / REPORT).read_text() == json.dumps(data, indent=2) + "\n"
+    assert (tmp_path / REPORT).read_text() == text and "Infinity" in text and "NaN" in text
+
+
+def test_no_byte_can_change(directory: Path, tmp_path: Path) -> None:
+    """A number that is another one is still JSON; what is read is what was written, or nothing."""
+    data = (directory / REPORT).read_bytes()
+    rng = np.random.default_rng(0)
+    for place in (*rng.integers(len(data), size=200), len(data) - 1, len(data) - 2):
+        byte = bytes([data[place] ^ int(rng.integers(1, 128))])
+        (tmp_path / REPORT).write_bytes(data[:place] + byte + data[place + 1 :])
+        with pytest.raises(InputError, match=r"run\.json: cannot be read"):
+            read_report(tmp_path)
+        with pytest.raises(InputError, match=r"run\.json: cannot be read"):
+            check_digests(tmp_path, "network.npz")
+
+
+@pytest.mark.parametrize("content", ["[]", '{"files": 1}', "[" * 100_000])
+def test_a_digest_that_fits_is_not_yet_a_report(content: str, tmp_path: Path) -> None:
+    """Whoever can write a file can write its digest."""
+    (tmp_path / REPORT).write_text(sealed(content))
+    for read in (read_report, check_digests):
+        with pytest.raises(InputError, match=r"run\.json: cannot be read"):
+            read(tmp_path)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_another_file_is_one_sentence(damage: str, directory: Path, tmp_path: Path) -> None:
+    """Also where its digest is made to fit."""
     text = (directory / REPORT).read_text()
     damaged = DAMAGES[damage](text)
     assert damaged != text
-    (tmp_path / REPORT).write_text(damaged)
-    with pytest.raises(InputError, match=r"run\.json: cannot be read \(.*expected the report") as e:
-        read_report(tmp_path)
-    assert "\n" not in str(e.value) and len(str(e.value)) < 400
+    for content in (damaged, sealed(DAMAGES[damage](text[: text.rindex(",")]))):
+        (tmp_path / REPORT).write_text(content)
+        with pytest.raises(InputError, match=r"run\.json: cannot be read \(.*expected the report") as e:
+            read_report(tmp_path)
+        assert "\n" not in str(e.value) and len(str(e.value)) < 400
 
 
 def test_schema_in_the_docs_is_that_of_the_model() -> None:

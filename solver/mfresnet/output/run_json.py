@@ -15,7 +15,14 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from mfresnet.errors import InputError
-from mfresnet.files import REPORT, FileError, check_digests, digests, read_text, write_text
+from mfresnet.files import (
+    REPORT,
+    FileError,
+    check_digests,
+    digests,
+    read_report_text,
+    write_report,
+)
 from mfresnet.output.run_metrics import Metrics
 from mfresnet.output.run_parts import Asked, Objective, Part
 from mfresnet.training import Stage
@@ -131,6 +138,8 @@ class RunReport(Part):
     """None where no argument bounds the loss."""
     files: dict[str, str] = {}
     """SHA-256 of the other files of the run, by name."""
+    digest: str = ""
+    """SHA-256 of the text of run.json up to the comma before this last entry."""
 
     def with_(self, **changes: Any) -> RunReport:
         """Return the report with other values of some fields."""
@@ -141,12 +150,12 @@ class RunReport(Part):
         return self.with_(files=digests(directory, SEALED))
 
     def to_data(self) -> dict[str, Any]:
-        """Return the content of run.json."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
+        """Return the content of run.json, without its own digest."""
+        return self.model_dump(by_alias=True, exclude_unset=True, exclude={"digest"})
 
     def write(self, directory: Path) -> None:
         """Write run.json of a run directory; numbers keep all their digits."""
-        write_text(directory / REPORT, json.dumps(self.to_data(), indent=2) + "\n")
+        write_report(directory, self.to_data())
 
 
 def read_report(directory: Path) -> RunReport:
@@ -158,7 +167,7 @@ def read_report(directory: Path) -> RunReport:
     """
     path = directory / REPORT
     try:
-        report = RunReport.model_validate_json(read_text(path), strict=True)
+        report = RunReport.model_validate_json(read_report_text(directory), strict=True)
         check_digests(directory)
         return report
     except FileError as error:
