@@ -115,7 +115,8 @@ def test_another_file_is_one_sentence(damage: str, directory: Path, tmp_path: Pa
     assert damaged != text
     for content in (damaged, sealed(DAMAGES[damage](text[: text.rindex(",")]))):
         (tmp_path / REPORT).write_text(content)
-        with pytest.raises(InputError, match=r"run\.json: cannot be read \(.*expected the report") as e:
+        sentence = r"run\.json: cannot be read \(.*expected the report"
+        with pytest.raises(InputError, match=sentence) as e:
             read_report(tmp_path)
         assert "\n" not in str(e.value) and len(str(e.value)) < 400
 

@@ -22,6 +22,7 @@ from mfresnet.data import (
     Dataset,
     Density,
     Gaussian,
+    Samples,
     bandwidth,
     deposit,
     load_data,
@@ -50,6 +51,8 @@ class Population:
             (classes,); collective.
         dataset: the samples, when the densities come from them.
         bandwidths: widths of the kernels, (classes,), when the densities come from samples.
+        kernels: () -> the samples that have the kernels, in bins where they are many, and the
+            widths, (classes,); None without samples, or where they are too many to be kept.
         start: the density that is steered to that of the samples, for task density.
         goal: (space) -> the density of the samples, (n_owned,), for task density; collective.
     """
@@ -61,6 +64,7 @@ class Population:
     project: Callable[[Space], tuple[Array, Array]]
     dataset: Dataset | None = None
     bandwidths: Array | None = None
+    kernels: Callable[[], tuple[Samples, Array] | None] = lambda: None
     start: Density | None = None
     goal: Callable[[Space], Array] | None = None
 
@@ -138,6 +142,13 @@ def from_samples(case: Case, dataset: Dataset) -> Population:
             heat.destroy()
         return f, np.ones(len(f))
 
+    def kernels() -> tuple[Samples, Array] | None:
+        samples, wider = binned()
+        whole = dataset.counts[0] == dataset.train.y.size
+        if samples is None:
+            return (dataset.train, wider) if whole else None
+        return samples, wider
+
     extent = np.array(
         [
             (dataset.extent[:, 0] - margins).min(axis=0),
@@ -152,6 +163,7 @@ def from_samples(case: Case, dataset: Dataset) -> Population:
         project=densities,
         dataset=dataset,
         bandwidths=widths,
+        kernels=kernels,
     )
     return of_task(POPULATIONS, case.task)(case, given, dataset)
 

@@ -5,6 +5,7 @@ from .draw import drawn as drawn
 from .handover import steered as steered
 from .handover import trained_network as trained_network
 from .nodes import quadrature as quadrature
+from .nodes import smoothed as smoothed
 from .problem import Problem as Problem
 from .samples import ParticleFunctional as ParticleFunctional
 from .start import enough_prototypes as enough_prototypes

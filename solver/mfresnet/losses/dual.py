@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """The distance of densities in the dual of H1, which sees how far mass has to move.
 
-1/2 <r, u> with r = f - g and u in continuous P1 on the same mesh,
+1/2 <r, u> with r = f - g and u continuous, of the degree of f but of no less than 1,
 
     (u, v) + l^2 (grad u, grad v) = (r, v)  for all v ,                                     (17)
 
 with natural boundary conditions: no null space, so that it is defined when mass was lost. With the
-mixed mass matrix B (P1 test, DG trial) and K the matrix of the left side it is 1/2 r.B^T K^-1 B r.
+mixed mass matrix B (continuous test, DG trial) and K the matrix of the left side it is
+1/2 r.B^T K^-1 B r.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class DualDistance:
         """Assemble B and K, and set up CG with algebraic multigrid."""
         self._space, self._g = setting.space, target_of(setting)
         space, squared = self._space, setting.section.length**2
-        continuous = fem.functionspace(space.mesh, ("Lagrange", 1))
+        continuous = fem.functionspace(space.mesh, ("Lagrange", max(1, space.degree)))
         u, v = ufl.TrialFunction(continuous), ufl.TestFunction(continuous)
         f = ufl.TrialFunction(space.function_space)
         inner = (ufl.inner(u, v) + squared * ufl.inner(ufl.grad(u), ufl.grad(v))) * ufl.dx

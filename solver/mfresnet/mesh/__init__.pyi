@@ -8,6 +8,7 @@ from .facets import find_facets as find_facets
 from .facets import reference_points as reference_points
 from .forms import create_form as create_form
 from .heat import HeatEquation as HeatEquation
+from .kernel import kernel_rule as kernel_rule
 from .kinds import MESHES as MESHES
 from .kinds import MeshSection as MeshSection
 from .kinds import mesh_section as mesh_section

@@ -99,15 +99,15 @@ class ObjectiveError:
         of = "it"
         if self.scale > abs(self.value):
             of = f"{self.scale:.3g}, as J is small or the square of a distance"
-        return f"J = {self.value:.6g} +- {self.size:.1e}, {self.relative:.1e} of {of}, {ways}.{why}"
+        found = f"J = {self.value:.6g} +- {self.size:.1e}, {self.relative:.1e} of {of}, {ways}."
+        return " ".join([found, *filter(None, [self.loss.doubt])]) + why
 
 
 def error_on_mesh(f: ReducedFunctional, theta: Array, asked: float) -> LossError:
     """Return the error of J for given controls by two ways of different kinds.
 
-    A mean over points: points that the network moves, from the densities in closed form, or from
-    those of the samples on a richer space, as the mesh has them wrong too; and a higher degree.
-    Other losses: a higher degree, and narrower cells.
+    A mean over points: points that the network moves, and a higher degree. Other losses: a higher
+    degree, and narrower cells.
 
     Parallel: collective.
     """
@@ -117,9 +117,6 @@ def error_on_mesh(f: ReducedFunctional, theta: Array, asked: float) -> LossError
         if name not in made:
             made[name] = another(f, theta, changes[name])
         return made[name]
-
-    def points(g: ReducedFunctional, theta: Array) -> Way:
-        return by_points(g if f.case.data is None else richer(higher), theta, SETTLED * asked)
 
     def by(name: str, g: ReducedFunctional, theta: Array) -> Way:
         return Way(name, richer(name).loss(theta))
@@ -136,7 +133,7 @@ def error_on_mesh(f: ReducedFunctional, theta: Array, asked: float) -> LossError
         changes[others[-1]] = {"space": {"degree": f.case.space.degree + 2}}
     ways: list[Callable[[ReducedFunctional, Array], Way]] = [partial(by, name) for name in others]
     if LOSSES[f.case.loss.kind].cost is not None:
-        ways.insert(0, points)
+        ways.insert(0, partial(by_points, settled=SETTLED * asked))
     return compared(f, theta, ways, 2)
 
 

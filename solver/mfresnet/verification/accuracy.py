@@ -33,6 +33,8 @@ WRONG = 1e-2
 """Relative error from which on a run has not converged, whatever its optimiser says."""
 APART = 0.5
 """Share of the larger estimate by which two of them may differ and still confirm one another."""
+LARGE = 0.1
+"""Relative error above which an estimate of it says its size alone."""
 LEAKS = 1e-4
 """Mass of a class that may leave the mesh, whatever the tolerance, where the loss is right."""
 HIGHEST = 6
@@ -105,13 +107,26 @@ class LossError:
         return max(sizes, default=0.0) > WRONG
 
     @property
-    def confirmed(self) -> bool:
-        """Whether two ways agree on the error, or on that there is none that matters."""
+    def agree(self) -> bool:
+        """Whether two ways agree on the error."""
         if len(self.ways) < 2:
             return False
         first, second = (self.loss - w.loss for w in self.ways[:2])
-        apart = APART * max(abs(first), abs(second))
-        return self.right or abs(first - second) <= apart
+        return abs(first - second) <= APART * max(abs(first), abs(second))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether two ways agree on the error, or on that there is none that matters."""
+        return len(self.ways) > 1 and (self.right or self.agree)
+
+    @property
+    def doubt(self) -> str:
+        """Why the error may be off by more than a third, one sentence, empty where it is known."""
+        if len(self.ways) > 1 and not self.agree:
+            return "The two do not agree, so that the error is at most about that."
+        if self.relative > LARGE:
+            return "So large an error is known by its size alone."
+        return ""
 
     def _size(self, way: Way) -> float:
         return max(abs(way.loss), self.floor, float(np.finfo(float).tiny))

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The loss by the network itself: points of the initial densities moved by accurate integration.
 
-With densities in closed form the points and their masses come from these, so that nothing of the
-mesh is used: what the projection onto the cells and the transport over them do wrong shows. With
-samples the density is defined on the mesh, and the points are those of a rule on its cells.
+The points and their masses come from the densities in closed form, or from the samples with their
+kernels, so that nothing of the mesh is used: what the projection onto the cells and the transport
+over them do wrong shows. Only where the mesh is no box beyond the kernels, or the samples are too
+many to be kept, the density is that on the mesh, and the points are those of a rule on its cells.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfresnet.arrays import Array
+from mfresnet.data import Samples
 from mfresnet.errors import SolveError
-from mfresnet.functional import ReducedFunctional
+from mfresnet.functional import ReducedFunctional, smoothed
 from mfresnet.losses import PointLoss
+from mfresnet.mesh import MESHES
 from mfresnet.network import SCHEMES, advance
 from mfresnet.parallel import maximum, total
 
@@ -32,6 +35,9 @@ LIGHT, DECADES = 1e-3, 13
 """Share of the wanted relative change of the loss that the mass of the lightest points, which are
 left out, may have; and how many powers of ten a point may at most be lighter than the heaviest."""
 CHUNK = 50_000
+INSIDE = 4.0
+"""Bandwidths between the samples and the boundary beyond which the kernels do not feel it."""
+Kernels = tuple[Samples, Array]
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Pathwise:
         loss: its value.
         change: how much it has changed with more points and steps; its error is smaller.
         points: number of points of all classes.
-        closed: whether they come from densities in closed form.
+        closed: whether they come from the densities themselves, not from those on the mesh.
     """
 
     loss: float
@@ -74,24 +80,47 @@ def pathwise_loss(
         kind = functional.case.loss.kind
         raise SolveError(f"Does not apply: loss {kind} is no mean over the samples.")
     settled = SETTLED[functional.problem.space.dimension] if settled is None else settled
-    found, points = _mean(functional, theta, 0, LIGHT * settled)
+    kernels = _kernels(functional)
+    found, points = _mean(functional, kernels, theta, 0, LIGHT * settled)
     for number in range(1, ROUNDS):
         before = found
-        found, points = _mean(functional, theta, number, LIGHT * settled)
+        found, points = _mean(functional, kernels, theta, number, LIGHT * settled)
         change = abs(found - before)
         if not change > settled * abs(found):
             break
-    return Pathwise(found, change, points, functional.case.data is None)
+    closed = functional.case.data is None or kernels is not None
+    return Pathwise(found, change, points, closed)
+
+
+def _kernels(functional: ReducedFunctional) -> Kernels | None:
+    """Return the samples of the classes and the widths of their kernels, all inside of a box."""
+    case, population = functional.case, functional.population
+    if case.data is None or population.start is not None or not MESHES[case.mesh.kind].grid:
+        return None
+    kernels = population.kernels()
+    if kernels is None:
+        return None
+    samples, widths = kernels
+    margin = INSIDE * widths[samples.y]
+    low, high = functional.problem.space.bounds()
+    inside = np.minimum(
+        (samples.x - margin).min(axis=1) - low, high - (samples.x + margin).max(axis=1)
+    )
+    return kernels if (inside >= 0.0).all() else None
 
 
 def _mean(
-    functional: ReducedFunctional, theta: Array, number: int, light: float
+    functional: ReducedFunctional,
+    kernels: Kernels | None,
+    theta: Array,
+    number: int,
+    light: float,
 ) -> tuple[float, int]:
     """Return the loss of one round, and the number of all points."""
     weights = functional.population.weights
     sums: Array = np.zeros((3, len(weights)))
     for k in range(len(weights)):
-        x, mass = _start(functional, k, number, light)
+        x, mass = _start(functional, kernels, k, number, light)
         sums[1:, k] = mass.sum(), len(mass)
         for first in range(0, len(mass), CHUNK):
             part = slice(first, first + CHUNK)
@@ -101,7 +130,9 @@ def _mean(
     return float(weights @ (losses / masses)), int(counts.sum())
 
 
-def _start(functional: ReducedFunctional, k: int, number: int, light: float) -> tuple[Array, Array]:
+def _start(
+    functional: ReducedFunctional, kernels: Kernels | None, k: int, number: int, light: float
+) -> tuple[Array, Array]:
     """Return the points of class k at 0 that this rank moves, (d, m), and their masses, (m,).
 
     The lightest points, whose mass is a share ``light`` of all, are left out.
@@ -109,6 +140,9 @@ def _start(functional: ReducedFunctional, k: int, number: int, light: float) -> 
     case, comm, space = functional.case, functional.comm, functional.problem.space
     if case.data is None:
         x, mass = case.classes[k].density.nodes(round(COUNTS[space.dimension] * GROWTH**number))
+        mine = slice(comm.rank, None, comm.size)
+    elif kernels is not None:
+        x, mass = smoothed(*kernels, k, number)
         mine = slice(comm.rank, None, comm.size)
     else:
         rule = space.cell_quadrature(2 * (space.degree + number) + 1)
