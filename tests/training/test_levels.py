@@ -5,12 +5,14 @@
 from mpi4py import MPI
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from helpers import make_case
+from helpers import gaussian, make_case
 from mfresnet.case.case import Case
+from mfresnet.case.population import populate
 from mfresnet.errors import InputError, SolveError
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.network.controls import prolong
@@ -18,6 +20,7 @@ from mfresnet.optimise.optimiser import minimise
 from mfresnet.optimise.search import Oracle
 from mfresnet.output.run_directory import write_controls
 from mfresnet.training.levels import Stage, train
+from mfresnet.training.of_case import train_case
 
 WIDE = {"block": "wide", "width": 3, "layers": 4}
 
@@ -39,6 +42,21 @@ def test_levels_end_in_the_fine_optimum() -> None:
     # the coarse optimum is a good start: the first J of the finest level is close to the last
     assert result.history[0].objective == pytest.approx(direct.value, rel=2e-2)
     assert stages[-1].iterations < direct.iterations
+
+
+@pytest.mark.parametrize("loss", [{}, {"kind": "density_l2", "target": gaussian(0.4, 0.1)}])
+def test_levels_that_nobody_names(loss: dict[str, Any]) -> None:
+    """Points where the loss is a mean over points, then half the cells; the optimum is the same."""
+    settings = {"mesh": {"cells": [24]}, "network": {"layers": 4}, "loss": loss}
+    direct = minimise(ReducedFunctional(make_case("interval", **settings), MPI.COMM_SELF))
+    case = make_case("interval", **settings, training={"levels": "auto"})
+    found = train_case(case, populate(case, MPI.COMM_SELF), MPI.COMM_SELF)
+    points = [] if loss else [()]
+    assert [s.cells for s in found.stages] == [*points, (12,), (24,)]
+    assert all(s.points for s in found.stages[: len(points)])
+    assert found.result.converged
+    assert found.result.value == pytest.approx(direct.value, rel=1e-9)
+    assert found.stages[-1].iterations < direct.iterations
 
 
 def test_prolonged_controls_have_the_same_velocity_and_penalty() -> None:

@@ -157,8 +157,9 @@ def _levels(case: Fields) -> list[str]:
             f"training.seeds: only for random starts; got initial.kind {case.initial_kind()}, "
             "expected random. Change initial.kind or remove the seeds."
         )
-    layers = [level.layers for level in training.levels or []] + [case.network.layers]
-    for k, level in enumerate(training.levels or []):
+    levels = [] if training.levels == "auto" else training.levels or []
+    layers = [level.layers for level in levels] + [case.network.layers]
+    for k, level in enumerate(levels):
         place = f"training.levels.{k}"
         found += wrong_length(f"{place}.cells", level.cells, case.dimension, case.mesh.cell)
         if layers[k + 1] % level.layers:

@@ -9,7 +9,7 @@ own keys.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_serializer, model_validator
 
@@ -183,7 +183,7 @@ class TrainingSection(Model):
     gradient_tolerance: PositiveFloat = 1e-6
     lower: FiniteFloat | None = None
     upper: FiniteFloat | None = None
-    levels: list[LevelSection] | None = None
+    levels: list[LevelSection] | Literal["auto"] | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
 
 

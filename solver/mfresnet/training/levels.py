@@ -16,9 +16,12 @@ from typing import Any
 from mfresnet.case import Case, LevelSection
 from mfresnet.errors import SolveError
 from mfresnet.functional import ParticleFunctional, ReducedFunctional
+from mfresnet.mesh import MESHES
 from mfresnet.network import Controls, prolong
 from mfresnet.optimise import Iteration, OptimiseResult, Oracle, minimise
 
+ROUGHLY = 1e-3
+"""Norm of the gradient down to which a level that nobody asked for is trained."""
 OnIteration = Callable[[Iteration], None]
 
 
@@ -85,11 +88,13 @@ def train(
     on_iteration: OnIteration | None = None,
     oracle: Oracle | None = None,
     on_stage: Callable[[Stage], None] | None = None,
+    found: Controls | None = None,
 ) -> tuple[OptimiseResult, tuple[Stage, ...]]:
     """Minimise J as [training] says: over its levels, and from each of its seeds.
 
     Args:
         functional: J on the finest level; it ends with the initial controls of the best start.
+        found: controls that the first level starts from in place of those of the case.
         on_iteration: called after every iteration of every stage, on all ranks.
         oracle: what answers for J.
         on_stage: called after every stage, on all ranks.
@@ -119,10 +124,11 @@ def train(
         if on_stage is not None:
             on_stage(stage)
 
-    controls: Controls | None = None
+    controls = found
     result: OptimiseResult | None = None
     seeds: Sequence[int | None] = case.training.seeds or (None,)
-    levels = [at_level(case, level) for level in case.training.levels or ()]
+    given = coarser(case) if case.training.levels == "auto" else case.training.levels or ()
+    levels = [at_level(case, level) for level in given]
     for level in [*levels, case]:
         f = functional
         if level is not case:
@@ -135,6 +141,15 @@ def train(
         controls = f.controls.from_vector(result.theta)
     assert result is not None
     return result, tuple(stages)
+
+
+def coarser(case: Case) -> list[LevelSection]:
+    """Return a level with half the cells a direction, trained roughly, where the mesh is a box."""
+    cells = [-(-n // 2) for n in case.cells()] if MESHES[case.mesh.kind].grid else []
+    if not cells:
+        return []
+    rough = max(ROUGHLY, case.training.gradient_tolerance)
+    return [LevelSection(cells=cells, layers=case.network.layers, gradient_tolerance=rough)]
 
 
 def at_level(case: Case, level: LevelSection) -> Case:

@@ -13,7 +13,8 @@ from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import Iteration, Oracle
 from mfresnet.training.accuracy import AccuracySearch
 from mfresnet.training.levels import Stage, train
-from mfresnet.training.result import Trained
+from mfresnet.training.minimisation import Minimisation
+from mfresnet.training.result import History, Trained
 
 
 def train_case(
@@ -47,5 +48,12 @@ def train_case(
         search = AccuracySearch(case, population, comm, oracle or Oracle(), on_iteration, on_stage)
         return search.run()
     f = ReducedFunctional(case, comm, population) if functional is None else functional
-    result, stages = train(f, on_iteration=on_iteration, oracle=oracle, on_stage=on_stage)
-    return Trained(f, result, stages)
+    found, history = None, History(on_iteration, on_stage)
+    if case.training.levels == "auto":
+        first = Minimisation(oracle or Oracle(), history)
+        found = f.controls.initial if first.by_points(f) else None
+        first.forget()
+    result, stages = train(
+        f, on_iteration=on_iteration, oracle=oracle, on_stage=on_stage, found=found
+    )
+    return Trained(f, result, (*history.stages, *stages))
