@@ -107,7 +107,7 @@ def test_missing_packages_are_named(without: None, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^mesh\.file: needs the package meshio; .*\[meshes\]"):
         read(MPI.COMM_SELF, tmp_path / "disk.msh", "triangle")
     with pytest.raises(SolveError, match=r"^output\.pictures: .* need the package pyvista; .*spac"):
-        plot3d._render(["scene.npz", "density.png"])
+        plot3d._rendered({})
 
 
 WITHOUT = """

@@ -163,15 +163,12 @@ def test_targets_are_shown_where_the_loss_has_them(
 
 @pytest.mark.parametrize("kind", ["quadratic", "cross_entropy"])
 def test_targets_in_space(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The picture in space is given the targets that the loss has."""
-    seen: list[int] = []
-
-    def render(arguments: list[str]) -> None:
-        with np.load(arguments[0]) as content:
-            seen.append(len(content["targets"]))
-        Path(arguments[1]).touch()
-
-    monkeypatch.setattr(plot3d, "_render", render)
+    """The picture in space has the targets that the loss has."""
+    frames = plot3d.PANELS + plot3d.FRAMES
+    blank = np.full((frames, 8, 8, 3), 255, dtype=np.uint8)
+    monkeypatch.setattr(plot3d, "_rendered", lambda content: blank)
     functional = ReducedFunctional(_small("tetrahedron", kind, tmp_path), MPI.COMM_SELF)
-    plot3d.draw_space(functional, functional.theta0, tmp_path / "density.png")
-    assert seen == [2 if LOSSES[kind].targets else 0]
+    figure = plot3d.draw_space(functional, functional.theta0, tmp_path)["density"]
+    for axes in figure.axes:
+        marks = [line for line in axes.lines if line.get_marker() == "P"]
+        assert len(marks) == (2 if LOSSES[kind].targets else 0)

@@ -29,24 +29,45 @@ def functional() -> ReducedFunctional:
 
 @pytest.mark.smoke
 def test_classes_are_in_the_picture(functional: ReducedFunctional, tmp_path: Path) -> None:
-    """Three views, with a bluish and an orange body in each."""
-    path = tmp_path / "density.png"
-    draw_space(functional, functional.theta0, path)
-    pixels = np.asarray(Image.open(path).convert("RGB"), dtype=int)
-    assert pixels.shape == (600, 1920, 3)
-    for view in np.split(pixels, 3, axis=1):
+    """Three panels and the animation, with a bluish and an orange body in each."""
+    figure = draw_space(functional, functional.theta0, tmp_path)["density"]
+    views = [np.asarray(axes.images[0].get_array(), dtype=int) for axes in figure.axes]
+    with Image.open(tmp_path / "density.webp") as film:
+        assert film.n_frames == plot3d.FRAMES
+        for number in (0, film.n_frames - 1):
+            film.seek(number)
+            views.append(np.asarray(film.convert("RGB"), dtype=int))
+    assert len(views) == plot3d.PANELS + 2
+    for view in views:
         red, blue = view[..., 0], view[..., 2]
         assert (blue - red > 12).sum() > 3000
         assert (red - blue > 12).sum() > 3000
         assert (view.min(axis=-1) > 250).mean() > 0.5
 
 
+def test_bodies_are_where_the_projection_says(
+    functional: ReducedFunctional, tmp_path: Path
+) -> None:
+    """The darkest place of a body is that of its mean, by the axes that its ticks stand on."""
+    axes = draw_space(functional, functional.theta0, tmp_path)["density"].axes[0]
+    picture = np.asarray(axes.images[0].get_array(), dtype=int)
+    left, right, bottom, top = axes.images[0].get_extent()
+    marks = [line for line in axes.lines if line.get_marker() == "P"]
+    for mark, sign in zip(marks, (1, -1), strict=True):
+        rows, columns = np.nonzero(sign * (picture[..., 2] - picture[..., 0]) > 60)
+        x = left + (right - left) * (columns.mean() + 0.5) / picture.shape[1]
+        y = top - (top - bottom) * (rows.mean() + 0.5) / picture.shape[0]
+        assert x == pytest.approx(float(mark.get_xdata()[0]), abs=0.08)
+        assert y == pytest.approx(float(mark.get_ydata()[0]), abs=0.08)
+
+
 def test_reasons_for_no_picture(
     functional: ReducedFunctional, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SolveError, match=r"^output\.pictures: the picture in space was not drawn"):
-        draw_space(functional, functional.theta0, tmp_path / "nowhere/density.png")
+    monkeypatch.setattr(plot3d.sys, "executable", "/bin/false")
+    with pytest.raises(SolveError, match=r"^output\.pictures: drawing in space failed"):
+        draw_space(functional, functional.theta0, tmp_path)
     monkeypatch.setattr(plot3d.shutil, "which", lambda name: None)
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(SolveError, match="Install xvfb"):
-        draw_space(functional, functional.theta0, tmp_path / "density.png")
+        draw_space(functional, functional.theta0, tmp_path)

@@ -15,7 +15,10 @@ DENSITY = {
         "each class, thin lines are a grid that the network deforms, and dots are samples with the "
         "last part of their paths."
     ),
-    3: "The densities of the classes at the input, half way and at the output.",
+    3: (
+        "The surfaces around the sets that hold 50, 75 and 95 % of the mass of each class, at the "
+        "input, half way and at the output."
+    ),
 }
 """Dimension -> what the picture ``density`` shows."""
 VELOCITY = {

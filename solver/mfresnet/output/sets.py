@@ -56,11 +56,10 @@ class MassSets:
 
     def bounds(self, share: float = SHOWN) -> tuple[Array, Array]:
         """Return the corners of a box that holds this share of each. Parallel: collective."""
-        space, d = self._space, self._space.dimension
-        cells = np.zeros(space.n_owned_cells, dtype=bool)
+        space, inside = self._space, np.zeros(self._values.shape[1:], dtype=bool)
         for k, values in enumerate(self._values):
-            cells |= (values > self.level(k, share)).any(axis=1)
-        x = space.quadrature.x[cells].reshape(-1, d)
+            inside |= values > self.level(k, share)
+        x = space.quadrature.x[inside]
         low, high = x.min(axis=0, initial=np.inf), x.max(axis=0, initial=-np.inf)
         ends = maximum(space.comm, [-low, high])
         return -ends[0], ends[1]

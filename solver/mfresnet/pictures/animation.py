@@ -22,14 +22,14 @@ QUALITY, EFFORT = 80, 0
 
 
 def film(
-    figure: Figure, times: Sequence[float], draw: Callable[[float], list[Any]], path: Path
+    figure: Figure, times: Sequence[float], draw: Callable[[int], list[Any]], path: Path
 ) -> None:
     """Write an animated WebP; only what moves is drawn again for each frame.
 
     Args:
         figure: what stays, with one panel.
-        times: depths.
-        draw: adds what moves at a depth to the panel, and returns it.
+        times: depths of the frames.
+        draw: adds what moves in a frame, by its number, to the panel, and returns it.
         path: the file (.webp).
     """
     canvas, axes, frames = FigureCanvasAgg(figure), figure.axes[0], []
@@ -38,10 +38,10 @@ def film(
     figure.set_layout_engine("none")
     background = canvas.copy_from_bbox(figure.bbox)
     renderer = canvas.get_renderer()
-    for t in times:
+    for number, t in enumerate(times):
         leave_if_asked()
         canvas.restore_region(background)
-        artists = draw(t)
+        artists = draw(number)
         axes.set_title(f"depth t = {t:.2f}")
         for artist in sorted([*artists, axes.title, *axes.lines], key=lambda a: a.get_zorder()):
             artist.draw(renderer)

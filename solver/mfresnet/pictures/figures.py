@@ -60,7 +60,7 @@ def draw(
     if functional.problem.space.dimension < 3:
         figures |= flat_figures(functional, theta, directory)
     else:
-        draw_space(functional, theta, directory / "density.png")
+        figures |= draw_space(functional, theta, directory)
     with together(functional.comm):
         for name, figure in figures.items() if functional.comm.rank == 0 else ():
             leave_if_asked()

@@ -247,11 +247,12 @@ def _line_film(
     Names(functional).name(axes, 0)
     legend(figure, [shown(label) for label in labels])
 
-    def draw(t: float) -> list[Any]:
-        lines = [axes.plot(x, f, color=COLOURS[k], lw=1.8)[0] for k, f in enumerate(values[t])]
+    def draw(n: int) -> list[Any]:
+        f = values[chosen[n]]
+        lines = [axes.plot(x, fk, color=COLOURS[k], lw=1.8)[0] for k, fk in enumerate(f)]
         fills = [
-            axes.fill_between(x, 0.0, np.nan_to_num(f), color=COLOURS[k], alpha=0.25, lw=0)
-            for k, f in enumerate(values[t])
+            axes.fill_between(x, 0.0, np.nan_to_num(fk), color=COLOURS[k], alpha=0.25, lw=0)
+            for k, fk in enumerate(f)
         ]
         return [*fills, *lines]
 

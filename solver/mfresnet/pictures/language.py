@@ -76,16 +76,24 @@ class Names:
         if j is not None:
             self._one(axes.yaxis, axes.get_ylim(), j)
 
-    def _one(self, axis: Any, limits: tuple[float, float], i: int) -> None:
-        axis.set_label_text(self._names[i])
-        if i not in self._units:
-            axis.set_major_locator(MaxNLocator(4))
-            return
-        shift, scale = self._units[i]
-        low, high = np.sort(shift + scale * np.array(limits))
+    def title(self, i: int) -> str:
+        """Return the name of a coordinate."""
+        return self._names[i]
+
+    def ticks(self, i: int, low: float, high: float) -> tuple[Array, list[str]]:
+        """Return places of ticks between two values of a coordinate, and what stands there."""
+        shift, scale = self._units.get(i, (0.0, 1.0))
+        low, high = np.sort(shift + scale * np.array([low, high]))
         ticks = np.asarray(MaxNLocator(4).tick_values(low, high))
         ticks = ticks[(ticks >= low) & (ticks <= high)]
-        axis.set_ticks((ticks - shift) / scale, [f"{t:.10g}" for t in ticks])
+        return (ticks - shift) / scale, [f"{t:.10g}" for t in ticks]
+
+    def _one(self, axis: Any, limits: tuple[float, float], i: int) -> None:
+        axis.set_label_text(self._names[i])
+        if i in self._units:
+            axis.set_ticks(*self.ticks(i, *limits))
+        else:
+            axis.set_major_locator(MaxNLocator(4))
 
 
 def aims_of(functional: ReducedFunctional) -> Array:
@@ -93,9 +101,11 @@ def aims_of(functional: ReducedFunctional) -> Array:
     return LOSSES[functional.case.loss.kind].aims(functional.population.targets)
 
 
-def mark(axes: Any, place: Sequence[float], k: int) -> None:
-    """Mark the target of class k."""
-    axes.plot(*place, "P", color=COLOURS[k], ms=9, mec="black", mew=1.0, zorder=6, clip_on=False)
+def mark(axes: Any, place: Sequence[float] | Array, k: int) -> list[Any]:
+    """Mark the target of class k; return the artists."""
+    return axes.plot(
+        *place, "P", color=COLOURS[k], ms=9, mec="black", mew=1.0, zorder=6, clip_on=False
+    )
 
 
 def framed(lower: Array, upper: Array, points: Array) -> tuple[Array, Array]:

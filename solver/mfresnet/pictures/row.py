@@ -80,9 +80,9 @@ def row_film(plane: Plane, path: Path) -> None:
     plane.names.name(axes, 0, 1)
     legend(figure, plane.labels, _marks(plane), columns=2)
 
-    def draw(t: float) -> list[Any]:
-        moved = _moved(axes, plane, t)
-        return moved + (_at_the_end(axes, plane) if t == depths[-1] else [])
+    def draw(n: int) -> list[Any]:
+        moved = _moved(axes, plane, depths[n])
+        return moved + (_at_the_end(axes, plane) if n == len(depths) - 1 else [])
 
     film(figure, depths, draw, path)
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Pictures of densities in space: sampled on all ranks, drawn by a child process of rank 0."""
+"""Densities in space: sampled on all ranks, their bodies drawn by a child process of rank 0."""
 
 from __future__ import annotations
 
@@ -9,106 +9,173 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.child import KILLED, execute
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional, Trajectory
-from mfresnet.losses import LOSSES
-from mfresnet.output import depths
+from mfresnet.output import SHARES, MassSets
 from mfresnet.parallel import together
-from mfresnet.pictures.palette import COLOURS, shown
+from mfresnet.pictures.animation import film
+from mfresnet.pictures.camera import Box
+from mfresnet.pictures.language import Names, aims_of, framed, legend, mark, target_mark
+from mfresnet.pictures.palette import COLOURS
 from mfresnet.pictures.raster import Raster
 
-PIXELS = 90
-VISIBLE, PAD = 0.04, 3
-"""Share of the largest density that counts as visible; grid points around it."""
+PIXELS, FRAMES = 64, 25
+"""Points in the longest direction, and frames of the animation."""
+PANELS = 3
+"""Depths in the picture."""
+STILL, TURN = -55.0, (-75.0, -15.0)
+"""Where the picture is seen from, and the animation at its start and its end: degrees from x_1."""
 PATIENCE = 300.0
+SIDE = 3.9
+"""Width of a panel in inches."""
+OUT = 0.05
+"""Distance of a tick from its edge, over the height of the picture."""
 
 
-def draw_space(functional: ReducedFunctional, theta: Array, path: Path) -> None:
-    """Draw the densities at the start, in the middle and at the end.
+def draw_space(functional: ReducedFunctional, theta: Array, directory: Path) -> dict[str, Figure]:
+    """Return the picture ``density`` on rank 0; write the animation ``density.webp``.
+
+    Surfaces hold 50, 75 and 95 % of the mass of a class.
 
     Args:
         functional: J, in three dimensions.
         theta: the controls.
-        path: the picture (.png).
+        directory: where the animation goes.
 
     Raises:
-        SolveError: the picture cannot be drawn; with the reason.
+        SolveError: they cannot be drawn; with the reason.
 
     Parallel: collective.
     """
-    space, times = functional.problem.space, depths(functional)
-    chosen = [0, len(times) // 2, len(times) - 1]
-    raster = Raster(space, *space.bounds(), PIXELS)
-    f = np.array([raster.sample(f) for f in Trajectory(functional, theta).densities(chosen)])
-    population = functional.population
-    aims = LOSSES[functional.case.loss.kind].aims(population.targets)
-    kept = _visible(f, raster.axes, aims)
-    content: dict[str, Any] = {
-        f"axes_{i}": axis[part]
-        for i, (axis, part) in enumerate(zip(raster.axes, kept, strict=True))
-    }
-    content |= {
-        "f": f[:, :, kept[0], kept[1], kept[2]],
-        "times": times[chosen],
-        "targets": aims,
-    }
-    content["labels"] = np.array([shown(label) for label in population.labels])
-    content["colours"] = np.array(COLOURS[: f.shape[1]])
+    space, aims = functional.problem.space, aims_of(functional)
+    frames = Trajectory(functional, theta).snapshots(FRAMES)
+    sets = [MassSets(space, f) for _, f in frames]
+    ends = [one.bounds() for one in sets]
+    low, high = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
+    raster = Raster(space, *framed(low, high, aims), PIXELS)
+    f = np.array([np.nan_to_num(raster.sample(f)).astype("f4") for _, f in frames])
+    box, times = Box(*raster.ends), [t for t, _ in frames]
+    levels = [[[one.level(k, s) for s in SHARES[1:]] for k in range(f.shape[1])] for one in sets]
+    chosen, moving = (
+        np.linspace(0, len(times) - 1, n).round().astype(int) for n in (PANELS, FRAMES)
+    )
+    azimuths = np.concatenate([np.full(PANELS, STILL), np.linspace(*TURN, FRAMES)])
+    figures: dict[str, Figure] = {}
     with together(functional.comm):
         if functional.comm.rank == 0:
-            with tempfile.TemporaryDirectory() as directory:
-                data = Path(directory) / "scene.npz"
-                np.savez(data, **content)
-                _render([str(data), str(path)])
-            if not path.is_file():
-                raise SolveError(f"output.pictures: {path.name} was not drawn. Set it to false.")
+            content: dict[str, Any] = {f"axes_{i}": axis for i, axis in enumerate(raster.axes)}
+            content |= {"f": f, "levels": levels, "low": box.low, "high": box.high}
+            content |= {"rows": [*chosen, *moving], "azimuths": azimuths}
+            content["colours"] = COLOURS[: f.shape[1]]
+            pictures = _rendered(content)
+            names, labels = Names(functional), functional.population.labels
+            panels = _Panels(box, names, labels, aims)
+            figures["density"] = panels.figure(pictures[:PANELS], [times[i] for i in chosen])
+            seen = [times[i] for i in moving]
+            panels.film(pictures[PANELS:], seen, azimuths[PANELS:], directory / "density.webp")
+    return figures
 
 
-def _visible(f: Array, axes: Sequence[Array], targets: Array) -> tuple[slice, ...]:
-    """Return the part of the grid in each direction that holds all bodies and targets."""
-    values = np.nan_to_num(f)
-    body = (values > VISIBLE * values.max(axis=(2, 3, 4), keepdims=True)).any(axis=(0, 1))
-    parts = []
-    for i, axis in enumerate(axes):
-        others = tuple(j for j in range(3) if j != i)
-        inside = np.flatnonzero(body.any(axis=others))
-        marks = np.searchsorted(axis, targets[:, i]) if len(targets) else inside
-        low, high = min(inside[0], marks.min()) - PAD, max(inside[-1], marks.max()) + PAD
-        parts.append(slice(max(int(low), 0), int(high) + 1))
-    return tuple(parts)
+class _Panels:
+    """Pictures of bodies with the names of the axes around them."""
+
+    def __init__(self, box: Box, names: Names, labels: Sequence[str], aims: Array) -> None:
+        self._box, self._names, self._labels, self._aims = box, names, labels, aims
+        self._marks = [target_mark()] if len(aims) else []
+        width, height = box.half
+        self._extent = (-width, width, -height, height)
+
+    def figure(self, pictures: Array, times: Sequence[float]) -> Figure:
+        """Return pictures side by side, the first of the input and the last of the output."""
+        n, shape = len(pictures), self._extent[3] / self._extent[1]
+        figure = Figure(figsize=(SIDE * n, SIDE * float(shape) + 0.7), layout="constrained")
+        panels = figure.subplots(1, n, squeeze=False)[0]
+        for number, (axes, picture, t) in enumerate(zip(panels, pictures, times, strict=True)):
+            self._show(axes, picture, STILL)
+            word = {0: "input, ", n - 1: "output, "}.get(number, "")
+            axes.set_title(f"{word}t = {t:.2g}")
+        legend(figure, self._labels, self._marks)
+        return figure
+
+    def film(self, pictures: Array, times: Sequence[float], azimuths: Array, path: Path) -> None:
+        """Write the animation."""
+        shape = float(np.clip(self._extent[3] / self._extent[1], 0.5, 1.2))
+        figure = Figure(figsize=(4.8, 4.8 * shape + 0.6), dpi=100, layout="constrained")
+        axes = figure.subplots()
+        for artist in self._show(axes, pictures[0], float(azimuths[0])):
+            artist.remove()
+        legend(figure, self._labels, self._marks, columns=2)
+
+        def draw(n: int) -> list[Any]:
+            return self._show(axes, pictures[n], float(azimuths[n]))
+
+        film(figure, times, draw, path)
+
+    def _show(self, axes: Any, picture: Array, azimuth: float) -> list[Any]:
+        """Draw a picture with its targets, ticks and names; return the artists."""
+        left, right, bottom, top = self._extent
+        axes.set_axis_off()
+        artists = [axes.imshow(picture, extent=self._extent, interpolation="antialiased")]
+        for k, place in enumerate(self._box.project(self._aims, azimuth)):
+            artists += mark(axes, place, k)
+        for i in range(3):
+            artists += self._scale(axes, i, azimuth)
+        axes.set(xlim=(1.25 * left, 1.05 * right), ylim=(1.3 * bottom, top), aspect="equal")
+        return artists
+
+    def _scale(self, axes: Any, i: int, azimuth: float) -> list[Any]:
+        """Write ticks and name of a coordinate along an edge in front, from sides of ``TURN``."""
+        low, high = self._box.low, self._box.high
+        places, texts = self._names.ticks(i, low[i], high[i])
+        at = np.tile([high[0] if i == 1 else low[0], low[1], low[2]], (len(places) + 1, 1))
+        at[:-1, i], at[-1, i] = places, 0.5 * (low[i] + high[i])
+        edge = np.diff(self._box.project(np.stack([low, low + np.eye(3)[i]]), azimuth), axis=0)[0]
+        across = np.array([-edge[1], edge[0]]) / np.linalg.norm(edge)
+        found = self._box.project(at, azimuth)
+        out = 2.0 * self._box.half[1] * across * np.sign(across @ found[-1])
+        style: dict[str, Any] = {
+            "ha": "center",
+            "va": "center",
+            "clip_on": False,
+            "in_layout": False,
+        }
+        return [
+            *(axes.text(*(x + OUT * out), text, fontsize=8, color="0.3", **style)
+              for x, text in zip(found, texts, strict=False)),
+            axes.text(*(found[-1] + 2.6 * OUT * out), self._names.title(i), fontsize=9, **style,
+                      rotation=90.0 if i == 2 else 0.0),
+        ]  # fmt: skip
 
 
-def _render(arguments: Sequence[str]) -> None:
-    """Run ``scene`` with a screen, without what MPI has told this process."""
+def _rendered(content: Mapping[str, Any]) -> Array:
+    """Return the pictures of ``scene.render``, from a process with a screen, without MPI."""
     if importlib.util.find_spec("pyvista") is None:
         raise SolveError(
             "output.pictures: pictures in space need the package pyvista; got none installed. "
             "Install mfresnet[space] or set output.pictures = false."
         )
-    line = [sys.executable, "-m", "mfresnet.pictures.scene", *arguments]
-    if "DISPLAY" not in os.environ:
-        if shutil.which("xvfb-run") is None:
-            raise SolveError(
-                "output.pictures: no screen for pictures in space and no xvfb-run. Install xvfb "
-                "and xauth or set output.pictures = false."
-            )
-        line = ["xvfb-run", "-a", *line]
-    done = execute(line, PATIENCE)
-    if done.status == KILLED:
-        raise SolveError(
-            f"output.pictures: the picture in space took more than {PATIENCE:g} s. Set "
-            "output.pictures = false."
-        )
-    if done.status != 0:
-        raise SolveError(
-            f"output.pictures: the picture in space was not drawn ({done.last}). Set "
-            "output.pictures = false."
-        )
+    with tempfile.TemporaryDirectory() as directory:
+        data, pictures = Path(directory) / "scene.npz", Path(directory) / "pictures.npy"
+        np.savez(data, **content)
+        line = [sys.executable, "-m", "mfresnet.pictures.scene", str(data), str(pictures)]
+        if "DISPLAY" not in os.environ:
+            if shutil.which("xvfb-run") is None:
+                raise SolveError(
+                    "output.pictures: no screen for pictures in space and no xvfb-run. Install "
+                    "xvfb and xauth or set output.pictures = false."
+                )
+            line = ["xvfb-run", "-a", *line]
+        done = execute(line, PATIENCE)
+        if done.status == 0 and pictures.is_file():
+            return np.asarray(np.load(pictures))
+    why = f"took more than {PATIENCE:g} s" if done.status == KILLED else f"failed ({done.last})"
+    raise SolveError(f"output.pictures: drawing in space {why}. Set output.pictures = false.")
