@@ -81,7 +81,8 @@ figure.tight_layout(pad=0)
 # %% [markdown]
 # ## ParaView
 #
-# `mfresnet view results/space` opens ParaView with the sets of mass of every class; `--script FILE` writes
+# `mfresnet view results/space` opens a window with the sets of mass of every class, `--paraview` starts
+# ParaView with them; `--script FILE` writes
 # a script that `paraview --script=FILE` or `pvbatch FILE PICTURE.png` runs. Without either, open
 # `fields/fields.pvd`, press Apply, and play over depth.
 

@@ -235,13 +235,17 @@ def plot(run: RunDirectory) -> None:
 @command()
 def view(
     run: RunDirectory,
-    script: Annotated[Path | None, typer.Option(help="Write a script for ParaView here")] = None,
+    paraview: Annotated[bool, typer.Option("--paraview", help="Start ParaView instead.")] = False,
+    script: Annotated[Path | None, typer.Option(help="Write a script for ParaView here.")] = None,
 ) -> None:
-    """Open the fields of a run in ParaView, or write a script that does."""
+    """Open a window with the fields of a run, to turn and to walk through the depth."""
     from mfresnet.output import show_in_paraview
-    from mfresnet.pictures import COLOURS
+    from mfresnet.pictures import COLOURS, show_window
 
-    say(show_in_paraview(run, COLOURS[:8], script))
+    if paraview or script:
+        say(show_in_paraview(run, COLOURS[:8], script))
+    else:
+        say(show_window(run))
 
 
 @command()

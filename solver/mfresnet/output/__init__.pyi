@@ -40,6 +40,7 @@ from .run_json import Certificate as Certificate
 from .run_json import RunReport as RunReport
 from .run_json import read_report as read_report
 from .sets import SHARES as SHARES
+from .sets import SHOWN as SHOWN
 from .sets import MassSets as MassSets
 from .verdict import converged as converged
 from .verdict import verdict_sentence as verdict_sentence

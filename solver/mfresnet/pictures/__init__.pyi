@@ -7,3 +7,4 @@ from .palette import light as light
 from .palette import style as style
 from .raster import Raster as Raster
 from .study import draw_study as draw_study
+from .window import show_window as show_window
