@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
@@ -26,7 +27,7 @@ from mfresnet.case import parse
 from mfresnet.data import Gaussian
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.mesh import Locator
-from mfresnet.pictures import COLOURS, Raster
+from mfresnet.pictures import COLOURS, Raster, key, log_ticks
 from mfresnet.runs import Study, main
 from mfresnet.verification import (
     at_least,
@@ -119,7 +120,8 @@ def study(size: str = "full") -> Study:
     )
     columns: dict[str, list[Any]] = {name: [] for name in names}
     sentences, mass = [], 0.0
-    for k, cells in enumerate(meshes):
+    shades = colormaps["Blues"](np.linspace(0.35, 1.0, len(meshes)))
+    for cells, shade in zip(meshes, shades, strict=True):
         functional, theta = carried(-1.0, int(cells))
         values, error = at_fixed_point(functional, theta), errors(functional, theta, -W, -B)
         balance, shares = Trajectory(functional, theta).balance(), damping(functional, theta)
@@ -143,19 +145,19 @@ def study(size: str = "full") -> Study:
         )
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
-        peak.semilogy(t, values, color=COLOURS[k], lw=1.5, label=f"{cells} cells")
-        peak.semilogy(t, at_fixed_point(apart, theta_apart), color=COLOURS[k], lw=1.5)
+        peak.semilogy(t, values, color=shade, lw=1.5, label=f"{cells} cells")
+        peak.semilogy(t, at_fixed_point(apart, theta_apart), color=shade, lw=1.5)
         if row[2] < 1.0:
-            peak.semilogy(row[2], np.interp(row[2], t, values), "o", color=COLOURS[k], ms=6)
+            peak.semilogy(row[2], np.interp(row[2], t, values), "o", color=shade, mec="black", ms=6)
         if cells in (30, 60, 240):
-            draw(pressed, functional, theta, (-0.75, 0.35), COLOURS[k], f"{cells} cells")
+            draw(pressed, functional, theta, (-0.75, 0.35), shade, f"{cells} cells")
         if cells in (15, 60):
-            draw(split, apart, theta_apart, (-2.4, 2.4), COLOURS[k], f"{cells} cells")
+            draw(split, apart, theta_apart, (-2.4, 2.4), shade, f"{cells} cells")
     _finish(peak, pressed, split, start)
-    figure.supxlabel(
-        textwrap.fill(f"mfresnet on {meshes[1]} cells: {sentences[1][0]}", 160), fontsize=8,
-        style="italic",
-    )  # fmt: skip
+    key(figure)
+    words = textwrap.fill(f"On {meshes[1]} cells: {sentences[1][0]}", 52)
+    pressed.text(0.97, 0.96, words, ha="right", va="top", fontsize=7, color="0.25",
+                 transform=pressed.transAxes)  # fmt: skip
     h, lost, warns = (np.array(columns[name]) for name in ("h", "resolved to", "warns"))
     seen = (lost > 0.0) & (lost < 1.0)
     # the coarsest of them is too coarse from the beginning
@@ -195,20 +197,21 @@ def draw(
 def _finish(peak: Any, pressed: Any, split: Any, start: float) -> None:
     """Draw what is exact, and name the axes."""
     t = times()
-    peak.semilogy(t, start * np.exp(W * t), "k--", lw=1, label=r"$f_0(x^*)\,e^{-wt}$")
-    peak.semilogy(t, start * np.exp(-W * t), "k--", lw=1)
-    peak.semilogy([], [], "o", color="0.4", label=f"relative $L^2$ error {LOST:.0%}")
+    peak.semilogy(t, start * np.exp(W * t), "--", color=COLOURS[3], lw=1.3, label="exact")
+    peak.semilogy(t, start * np.exp(-W * t), "--", color=COLOURS[3], lw=1.3)
+    peak.semilogy([], [], "o", color="0.8", mec="black", label=f"relative $L^2$ error {LOST:.0%}")
     peak.set(xlabel="depth $t$", ylabel="$f(t, x^*)$",
              title=f"at the fixed point, $w = -{W:g}$ and $w = {W:g}$")  # fmt: skip
     for axes, sign, ends in ((pressed, -1.0, (-0.75, 0.35)), (split, 1.0, (-2.4, 2.4))):
         x = np.linspace(*ends, 1200)
-        axes.plot(x, exact(x, 1.0, sign * W, sign * B), "k--", lw=1, label="exact")
+        axes.plot(
+            x, exact(x, 1.0, sign * W, sign * B), "--", color=COLOURS[3], lw=1.3, label="exact"
+        )
         axes.set(xlabel="$x$", ylabel="density at $T = 1$", title=f"$w = {sign * W:g}$")
     split.plot(x, F0.density(x[None]), color="0.7", label="$f_0$", zorder=0)
-    peak.set_ylim(0.02, 800.0)
-    peak.legend(fontsize=8, loc="upper left", ncols=2)
-    for axes in (pressed, split):
-        axes.legend(fontsize=8)
+    peak.set_ylim(0.02, 30.0)
+    pressed.set_ylim(top=22.0)
+    log_ticks(peak.yaxis)
     for axes in (peak, pressed, split):
         axes.grid(alpha=0.25)
 

@@ -31,8 +31,8 @@ from mfresnet.case import Case, load, parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.network import mean_steering
 from mfresnet.optimise import minimise
-from mfresnet.pictures import COLOURS
-from mfresnet.runs import Study, main, slope
+from mfresnet.pictures import COLOURS, key
+from mfresnet.runs import Study, draw_slope, main, slope
 from mfresnet.verification import at_most, near
 
 CASES = Path(__file__).parents[1]
@@ -182,9 +182,8 @@ def study(size: str = "full") -> Study:
         n: [] for n in ("case", "layers", "error of the control", "value", "closed form")
     }
     findings = []
-    figure = Figure(figsize=(14, 3.9), layout="constrained")
-    panels = figure.subplots(1, 5)
-    for axes, (name, known) in zip(panels, closed_forms().items(), strict=True):
+    drawn: dict[str, list[Array]] = {}
+    for name, known in closed_forms().items():
         counts = (known.layers if full else known.layers[:2]) or (8 if full else 6,)
         errors, values = [], []
         for layers in counts:
@@ -193,6 +192,7 @@ def study(size: str = "full") -> Study:
             dt = functional.controls.layer_time
             t = (np.arange(layers) + 0.5) * dt
             found = functional.controls.from_vector(theta).values[known.name].reshape(layers)
+            drawn.setdefault(name, [np.linspace(0.0, layers * dt, layers + 1)]).append(found)
             errors.append(float(np.abs(found - known.control(t)).max()))
             values.append(known.quantity(functional, theta))
             row = (name, layers, errors[-1], values[-1], known.value)
@@ -208,23 +208,49 @@ def study(size: str = "full") -> Study:
             findings.append(at_most(f"{name}: error of the control", errors[-1], 1e-4))
             apart = abs(values[-1] / known.value - 1.0)
             findings.append(at_most(f"{name}: error of J over J", apart, 1e-5))
-        _draw(axes, f"{name}: error {errors[-1]:.0e}", known, found, dt)
-    panels[0].legend(fontsize=8, loc="lower left")
-    return Study("Closed forms", __doc__, columns, tuple(findings), figure)
+    return Study("Closed forms", __doc__, columns, tuple(findings), _figure(drawn, columns))
 
 
-def _draw(axes: Any, title: str, known: Known, found: Array, dt: float) -> None:
-    """Draw the layers as steps and the closed form as a line."""
-    final_time = len(found) * dt
-    t = np.linspace(0.0, final_time, 201)
-    edges = np.linspace(0.0, final_time, len(found) + 1)
-    axes.stairs(found, edges, baseline=None, color=COLOURS[0], lw=2.2, label="trained layers")
-    axes.plot(t, known.control(t), "--", color=COLOURS[3], label="closed form")
-    if not known.layers:
-        middle = float(known.control(t)[0])
-        axes.set_ylim(middle - 0.5, middle + 0.5)
-    axes.set(xlabel="depth $t$", title=title, ylabel="$w(t)$" if known.name == "W" else "$b(t)$")
-    axes.grid(alpha=0.25)
+def _figure(drawn: dict[str, list[Array]], columns: dict[str, list[Any]]) -> Figure:
+    """Draw controls on the least number of layers as steps over their closed forms; and errors.
+
+    Args:
+        drawn: case -> edges of the least number of layers, controls there and on more layers.
+        columns: the table.
+    """
+    figure = Figure(figsize=(13.5, 4.0), layout="constrained")
+    constant, *others, right = figure.subplots(1, 4)
+    places = iter(others)
+    for k, (name, known) in enumerate(closed_forms().items()):
+        edges, found = drawn[name][:2]
+        axes = next(places) if known.layers else constant
+        axes.stairs(found, edges, baseline=None, color=COLOURS[k], lw=2.2)
+        t = np.linspace(0.0, edges[-1], 201)
+        axes.plot(t, known.control(t), "--", color="black", lw=1.1)
+        if not known.layers:
+            text = f"{name}, ${known.name.lower()}$"
+            axes.annotate(text, (0.03, found[0]), xytext=(0, 5), textcoords="offset points")
+            axes.set(title="constant", ylabel="control")
+        else:
+            axes.set(title=f"{name}, {len(found)} layers", ylabel=f"${known.name.lower()}(t)$")
+        axes.set(xlabel="depth $t$")
+        axes.grid(alpha=0.25)
+        layers, errors = np.array(
+            [(n, e) for c, n, e in zip(*list(columns.values())[:3], strict=True) if c == name]
+        ).T
+        right.loglog(layers, errors, "o-", color=COLOURS[k])
+        right.annotate(name, (layers[-1], errors[-1]), xytext=(7, 0), va="center", color=COLOURS[k],
+                       textcoords="offset points")  # fmt: skip
+    constant.plot([], [], color="0.5", lw=2.2, label="trained layers")
+    constant.plot([], [], "--", color="black", lw=1.1, label="closed form")
+    constant.set_ylim(-1.4, 1.7)
+    draw_slope(right, layers, 2.0 * errors, "-2")
+    right.minorticks_off()
+    right.set(xlabel="layers", title="largest error of the control", xlim=(5.0, 900.0))
+    right.set_xticks(ticks := [8, 16, 32, 64, 128], [str(n) for n in ticks])
+    right.grid(alpha=0.25)
+    key(figure)
+    return figure
 
 
 if __name__ == "__main__":

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from mfresnet.arrays import Array
 from mfresnet.case import parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import minimise
-from mfresnet.pictures import COLOURS, light
+from mfresnet.pictures import COLOURS, key, light, log_ticks
 from mfresnet.runs import Study, draw_slope, main, sample_limit, slope, train_on_samples
 from mfresnet.verification import at_most, near
 
@@ -105,9 +106,12 @@ def study(size: str = "full") -> Study:
     draw_slope(left, counts, 1.8 * rms, "-1/2")
     left.set(xlabel="number of samples $N$", xlim=(counts[0] / 1.6, counts[-1] * 1.6),
              ylabel=r"$\|\theta_N - \theta^*\|_{L^2(0,T)}$")  # fmt: skip
-    left.legend(fontsize=8)
+    log_ticks(left.yaxis)
+    left.set_xticks(counts, [str(n) for n in counts], minor=False)
+    left.xaxis.set_minor_locator(NullLocator())
     left.grid(alpha=0.25)
     _draw_controls(right, functional, theta, found[int(counts[1])], int(counts[1]))
+    key(figure, left)
     return Study("Trained controls", __doc__, columns, findings, figure)
 
 
@@ -124,13 +128,12 @@ def _draw_controls(
     for i, name in enumerate(SHOWN):
         for result in results:
             axes.stairs(rows(result.theta)[i], times, baseline=None, color=light(i), lw=0.6)
-        axes.stairs(
-            rows(theta)[i], times, baseline=None, color=COLOURS[i], lw=2.2, label=f"${name}$"
-        )
+        axes.stairs(rows(theta)[i], times, baseline=None, color=COLOURS[i], lw=2.2)
+        axes.annotate(f"${name}$", (times[-1], rows(theta)[i][-1]), xytext=(5, 0), va="center",
+                      textcoords="offset points", color=COLOURS[i])  # fmt: skip
     axes.set(xlabel="depth $t$", ylabel="controls",
              title=f"trained on the densities (bold) and on $N = {n}$ samples")  # fmt: skip
     axes.title.set_fontsize(10)
-    axes.legend(fontsize=8)
     axes.grid(alpha=0.25)
 
 

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from mfresnet.case import Case, load
 from mfresnet.functional import ReducedFunctional
 from mfresnet.optimise import TYPES, Iteration, minimise
-from mfresnet.pictures import COLOURS
+from mfresnet.pictures import COLOURS, key, log_ticks
 from mfresnet.runs import Study, main
 from mfresnet.verification import at_most
 
@@ -102,7 +102,7 @@ def study(size: str = "full") -> Study:
         _draw(axes, runs, least)
         axes.set_title(TITLES[name])
     figure.axes[0].set_ylabel("$J - J^*$")
-    figure.axes[-1].legend(fontsize=8, loc="lower left")
+    key(figure, columns=len(CHOSEN))
     return Study("Optimisers", __doc__, columns, tuple(findings), figure)
 
 
@@ -117,12 +117,14 @@ def _draw(axes: Any, runs: dict[str, Sequence[Iteration]], least: float) -> None
             rest,
             "--" if own else "-",
             marker="os^vDPX"[k],
-            ms=4,
-            lw=1.8 if own else 1.1,
+            markevery=(0.0, 0.08),
+            ms=4.5,
+            lw=1.8 if own else 1.2,
             color=COLOURS[k],
             label=method,
         )
     axes.set(xlabel="sweeps", ylim=(0.3 * floor, None))
+    log_ticks(axes.xaxis)
     axes.grid(alpha=0.25)
 
 

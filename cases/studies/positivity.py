@@ -34,7 +34,7 @@ from mfresnet.case import Case, parse
 from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional, Trajectory
 from mfresnet.optimise import minimise
-from mfresnet.pictures import COLOURS
+from mfresnet.pictures import COLOURS, key, log_ticks
 from mfresnet.runs import Study, main, slope
 from mfresnet.verification import at_least, at_most, near, pathwise_loss
 
@@ -120,6 +120,7 @@ def study(size: str = "full") -> Study:
     panels = figure.subplots(2, 2)
     jump = jump_errors(sizes, columns, panels[0])
     losses = swap_losses(coarse, columns, panels[1])
+    key(figure, columns=4)
     rows = zip(columns["limiter"], columns["least"], strict=True)
     findings = [
         at_least("least density", min(least for name, least in rows if name != "none"), 0.0),
@@ -159,7 +160,7 @@ def jump_errors(
     """Measure and draw the density that jumps."""
     errors: dict[str, list[float]] = {name: [] for name in LIMITERS}
     x = np.linspace(-0.4, 1.9, 2000)
-    panels[0].plot(x, jump_density(x), color="0.6", lw=3, label="exact")
+    panels[0].fill_between(x, jump_density(x), color="0.88", lw=0, label="exact")
     for k, name in enumerate(LIMITERS):
         for n in sizes:
             functional = ReducedFunctional(jump_case(n, name), MPI.COMM_SELF)
@@ -175,13 +176,11 @@ def jump_errors(
     panels[1].loglog(sizes, line, ls=":", color="0.45", lw=1.3, label="slope $-1$")
     panels[1].set_xticks(sizes, [str(n) for n in sizes])
     panels[1].minorticks_off()
-    panels[1].set_yticks(ticks := [0.005, 0.01, 0.02, 0.05], [f"{tick:g}" for tick in ticks])
+    log_ticks(panels[1].yaxis)
     panels[1].grid(alpha=0.25)
     panels[0].axhline(0.0, color="0.3", lw=0.7)
     panels[0].set(xlabel="$x$", ylabel="density at $T$", title="relu flow of U[0, 1], 40 cells")
     panels[1].set(xlabel="cells", ylabel="$L^1$ error at $T$", title="relu flow of U[0, 1]")
-    for axes in panels:
-        axes.legend(fontsize=8)
     return errors
 
 
@@ -196,33 +195,36 @@ def swap_losses(
             balance = Trajectory(functional, theta).balance()
             add(columns, "swap", name, n, balance.min_density, balance.error, math.nan,
                 *losses[name][n])  # fmt: skip
-            if n == 12:
-                # one style for each class
-                for f, style in zip(functional.sweep.final, ("-", "--"), strict=True):
-                    x, values, _ = samples(functional, f)
-                    panels[0].plot(x.ravel(), values.ravel(), style, color=COLOURS[k], lw=1.2,
-                                   label=label(name) if style == "-" else None)  # fmt: skip
-                    if functional.problem.limiter.positive:
-                        x, values = functional.problem.space.at_points(f, POINTS)
-                        panels[0].plot(x.ravel(), values.ravel(), ".", color=COLOURS[k], ms=5,
-                                       label="its points" if style == "-" else None)  # fmt: skip
+            if n == 12 and name != "zhang_shu":
+                draw_densities(panels[0], functional, COLOURS[k])
         mesh, exact, _ = np.array(list(losses[name].values())).T
-        panels[1].plot(sizes, mesh, "o-", color=COLOURS[k], label=f"{label(name)}: on the mesh")
-        panels[1].plot(sizes, exact, "x:", color=COLOURS[k], label=f"{label(name)}: particles")
+        panels[1].plot(sizes, mesh, "o-", color=COLOURS[k])
+        panels[1].plot(sizes, exact, "x:", color=COLOURS[k])
     panels[0].axhline(0.0, color="0.3", lw=0.7)
     panels[0].set(
-        xlabel="$x$", ylabel="densities at $T$", title="trained to change places, 12 cells"
-    )
-    words = "solid: first class, dashed: second"
-    panels[0].text(0.02, 0.94, words, fontsize=8, transform=panels[0].transAxes)
-    panels[1].axhline(BOUND, color="0.3", lw=0.9, ls="--", label="no network gets below")
-    # room for the legend
+        xlabel="$x$", ylabel="densities at $T$", xlim=(-1.8, 1.6),
+        title="trained to change places, 12 cells: both classes",
+    )  # fmt: skip
+    panels[1].axhspan(-1.0, BOUND, color="0.92", lw=0, zorder=0)
+    panels[1].text(sizes[0], 0.8 * BOUND, "no network gets here", va="top", color="0.35")
     panels[1].set(
-        xlabel="cells", ylabel="loss", title="trained to change places", ylim=(-0.13, None)
-    )
-    for axes in panels:
-        axes.legend(fontsize=8)
+        xlabel="cells", ylabel="loss", title="trained to change places", ylim=(-0.01, 0.2),
+        xticks=sizes,
+    )  # fmt: skip
+    panels[1].plot([], [], "o-", color="0.4", label="loss on the mesh")
+    panels[1].plot([], [], "x:", color="0.4", label="loss of particles")
     return losses
+
+
+def draw_densities(axes: Any, functional: ReducedFunctional, colour: Any) -> None:
+    """Draw the densities of both classes at T, filled below zero, and the limited points."""
+    for f, style in zip(functional.sweep.final, ("-", "--"), strict=True):
+        x, values, _ = samples(functional, f)
+        axes.plot(x.ravel(), values.ravel(), style, color=colour, lw=1.3)
+        axes.fill_between(x.ravel(), np.minimum(values.ravel(), 0.0), color=colour, alpha=0.3, lw=0)
+        if functional.problem.limiter.positive:
+            x, values = functional.problem.space.at_points(f, POINTS)
+            axes.plot(x.ravel(), values.ravel(), ".", color=colour, ms=6)
 
 
 def label(limiter: str) -> str:

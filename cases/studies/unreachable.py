@@ -26,7 +26,7 @@ from mfresnet.case import Case, parse
 from mfresnet.functional import ReducedFunctional
 from mfresnet.network import SCHEMES, flow
 from mfresnet.optimise import minimise
-from mfresnet.pictures import COLOURS
+from mfresnet.pictures import COLOURS, key
 from mfresnet.runs import Study, main
 from mfresnet.verification import at_least, at_most, lower_bound
 
@@ -143,10 +143,11 @@ def study(size: str = "full") -> Study:
     share = reached["x to -x, plane, linear"] / (0.5 * np.mean(np.sum((2 * CORNERS) ** 2, axis=1)))
     findings.append(at_most("half a turn: loss over that of staying", float(share), 0.05))
     figure = Figure(figsize=(13, 4.2), layout="constrained")
-    grid = figure.subplot_mosaic("ABC", width_ratios=[1.5, 1.0, 1.15])
+    grid = figure.subplot_mosaic("ABC", width_ratios=[1.7, 1.0, 1.1])
     _bars(grid["A"], columns)
     _line(grid["B"], *kept["x to -x, line, tanh"])
     _plane(grid["C"], *kept["x to -x, plane, linear"])
+    key(figure)
     title = "Lower bounds before training"
     return Study(title, __doc__, columns, tuple(findings), figure)
 
@@ -154,14 +155,17 @@ def study(size: str = "full") -> Study:
 def _bars(axes: Any, columns: Mapping[str, Sequence[Any]]) -> None:
     """Draw the bounds as bars up to which no loss comes, and the losses as points."""
     y = np.arange(len(columns["goal"]))[::-1]
-    axes.barh(y, columns["lower bound"], color="0.8", height=0.62, label="no network gets below")
-    axes.plot(columns["loss reached"], y, "o", color=COLOURS[3], label="loss reached by training")
-    for where, argument in zip(y, columns["argument"], strict=True):
-        axes.text(1.06e-2, where, argument, va="center", fontsize=8, color="0.25")
+    axes.barh(y, columns["lower bound"], color="0.82", height=0.6, label="no network gets below")
+    axes.plot(columns["loss reached"], y, "o", color=COLOURS[0], label="loss reached by training")
+    rows = zip(y, *(columns[n] for n in ("loss reached", "lower bound", "argument")), strict=True)
+    for where, loss, bound, argument in rows:
+        text = f"{loss:.4g}, bound {bound:.4g} ({argument})"
+        axes.annotate(text, (loss, where), xytext=(8, 0), textcoords="offset points",
+                      va="center", fontsize=8, color="0.25")  # fmt: skip
     axes.set_yticks(y, columns["goal"])
-    axes.set(xscale="log", xlim=(1e-2, 8.0), xlabel="loss", ylim=(-0.6, len(y) + 0.4))
-    axes.legend(loc="upper left", fontsize=8, ncols=2)
-    axes.grid(axis="x", alpha=0.25)
+    axes.tick_params(axis="y", length=0)
+    axes.set(xlim=(0.0, 3.6), xlabel="loss", xticks=np.arange(0.0, 2.5, 0.5))
+    axes.spines[["top", "right", "left"]].set_visible(False)
 
 
 def _line(axes: Any, functional: ReducedFunctional, theta: Array) -> None:
@@ -171,10 +175,8 @@ def _line(axes: Any, functional: ReducedFunctional, theta: Array) -> None:
     axes.plot(x, -x, color="0.5", ls=":", label="wanted: $-x$")
     axes.plot(x, x, color="0.6", lw=1, label="staying")
     axes.plot(x, end, color=COLOURS[0], label="trained")
-    axes.plot(THREE, -THREE, "*", color=COLOURS[3], ms=10, label="targets")
+    axes.plot(THREE, -THREE, "P", color="0.7", mec="black", ms=9, label="target")
     axes.set(xlabel="$x$ at 0", ylabel="$X(x)$ at $T$", title="line, tanh: paths do not cross")
-    axes.legend(fontsize=8, loc="upper center", ncols=2)
-    axes.set_ylim(-1.7, 2.4)
     axes.grid(alpha=0.25)
 
 
@@ -191,14 +193,16 @@ def _plane(axes: Any, functional: ReducedFunctional, theta: Array) -> None:
             for _ in range(n):
                 x = x + dt * network.velocity(x + 0.5 * dt * network.velocity(x, layer), layer)
                 path.append(x)
-        axes.plot(*np.concatenate(path, axis=1), color=COLOURS[k])
+        line = np.concatenate(path, axis=1)
+        axes.plot(*line, color=COLOURS[k])
+        half = line[:, line.shape[1] // 2 - 1 : line.shape[1] // 2 + 1].T
+        axes.annotate("", half[1], half[0], arrowprops={"arrowstyle": "->", "color": COLOURS[k]})
         for x in (mean[:, None] + ring, flow(network, mean[:, None] + ring, SCHEMES[4], 8)[-1]):
             axes.fill(*x, color=COLOURS[k], alpha=0.35, lw=0)
-        axes.plot(*-mean, "*", color=COLOURS[k], ms=12, mec="black", mew=0.6)
+        axes.plot(*-mean, "P", color=COLOURS[k], ms=9, mec="black", zorder=3)
     axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", title="plane, linear: half a turn")
-    axes.text(0.5, 0.5, "lines: paths of the class means\ndiscs: one standard deviation,\n"
-              "at 0 and at $T$\nstars: targets", fontsize=8, ha="center", va="center",
-              transform=axes.transAxes)  # fmt: skip
+    axes.text(0.5, 0.5, "discs: one standard deviation\nat 0 and at $T$", fontsize=8, ha="center",
+              va="center", transform=axes.transAxes)  # fmt: skip
     axes.grid(alpha=0.25)
 
 

@@ -20,6 +20,8 @@ from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.functional.handover import trained_network
 from mfresnet.losses.table import LOSSES
 from mfresnet.mesh.space import Space
+from mfresnet.output.run_directory import read_history
+from mfresnet.output.run_json import read_report
 from mfresnet.output.sets import SHARES, MassSets
 from mfresnet.pictures import figures as plot
 from mfresnet.pictures import flat
@@ -27,6 +29,7 @@ from mfresnet.pictures import space as plot3d
 from mfresnet.pictures.language import Names
 from mfresnet.pictures.moving import moving
 from mfresnet.pictures.raster import Raster
+from mfresnet.runs.runner import run
 
 CASES = Path(__file__).parents[2] / "cases"
 
@@ -172,3 +175,18 @@ def test_targets_in_space(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for axes in figure.axes:
         marks = [line for line in axes.lines if line.get_marker() == "P"]
         assert len(marks) == (2 if LOSSES[kind].targets else 0)
+
+
+def test_levels_of_a_training_are_marked(tmp_path: Path) -> None:
+    """The history says where the first iterate on a mesh is, and which mesh it is."""
+    case = make_data_case(tmp_path, network={"layers": 2})
+    case = case.with_({"mesh": {"cells": None}, "accuracy": 1e-2})
+    run(case, tmp_path / "run", comm=MPI.COMM_SELF)
+    report, history = read_report(tmp_path / "run"), read_history(tmp_path / "run/history.csv")
+    made = [stage for stage in report.stages if stage.first is not None]
+    assert len(made) > 1
+    assert made[0].first == 0
+    for axes in plot.history_figure(history, 1e-3, report).axes:
+        places = [line.get_xdata()[0] + 0.5 for line in axes.lines if line.get_linestyle() == ":"]
+        assert places == [stage.first for stage in made[1:]]
+        assert {stage.place for stage in made} <= {text.get_text() for text in axes.texts}

@@ -53,7 +53,8 @@ CAPTIONS = {
     ),
     "history": (
         "Left how far J is above its end over the iterations, with its error and the room that its "
-        "lower bound leaves; right the norm of its gradient, with the tolerance."
+        "lower bound leaves; right the norm of its gradient, with the tolerance. Dotted lines are "
+        "where a training goes to another mesh."
     ),
 }
 """Name of a picture -> what it shows, in the order of the page."""

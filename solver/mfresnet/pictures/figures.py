@@ -23,10 +23,13 @@ from mfresnet.pictures.palette import COLOURS, style
 from mfresnet.pictures.space import draw_space
 from mfresnet.pictures.table import PICTURES
 from mfresnet.tasks import of_task
+from mfresnet.training import Stage
 
 MOST = 24
 """Rows of the picture of controls that have their names beside them."""
 SMALLEST = 1e-16
+RIGHT, CLOSE = 0.55, 0.35
+"""Part of the width of a panel from which on words end at the right, and that words take."""
 
 
 @style()
@@ -94,14 +97,33 @@ def history_figure(
         numbers, [row.gradient_norm or np.nan for row in history], marker=marker, color=COLOURS[0]
     )
     right.axhline(tolerance, color=COLOURS[3], lw=1, ls="--")
-    right.annotate("tolerance", (0.99, tolerance), xycoords=("axes fraction", "data"), ha="right",
+    right.annotate("tolerance", (0.02, tolerance), xycoords=("axes fraction", "data"),
                    va="bottom", color=COLOURS[3])  # fmt: skip
     right.set(xlabel="iteration", ylabel=r"gradient norm in $L^2(0,T)$")
     for axes in (left, right):
         axes.grid(alpha=0.25)
         axes.yaxis.set_minor_locator(NullLocator())
         axes.xaxis.get_major_locator().set_params(integer=True)
+        _add_levels(axes, () if report is None else report.stages or ())
     return figure
+
+
+def _add_levels(axes: Any, stages: Sequence[Stage]) -> None:
+    """Mark where the iterates of a level begin, above the axes by its points or cells."""
+    low, high = axes.get_xlim()
+    before = -np.inf
+    for stage in stages if any(stage.first for stage in stages) else ():
+        if stage.first is None:
+            continue
+        if stage.first:
+            axes.axvline(stage.first - 0.5, color="0.4", lw=0.9, ls=":")
+        at = (max(stage.first - 0.5, low) - low) / (high - low)
+        right = at > RIGHT
+        lift = 10 if at - before < CLOSE else 0
+        axes.annotate(stage.place, (1.0 if right else at, 1.02), xycoords="axes fraction",
+                      ha="right" if right else "left", fontsize=8, color="0.3",
+                      xytext=(0, lift), textcoords="offset points")  # fmt: skip
+        before = at
 
 
 def _add_errors(axes: Any, report: RunReport) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional
@@ -134,3 +134,22 @@ def legend(figure: Any, labels: Sequence[str], more: Sequence[Any] = (), columns
 def target_mark() -> Line2D:
     """Return the row of the legend for targets."""
     return Line2D([], [], marker="P", ls="", mfc="0.7", mec="black", ms=9, label="target")
+
+
+def key(figure: Any, *panels: Any, columns: int = 6) -> None:
+    """Explain below the panels what has a label in them, each label once."""
+    found: dict[str, Any] = {}
+    for axes in panels or figure.axes:
+        for handle, text in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(text, handle)
+    figure.legend(
+        found.values(), found.keys(), loc="outside lower center", ncols=min(len(found), columns),
+        frameon=False,
+    )  # fmt: skip
+
+
+def log_ticks(axis: Any) -> None:
+    """Put ticks at 1, 2 and 5 times the powers of ten of a logarithmic axis, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())

@@ -46,6 +46,8 @@ class Stage:
         seconds: time for all of it.
         error: the relative error of J on this level, where it was estimated.
         points: number of points in place of a mesh.
+        first: the number of its first iterate in the history of a training to an accuracy, None
+            where it made none.
     """
 
     cells: tuple[int, ...]
@@ -63,6 +65,7 @@ class Stage:
     seconds: float
     error: float | None = None
     points: int | None = None
+    first: int | None = None
 
     @property
     def place(self) -> str:

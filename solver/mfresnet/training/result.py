@@ -127,7 +127,8 @@ class History:
         said = message if result is None else result.message
         stage = stage_of(f, seed, result, said, self._since)
         iterations = max(len(self.rows) - self._rows - 1, 0)
-        self.stages.append(replace(stage, error=error, iterations=iterations))
+        first = self._rows if len(self.rows) > self._rows else None
+        self.stages.append(replace(stage, error=error, iterations=iterations, first=first))
         # the sweeps of the next mesh are counted on top of those that were made
         before, last = self._before, self._last
         self._before = (before[0] + last[0], before[1] + last[1], before[2] + last[2])
