@@ -14,12 +14,12 @@ from typing import Any
 
 import mfresnet
 from mfresnet import output, pictures
-from mfresnet.runs import runner
+from mfresnet.runs import job, runner
 
 DEMO = Path(__file__).parents[1] / "cases/breast_cancer.toml"
 PHASES: dict[str, tuple[Any, str]] = {
-    "case, samples, densities, operator": (runner.Job, "of"),
-    "training": (runner.Job, "train"),
+    "case, samples, densities, operator": (job.Job, "of"),
+    "training": (job.Job, "train"),
     "numbers of the result": (runner, "run_report"),
     "fields": (output, "write_fields"),
     "pictures": (pictures, "draw"),

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -53,8 +54,18 @@ TRUSTED, SHRINK, HALVINGS = 0.1, 0.3, 4
 """Least share of the predicted gain, the factor on a step that has less, and how often."""
 
 
+def _of_coarse(name: str) -> Any:
+    """Return an attribute that is that of the coarse J, also where a log counts answers there."""
+    return property(lambda m: getattr(m.coarse, name), lambda m, n: setattr(m.coarse, name, n))
+
+
 class Shifted:
     """m_k, a ``Functional``: a coarse J plus a linear function of the controls."""
+
+    steps_per_layer = _of_coarse("steps_per_layer")
+    forward_sweeps = _of_coarse("forward_sweeps")
+    adjoint_sweeps = _of_coarse("adjoint_sweeps")
+    hessian_actions = _of_coarse("hessian_actions")
 
     def __init__(self, coarse: Functional, shift: Array) -> None:
         """Keep both."""
@@ -64,31 +75,18 @@ class Shifted:
         assert isinstance(coarse.training, TrainingSection)
         self.training = coarse.training.model_copy(update=limits)
         self.steps_given = coarse.steps_given
-        self._counted()
-
-    def _counted(self) -> None:
-        f = self.coarse
-        self.steps_per_layer = f.steps_per_layer
-        self.forward_sweeps, self.adjoint_sweeps = f.forward_sweeps, f.adjoint_sweeps
-        self.hessian_actions = f.hessian_actions
 
     def value(self, theta: Array, *, fixed_steps: bool = False) -> float:
         """Return m_k(theta)."""
-        found = self.coarse.value(theta, fixed_steps=fixed_steps) + float(self.shift @ theta)
-        self._counted()
-        return found
+        return self.coarse.value(theta, fixed_steps=fixed_steps) + float(self.shift @ theta)
 
     def derivative(self, theta: Array) -> Array:
         """Return its derivative."""
-        found = self.coarse.derivative(theta) + self.shift
-        self._counted()
-        return found
+        return self.coarse.derivative(theta) + self.shift
 
     def hessian_action(self, theta: Array, h: Array) -> Array:
         """Return that of the coarse J."""
-        found = self.coarse.hessian_action(theta, h)
-        self._counted()
-        return found
+        return self.coarse.hessian_action(theta, h)
 
     def least_hamiltonian(self, theta: Array) -> Array:
         """Refuse: a linear function of the controls is no part of a Hamiltonian of densities."""
@@ -101,7 +99,6 @@ class Shifted:
     def make_room(self, needed: int) -> None:
         """Raise the time steps."""
         self.coarse.make_room(needed)
-        self._counted()
 
 
 def evaluate(oracle: Oracle, f: Functional, theta: Array) -> tuple[float, Array]:
