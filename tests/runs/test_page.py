@@ -27,7 +27,9 @@ document.getElementById("page").onload = async event => {{
   const page = event.target.contentDocument, root = page.documentElement;
   const images = [...page.images];
   for (const image of images) image.loading = "eager";
-  await Promise.all(images.map(image => image.decode().catch(() => null)));
+  await Promise.all(images.map(image => image.complete ? null : new Promise(done => {{
+    image.onload = image.onerror = done;
+  }})));
   const links = [...page.querySelectorAll("a")].map(a => a.getAttribute("href"));
   document.getElementById("found").textContent = JSON.stringify({{
     wide: root.scrollWidth, high: root.scrollHeight,
