@@ -93,11 +93,13 @@ class _Panels:
         self._marks = [target_mark()] if len(aims) else []
         width, height = box.half
         self._extent = (-width, width, -height, height)
+        self._window = (-width - 0.33 * height, width + 0.16 * height, -1.3 * height, height)
+        self._shape = 2.3 * height / (2.0 * width + 0.49 * height)
 
     def figure(self, pictures: Array, times: Sequence[float]) -> Figure:
         """Return pictures side by side, the first of the input and the last of the output."""
-        n, shape = len(pictures), self._extent[3] / self._extent[1]
-        figure = Figure(figsize=(SIDE * n, SIDE * float(shape) + 0.7), layout="constrained")
+        n = len(pictures)
+        figure = Figure(figsize=(SIDE * n, SIDE * self._shape + 0.7), layout="constrained")
         panels = figure.subplots(1, n, squeeze=False)[0]
         for number, (axes, picture, t) in enumerate(zip(panels, pictures, times, strict=True)):
             self._show(axes, picture, STILL)
@@ -108,8 +110,7 @@ class _Panels:
 
     def film(self, pictures: Array, times: Sequence[float], azimuths: Array, path: Path) -> None:
         """Write the animation."""
-        shape = float(np.clip(self._extent[3] / self._extent[1], 0.5, 1.2))
-        figure = Figure(figsize=(4.8, 4.8 * shape + 0.6), dpi=100, layout="constrained")
+        figure = Figure(figsize=(4.8, 4.8 * self._shape + 0.9), dpi=100, layout="constrained")
         axes = figure.subplots()
         for artist in self._show(axes, pictures[0], float(azimuths[0])):
             artist.remove()
@@ -129,7 +130,7 @@ class _Panels:
             artists += mark(axes, place, k)
         for i in range(3):
             artists += self._scale(axes, i, azimuth)
-        axes.set(xlim=(1.25 * left, 1.05 * right), ylim=(1.3 * bottom, top), aspect="equal")
+        axes.set(xlim=self._window[:2], ylim=self._window[2:], aspect="equal")
         return artists
 
     def _scale(self, axes: Any, i: int, azimuth: float) -> list[Any]:
@@ -152,7 +153,7 @@ class _Panels:
             *(axes.text(*(x + OUT * out), text, fontsize=8, color="0.3", **style)
               for x, text in zip(found, texts, strict=False)),
             axes.text(*(found[-1] + 2.6 * OUT * out), self._names.title(i), fontsize=9, **style,
-                      rotation=90.0 if i == 2 else 0.0),
+                      rotation=np.degrees(np.arctan2(edge[1], edge[0]))),
         ]  # fmt: skip
 
 
