@@ -28,3 +28,8 @@ def outside() -> dict[str, str]:
     """Return the environment without what MPI has told this process, so that mpirun starts anew."""
     ours = ("OMPI_COMM", "OMPI_APP", "OMPI_FILE", "OMPI_ARGV", "OMPI_COMMAND", "PMIX_")
     return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+
+
+def on_screen(line: list[str]) -> list[str]:
+    """Return a command on a virtual screen, whose number no test of another process takes."""
+    return ["xvfb-run", "-a", "-n", str(20000 + os.getpid() % 10000), *line]

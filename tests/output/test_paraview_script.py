@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands import execute
+from commands import execute, on_screen
 from helpers import make_case
 from mfresnet.errors import InputError
 from mfresnet.functional.densities import ReducedFunctional
@@ -102,7 +102,7 @@ def test_picture_and_masses_in_paraview(cell: str, ranks: int, tmp_path: Path) -
     script, picture = tmp_path / "script.py", tmp_path / "picture.png"
     show_in_paraview(tmp_path, COLOURS[:2], script)
     script.write_text(script.read_text() + MASSES)
-    done = execute(["xvfb-run", "-a", "pvbatch", str(script), str(picture)])
+    done = execute(on_screen(["pvbatch", str(script), str(picture)]))
     assert done.returncode == 0, done.stderr
     pixels = np.asarray(Image.open(picture).convert("RGB"), dtype=int)
     assert (pixels[..., 2] - pixels[..., 0] > 30).sum() > 500

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from commands import on_screen
 from helpers import make_case
 from mfresnet.child import outside
 from mfresnet.errors import InputError
@@ -50,7 +51,7 @@ def _run(cell: str, directory: Path) -> Path:
 
 @pytest.mark.parametrize("cell", ["interval", "quadrilateral", "tetrahedron"])
 def test_window_shows_the_classes_move(cell: str, tmp_path: Path) -> None:
-    line = ["xvfb-run", "-a", sys.executable, "-c", LOOK, str(_run(cell, tmp_path))]
+    line = on_screen([sys.executable, "-c", LOOK, str(_run(cell, tmp_path))])
     subprocess.run(line, env=outside(), timeout=200, check=True, capture_output=True)
     middles = []
     for number in range(2):

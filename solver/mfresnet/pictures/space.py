@@ -35,6 +35,8 @@ PANELS = 3
 STILL, TURN = -55.0, (-75.0, -15.0)
 """Where the picture is seen from, and the animation at its start and its end: degrees from x_1."""
 PATIENCE = 300.0
+FIRST, MANY = 100, 10000
+"""First number of a virtual screen, and how many."""
 SIDE = 3.9
 """Width of a panel in inches."""
 OUT = 0.05
@@ -174,7 +176,8 @@ def _rendered(content: Mapping[str, Any]) -> Array:
                     "output.pictures: no screen for pictures in space and no xvfb-run. Install "
                     "xvfb and xauth or set output.pictures = false."
                 )
-            line = ["xvfb-run", "-a", *line]
+            # a number of its own: xvfb-run looks for a free one, but others that start now do too
+            line = ["xvfb-run", "-a", "-n", str(FIRST + os.getpid() % MANY), *line]
         done = execute(line, PATIENCE)
         if done.status == 0 and pictures.is_file():
             return np.asarray(np.load(pictures))
