@@ -32,4 +32,5 @@ def outside() -> dict[str, str]:
 
 def on_screen(line: list[str]) -> list[str]:
     """Return a command on a virtual screen, whose number no test of another process takes."""
-    return ["xvfb-run", "-a", "-n", str(20000 + os.getpid() % 10000), *line]
+    number, screen = str(20000 + os.getpid() % 10000), "-screen 0 1280x1024x24 -noreset"
+    return ["xvfb-run", "-a", "-n", number, "-s", screen, *line]

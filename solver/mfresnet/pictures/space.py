@@ -37,6 +37,8 @@ STILL, TURN = -55.0, (-75.0, -15.0)
 PATIENCE = 300.0
 FIRST, MANY = 100, 10000
 """First number of a virtual screen, and how many."""
+SCREEN = "-screen 0 1280x1024x24 -noreset"
+"""It does not start again when a program closes its connection and opens another one."""
 SIDE = 3.9
 """Width of a panel in inches."""
 OUT = 0.05
@@ -177,7 +179,8 @@ def _rendered(content: Mapping[str, Any]) -> Array:
                     "xvfb and xauth or set output.pictures = false."
                 )
             # a number of its own: xvfb-run looks for a free one, but others that start now do too
-            line = ["xvfb-run", "-a", "-n", str(FIRST + os.getpid() % MANY), *line]
+            number = str(FIRST + os.getpid() % MANY)
+            line = ["xvfb-run", "-a", "-n", number, "-s", SCREEN, *line]
         done = execute(line, PATIENCE)
         if done.status == 0 and pictures.is_file():
             return np.asarray(np.load(pictures))
