@@ -37,7 +37,7 @@ if [ ! -e "$environment/complete" ]; then
   {
     python3 -m venv --without-pip --system-site-packages "$environment" &&
       python3 -m pip --python "$environment/bin/python" install --no-deps --no-compile \
-        --no-cache-dir --disable-pip-version-check -r docs/requirements.txt
+        --no-cache-dir --require-hashes --disable-pip-version-check -r docs/requirements.txt
   } >"$book/install.log" 2>&1 || {
     echo "docs/build.sh: the installation of Sphinx failed; $(tail -n 1 "$book/install.log"). Check the network and run this again." >&2
     exit 1

@@ -85,15 +85,25 @@ def test_apptainer_reads_the_packages_of_the_dockerfile() -> None:
     """By the commands of the definition itself."""
     text = (PACKAGING / "apptainer/mfresnet.def").read_text()
     post = text[text.index("%post") : text.index("export DEBIAN")].removeprefix("%post")
-    post = post.replace("/opt/mfresnet", str(ROOT)) + "\necho $packages $wheels"
+    post = post.replace("/opt/mfresnet", str(ROOT)) + "\necho $packages; cat $wheels"
     done = subprocess.run(["sh", "-euc", post], capture_output=True, text=True, check=True)
-    found = {word.partition("==")[0] for word in done.stdout.split()}
+    words = re.sub(r"#.*|--hash=\S+|\\", "", done.stdout).split()
+    found = {word.partition("==")[0] for word in words}
     for name in PROJECT["dependencies"]:
         name = re.split("[>=]", name)[0]
         assert {name, DEBIAN.get(name, f"python3-{name}")} & found, name
     assert all(re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", name) for name in found)
     sources = re.findall(r"^    (\S+) /opt/mfresnet/(\S+)$", text, re.MULTILINE)
     assert all(here == there and (ROOT / here).exists() for here, there in sources) and sources
+
+
+@pytest.mark.parametrize("file", ["docker/requirements.txt", "docs/requirements.txt"])
+def test_what_comes_from_elsewhere_is_pinned_by_hash(file: str) -> None:
+    text = re.sub(r" \\\n +(?=--hash)", " ", (ROOT / file).read_text())
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( --hash=sha256:[0-9a-f]{64})+", line), line
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -1,32 +1,26 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""``python3 tests/torture/audit.py``: pip-audit over what docker/Dockerfile takes from PyPI."""
+"""``python3 tests/torture/audit.py``: pip-audit over all that is pinned of PyPI."""
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-
-
-def pins() -> list[str]:
-    """Return the pinned packages of the Dockerfile."""
-    return re.findall(r"(?<=\s)[\w-]+==[\w.]+", (ROOT / "docker/Dockerfile").read_text())
+PINS = [ROOT / "docker/requirements.txt", ROOT / "docs/requirements.txt"]
 
 
 def main() -> int:
     """Install pip-audit beside everything else, and run it; what it cannot look up is a failure."""
     with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
-        (place / "requirements.txt").write_text("\n".join(pins()) + "\n")
-        tools = str(place / "tools")
+        tools = str(Path(directory) / "tools")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--root-user-action=ignore"]
         subprocess.run([*pip, "--target", tools, "pip-audit"], check=True)
         line = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "--strict"]
-        line += ["-r", str(place / "requirements.txt")]
+        for file in PINS:
+            line += ["-r", str(file)]
         return subprocess.call(line, env=os.environ | {"PYTHONPATH": tools})
 
 
