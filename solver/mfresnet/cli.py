@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ from mfresnet.options import (
     AsJson,
     CaseFile,
     Command,
+    MachineFile,
     OutFile,
     Quiet,
     RunDirectory,
@@ -103,16 +105,16 @@ def run(
 
 
 @command()
-def check(case: CaseFile, settings: Settings = None) -> None:
+def check(case: CaseFile, settings: Settings = None, machine: MachineFile = None) -> None:
     """Check a case file and its data without running it, and show it with all filled in.
 
-    Memory, steps and the lower bound of the loss stand below it as comments; all is set up as for a
-    run.
+    Memory, steps, the lower bound of the loss, and time and memory for 1, 2, 4, ... ranks stand
+    below it as comments; all is set up as for a run.
     """
     from mfresnet.case import load
     from mfresnet.runs import checked
 
-    say(checked(load(case, settings or ()), world()))
+    say(checked(load(case, settings or ()), world(), machine))
 
 
 @command()
@@ -278,13 +280,34 @@ def gallery(
 def bench(
     cell: Annotated[str | None, typer.Option(help="Measure this cell type only.")] = None,
     as_json: AsJson = False,
+    machine: MachineFile = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Only measure the figures that check predicts from.")
+    ] = False,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="Only measure how 1, 2, 4, ... ranks scale.")
+    ] = False,
 ) -> None:
-    """Measure the operator against assembly of the UFL form, and the derivative against J."""
+    """Measure the operator against assembly of the UFL form, and the derivative against J.
+
+    Without --cell the figures that check predicts times from are measured too, and kept in the
+    user's cache, or in the file of --machine.
+    """
     from mfresnet.mesh import CELLS
-    from mfresnet.output import speed_table
-    from mfresnet.runs import measure_speed
+    from mfresnet.output import scaling_table, speed_table
+    from mfresnet.runs import keep_machine, measure_speed
+    from mfresnet.training import measure_scaling
 
     if cell is not None:
         lookup(CELLS, cell, "--cell")
+    if scaling:
+        rows = measure_scaling(world())
+        say(json.dumps([asdict(r) for r in rows], indent=2) if as_json else scaling_table(rows))
+        return
+    if cell is None or fit or machine is not None:
+        kept = keep_machine(world(), machine)
+        if fit:
+            say(f"{kept}: time and memory of a training will be predicted from it.")
+            return
     result = measure_speed(world(), cell)
     say(json.dumps(result, indent=2) if as_json else speed_table(result))

@@ -21,6 +21,12 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors, warnings, and the last line.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every level and iteration.")]
+MachineFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--machine", metavar="FILE", help="Figures of a machine, of the cache if not given."
+    ),
+]
 OutFile = Annotated[Path, typer.Option(help="The file to write, such as a.csv or a.parquet.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunDirectory = Annotated[

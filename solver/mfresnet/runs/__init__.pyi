@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 from .again import certificate_of as certificate_of
 from .again import draw_again as draw_again
+from .bench import keep_machine as keep_machine
 from .bench import measure_speed as measure_speed
 from .crossval import cross_validate as cross_validate
 from .crossval import split_sentence as split_sentence

@@ -8,20 +8,28 @@ from mpi4py import MPI
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
 from dolfinx import fem
 
-from mfresnet.arrays import Array
-from mfresnet.case import Case, parse
-from mfresnet.functional import Layer, ReducedFunctional
-from mfresnet.mesh import CELLS, Space, create_form
+from mfresnet.functional import ReducedFunctional
+from mfresnet.mesh import Space, create_form
 from mfresnet.output import LIMITED
-from mfresnet.parallel import maximum
-from mfresnet.runs.triad import Triad
-from mfresnet.transport import OPERATORS, Adjoint, FusedTransport, weak_form
+from mfresnet.parallel import together
+from mfresnet.training import (
+    STEPS,
+    Triad,
+    bench_case,
+    measure_machine,
+    save_machine,
+    seconds_each,
+    some_stages,
+    whole_sweeps,
+)
+from mfresnet.transport import OPERATORS, FusedTransport, weak_form
 
 REPEATS, SWEEP_REPEATS = 12, 5
 ROWS: tuple[tuple[str, int, int], ...] = (
@@ -44,55 +52,26 @@ SHARED = ("hexahedron", 32, 1)
 """The same, for the comparison of all ranks with one."""
 SMALL = ("quadrilateral", 16, 2, 10)
 """The same and a number of layers, for the evaluations per second of a small case."""
-ROUNDS, NAP, STEPS = 4, 0.01, 3
+ROUNDS, NAP = 4, 0.01
 
 
-def bench_case(
-    cell: str,
-    n: int,
-    degree: int,
-    layers: int = 4,
-    limiter: str = "none",
-    operator: str = "fused",
-    layer_time: float = 0.1,
-) -> Case:
-    """Return the case that is measured: two Gaussians, tanh, layers of one depth."""
-    d = CELLS[cell]
-    classes = [
-        {
-            "density": {
-                "kind": "gaussian",
-                "mean": [s] * d,
-                "covariance": (0.1 * np.eye(d)).tolist(),
-            },
-            "target": [1.5 * s] * d,
-        }
-        for s in (-0.7, 0.7)
-    ]
-    mesh = {"cell": cell, "cells": [n] * d, "lower": [-3.0] * d, "upper": [3.0] * d}
-    network = {"layers": layers, "final_time": layer_time * layers}
-    sections: dict[str, Any] = {"mesh": mesh, "network": network, "classes": classes}
-    sections |= {"space": {"degree": degree}, "time": {"limiter": limiter}}
-    return parse(sections | {"resources": {"operator": operator}})
+def keep_machine(comm: MPI.Intracomm, file: Path | None) -> Path:
+    """Measure the figures that times are predicted from; return the file that has them.
 
+    Args:
+        comm: the communicator.
+        file: where they go, into the user's cache when not given.
 
-def _seconds(
-    comm: MPI.Intracomm, actions: dict[str, Callable[[], Any]], repeats: int, count: int
-) -> dict[str, float]:
-    """Return the time of one call of each action: the least mean of ``count`` calls.
+    Raises:
+        InputError: the file cannot be written.
 
-    The actions take turns, so that a busy machine slows all of them.
+    Parallel: collective.
     """
-    times: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(repeats):
-        for name, action in actions.items():
-            action()
-            comm.Barrier()
-            start = time.perf_counter()
-            for _ in range(count):
-                action()
-            times[name].append((time.perf_counter() - start) / count)
-    return {name: float(maximum(comm, min(values))[0]) for name, values in times.items()}
+    machine, place = measure_machine(comm), file
+    with together(comm):
+        if comm.rank == 0:
+            place = save_machine(machine, file)
+    return Path(comm.bcast(place, root=0))
 
 
 def assembler(space: Space, f: fem.Function) -> Callable[[], Any]:
@@ -130,37 +109,6 @@ def measure_speed(comm: MPI.Intracomm, cell: str | None = None) -> dict[str, Any
     return result
 
 
-def _sweeps(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
-    theta = functional.theta0.copy()
-
-    def fresh() -> Array:
-        """Return controls that J has not seen."""
-        theta[0] += 1e-9
-        return theta
-
-    return {
-        "value": lambda: functional.value(fresh()),
-        "value_and_derivative": lambda: functional.derivative(fresh()),
-    }
-
-
-def _stages(functional: ReducedFunctional) -> dict[str, Callable[[], Any]]:
-    """Return a few time steps of all classes, forward and, with sensitivities, back."""
-    transport = functional.problem.transport
-    march = functional.problem.march(1e-3, functional.scheme)
-    f0 = functional.problem.f0
-    layer = Layer(transport, march, STEPS, len(f0))
-    transport.coefficients(np.tanh(transport.points), layer.coefficients)
-    steps, states = layer.steps(slice(0, STEPS)), np.array(march.limiter.packed(f0))
-    left, after = np.zeros((len(f0), transport.n_exit)), march.limiter.density(states)
-    weights, sensitivity = functional.problem.class_weights, transport.new_coefficients()
-    adjoint = Adjoint(np.array(march.limiter.packed(f0)), np.zeros_like(left), weights, sensitivity)
-    return {
-        "stage": lambda: march.forward(steps, states, left),
-        "transpose": lambda: march.transpose(steps, adjoint, after),
-    }
-
-
 def _measure_stages(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[str, Any]:
     """Return how fast a stage of two classes is, by both operators, and what the memory allows."""
     made = {
@@ -173,9 +121,9 @@ def _measure_stages(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict
     triad, count = Triad(), len(fused.f0)
     actions: dict[str, Callable[[], Any]] = {"triad": triad.run}
     for name, functional in made.items():
-        actions |= {f"{name} {what}": run for what, run in _stages(functional).items()}
+        actions |= {f"{name} {what}": run for what, run in some_stages(functional).items()}
     actions["assemble"] = assembler(space, space.to_function(fused.f0[0]))
-    times = _seconds(comm, actions, REPEATS, max(1, 20_000 // space.n_global))
+    times = seconds_each(comm, actions, REPEATS, max(1, 20_000 // space.n_global))
     stages, dofs = made["fused"].scheme.stages, count * space.n_global
     each = {name: seconds / (STEPS * stages) for name, seconds in times.items() if " " in name}
     moved = transport.bytes_moved(count)
@@ -203,12 +151,12 @@ def _measure_stages(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict
 def _measure_row(comm: MPI.Intracomm, cell: str, n: int, degree: int) -> dict[str, Any]:
     result = _measure_stages(comm, cell, n, degree)
     functional = ReducedFunctional(bench_case(cell, n, degree), comm)
-    sweeps, more_steps = _sweeps(functional), {}
+    sweeps, more_steps = whole_sweeps(functional), {}
     for kind in LIMITED:
         limited = ReducedFunctional(bench_case(cell, n, degree, limiter=kind), comm)
-        sweeps |= {f"{kind}_{name}": action for name, action in _sweeps(limited).items()}
+        sweeps |= {f"{kind}_{name}": action for name, action in whole_sweeps(limited).items()}
         more_steps[kind] = limited.steps_per_layer / functional.steps_per_layer
-    times = _seconds(comm, sweeps, SWEEP_REPEATS, 1)
+    times = seconds_each(comm, sweeps, SWEEP_REPEATS, 1)
     result["milliseconds"] = {name: 1e3 * seconds for name, seconds in times.items()}
     result["derivative_over_value"] = times["value_and_derivative"] / times["value"]
     result["limited_over_free"] = {
@@ -228,8 +176,8 @@ def _measure_small(comm: MPI.Intracomm) -> dict[str, Any]:
     actions = {}
     for name in OPERATORS:
         case = bench_case(cell, n, degree, layers, operator=name)
-        actions[name] = _sweeps(ReducedFunctional(case, comm))["value_and_derivative"]
-    times = _seconds(comm, actions, 2 * REPEATS, 3)
+        actions[name] = whole_sweeps(ReducedFunctional(case, comm))["value_and_derivative"]
+    times = seconds_each(comm, actions, 2 * REPEATS, 3)
     return {
         "cell": cell,
         "cells": n,
@@ -248,10 +196,12 @@ def _measure_parallel(comm: MPI.Intracomm) -> dict[str, Any]:
     """
     case = bench_case(*SHARED, layers=1)
     everyone, lone = (ReducedFunctional(case, c) for c in (comm, MPI.COMM_SELF))
-    best = {name: dict.fromkeys(_sweeps(lone), np.inf) for name in ("alone", "copies", "shared")}
+    best = {
+        name: dict.fromkeys(whole_sweeps(lone), np.inf) for name in ("alone", "copies", "shared")
+    }
 
     def update(name: str, functional: ReducedFunctional) -> None:
-        times = _seconds(functional.comm, _sweeps(functional), SWEEP_REPEATS, 1)
+        times = seconds_each(functional.comm, whole_sweeps(functional), SWEEP_REPEATS, 1)
         best[name] = {what: min(best[name][what], t) for what, t in times.items()}
 
     for _ in range(ROUNDS):

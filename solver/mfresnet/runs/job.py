@@ -8,13 +8,14 @@ from mpi4py import MPI
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mfresnet.case import Case, Population, asked, populate, resolve
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import MESHES
 from mfresnet.optimise import Iteration, Oracle
-from mfresnet.output import Progress
-from mfresnet.training import Stage, Trained, train_case
+from mfresnet.output import Progress, costs_table, in_seconds
+from mfresnet.training import Stage, Trained, Work, load_machine, train_case, worth_it
 from mfresnet.verification import lower_bound, undershoots
 
 
@@ -101,8 +102,13 @@ def _mesh(functional: ReducedFunctional) -> str:
     )
 
 
-def checked(given: Case, comm: MPI.Intracomm) -> str:
+def checked(given: Case, comm: MPI.Intracomm, machine: Path | None = None) -> str:
     """Return the case file with all filled in, and what a run of it will be, as comments below.
+
+    Args:
+        given: the case.
+        comm: the communicator.
+        machine: file of the figures that times follow from, see ``load_machine``.
 
     Raises:
         InputError: something in it or in its data is wrong.
@@ -123,4 +129,19 @@ def checked(given: Case, comm: MPI.Intracomm) -> str:
     else:
         mesh = f"chosen by the training, for a relative error of J of {accuracy.relative:g}"
         lines += [f"# Mesh: {mesh}."]
-    return "\n".join([*lines, f"# Before training: {why}"])
+    return "\n".join([*lines, f"# Before training: {why}", *_costs(functional, machine)])
+
+
+def _costs(functional: ReducedFunctional, file: Path | None) -> list[str]:
+    """Return the predicted times and memory as comments."""
+    machine, whose = load_machine(file)
+    found = worth_it(Work.of(functional), machine)
+    training, here = functional.case.training, found[0]
+    longest = in_seconds(training.max_iterations * here.iteration)
+    return [
+        f"# Predicted for a core a rank on {_mesh(functional)}, from {whose}:",
+        *(f"#   {line}" for line in costs_table(found).splitlines()),
+        "# An iteration has one J and derivative, now and then more, with Hessian actions many; "
+        f"training.max_iterations = {training.max_iterations} take at most about {longest} on one "
+        "rank.",
+    ]

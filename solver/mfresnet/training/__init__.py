@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""Training over levels, those of the case or those that an accuracy asks for."""
+"""Training over levels, those of the case or those that an accuracy asks for, and what it takes."""
 
 import lazy_loader
 

@@ -102,6 +102,11 @@ class Layers:
         self._batches = [batch for batch in batches(plan, most) for _ in batch]
         self._sensitivities = [transport.new_coefficients() for _ in range(most)]
 
+    @property
+    def calls(self) -> int:
+        """In how many calls the velocities of all layers are made."""
+        return len(set(self._batches))
+
     def forget(self) -> None:
         """No velocity is there."""
         for kept in self._layers:
