@@ -147,10 +147,8 @@ def enlarged(cell: str, n: int, times: int) -> Work:
 
 def table_of_predictions(machine: Machine) -> tuple[str, list[str]]:
     """Return the predicted seconds and efficiencies, and where ranks do not pay any more."""
-    lines = [
-        f"| cells | {' | '.join(f'{r:,} rank{"s" * (r > 1)}' for r in RANKS)} |",
-        "|---" * 7 + "|",
-    ]
+    titles = ["cells", "1 rank", *(f"{r:,} ranks" for r in RANKS[1:])]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     limits = []
     for cell, n, times in LARGE:
         work = enlarged(cell, n, times)

@@ -4,8 +4,8 @@
 """Write the hashes of pinned packages into files of requirements.
 
 Every line NAME==VERSION gets the SHA-256 of each wheel that pip would take for the Pythons and
-processors below, so that `pip install --require-hashes` takes these files and no others. The rest of
-a file stays. Run it after a version has changed:
+processors below, so that `pip install --require-hashes` takes these files and no others. The rest
+of a file stays. Run it after a version has changed:
 
     python3 packaging/pins.py docker/requirements.txt docs/requirements.txt
 """
