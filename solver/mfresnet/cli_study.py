@@ -1,19 +1,58 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
-"""The command study, beside those of ``cli``: a case for all combinations of some values."""
+"""The commands bench and study, beside those of ``cli``."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mfresnet.cli import app, command, say, world
-from mfresnet.errors import InputError
-from mfresnet.options import CaseFile, Settings
+from mfresnet.errors import InputError, lookup
+from mfresnet.options import AsJson, CaseFile, MachineFile, Settings
 
 __all__ = ["app"]
+
+
+@command()
+def bench(
+    cell: Annotated[str | None, typer.Option(help="Measure this cell type only.")] = None,
+    as_json: AsJson = False,
+    machine: MachineFile = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Only measure the figures that check predicts from.")
+    ] = False,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="Only measure how 1, 2, 4, ... ranks scale.")
+    ] = False,
+) -> None:
+    """Measure the operator against assembly of the UFL form, and the derivative against J.
+
+    Without --cell the figures that check predicts times from are measured too, and kept in the
+    user's cache, or in the file of --machine.
+    """
+    from mfresnet.mesh import CELLS
+    from mfresnet.output import scaling_table, speed_table
+    from mfresnet.runs import keep_machine, measure_speed
+    from mfresnet.training import measure_scaling
+
+    if cell is not None:
+        lookup(CELLS, cell, "--cell")
+    if scaling:
+        rows = measure_scaling(world())
+        say(json.dumps([asdict(r) for r in rows], indent=2) if as_json else scaling_table(rows))
+        return
+    if cell is None or fit or machine is not None:
+        kept = keep_machine(world(), machine)
+        if fit:
+            say(f"{kept}: time and memory of a training will be predicted from it.")
+            return
+    result = measure_speed(world(), cell)
+    say(json.dumps(result, indent=2) if as_json else speed_table(result))
 
 
 @command()

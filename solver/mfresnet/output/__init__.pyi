@@ -10,9 +10,9 @@ from .comparison import interval as interval
 from .comparison import is_seed as is_seed
 from .comparison import study_summary as study_summary
 from .comparison import study_table as study_table
-from .costs_table import costs_table as costs_table
-from .costs_table import in_seconds as in_seconds
-from .costs_table import scaling_table as scaling_table
+from .costs import costs_table as costs_table
+from .costs import in_seconds as in_seconds
+from .costs import scaling_table as scaling_table
 from .fields import depths as depths
 from .fields import write_fields as write_fields
 from .fields_reader import read_fields as read_fields
