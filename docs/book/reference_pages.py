@@ -22,7 +22,7 @@ import click
 import typer
 
 import mfresnet
-from mfresnet.cli import app as command_line
+from mfresnet.cli_study import app as command_line
 
 PACKAGE = Path(mfresnet.__file__).parent
 SCHEMA = Path(__file__).parents[1] / "run.schema.json"
