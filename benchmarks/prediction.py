@@ -190,24 +190,31 @@ def main() -> None:
         machine = Path(folder) / "machine.json"
         line = [sys.executable, "-m", "mfresnet", "bench", "--fit", "--machine", str(machine)]
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+        figures = load_machine(machine)[0]
         rows = {}
-        for name in names:
+        for number, name in enumerate(names, 1):
             for ranks in (1, 2) if quiet else (1,):
                 rows[name, ranks] = measure(name, ranks, machine)
                 print(table({(name, ranks): rows[name, ranks]}).splitlines()[-1], flush=True)
-        figures = load_machine(machine)[0]
+            if given:
+                continue
+            # after every case, so that nothing is lost where this is stopped
+            text = TEXT.format(
+                base=in_units(figures.base),
+                processor=figures.processor,
+                load=load_of_machine,
+                repeats=REPEATS,
+                several=", of two by the clock" if quiet else BUSY,
+                table=table(rows),
+                verdict=verdict(rows) + missing(names[number:]),
+            )
+            PAGE.write_text(text)
     print(verdict(rows))
-    if not given:
-        text = TEXT.format(
-            base=in_units(figures.base),
-            processor=figures.processor,
-            load=load_of_machine,
-            repeats=REPEATS,
-            several=", of two by the clock" if quiet else BUSY,
-            table=table(rows),
-            verdict=verdict(rows),
-        )
-        PAGE.write_text(text)
+
+
+def missing(names: list[str]) -> str:
+    """Return a sentence about cases that were not measured, nothing where there are none."""
+    return f" Stopped before {', '.join(names)}." if names else ""
 
 
 if __name__ == "__main__":
