@@ -3,7 +3,7 @@
 RUN := docker/run
 DEMO := cases/breast_cancer.toml
 
-.PHONY: help demo docs paper pictures gallery test smoke torture mutants audit lint shell clean
+.PHONY: help demo docs paper pictures gallery bench test smoke torture mutants audit lint shell clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -26,6 +26,9 @@ paper: ## Build the paper, build/paper/paper.pdf, where pandoc and LaTeX are or 
 
 gallery: ## Run all cases and studies and write one page of pictures, results/gallery/index.html
 	$(RUN) mfresnet gallery
+
+bench: ## Measure everything beside its peers, docs/benchmarks.md; QUICK=1 for small sizes, build/peers/quick
+	benchmarks/peers/run.sh $(if $(QUICK),--quick)
 
 test: ## Run all tests, those of tests/parallel on 1, 2 and 3 ranks
 	$(RUN) python3 -m mpi4py -m pytest tests
