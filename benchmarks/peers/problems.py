@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-
 from benchmarks.peers.evaluator import (
     Array,
     Points,
@@ -85,7 +84,7 @@ class Holed:
         found = np.empty((0, len(self.centre)))
         while len(found) < n:
             counts = rng.multinomial(2 * n, np.full(len(self.parts), 1.0 / len(self.parts)))
-            drawn = [p.sampled(m, rng) for p, m in zip(self.parts, counts, strict=True)]
+            drawn = [p.sampled(int(m), rng) for p, m in zip(self.parts, counts, strict=True)]
             x = rng.permutation(np.concatenate(drawn))
             found = np.concatenate([found, x[rng.random(len(x)) < self.kept(x)]])
         return found[:n]
@@ -143,9 +142,8 @@ class Problem:
 
     def case(self) -> dict[str, Any]:
         """Return the sections of a case file, without mesh size, degree, steps."""
-        box: Any = ([-self.half] * self.d, [self.half] * self.d)
-        lower, upper = box if self.d > 1 else (-self.half, self.half)
-        entries = zip(self.classes, self.targets, strict=True)
+        lower: Any = [-self.half] * self.d if self.d > 1 else -self.half
+        upper: Any = [self.half] * self.d if self.d > 1 else self.half
         return {
             "mesh": {"cell": CELLS[self.d], "lower": lower, "upper": upper},
             "network": {"activation": "tanh", "layers": LAYERS, "final_time": 1.0},
@@ -154,9 +152,9 @@ class Problem:
                     "label": str(k),
                     "weight": 1.0 / len(self.classes),
                     "density": density.section(),
-                    "target": target.tolist() if self.d > 1 else float(target[0]),
+                    "target": self.targets[k].tolist() if self.d > 1 else float(self.targets[k, 0]),
                 }
-                for k, (density, target) in enumerate(entries)
+                for k, density in enumerate(self.classes)
             ],
             "penalty": {"tikhonov": TIKHONOV},
         }
@@ -190,17 +188,17 @@ class Problem:
         return quadratic_loss(self.reference, self.targets, TIKHONOV, W, b)
 
 
-def _gaussian(mean: list[float], covariance: list[list[float]]) -> Gaussian:
+def _gaussian(mean: list[float], covariance: Any) -> Gaussian:
     return Gaussian(np.array(mean), np.array(covariance))
 
 
 PROBLEMS = {
     "1-D": Problem(
         "two overlapping Gaussians on the line",
-        (_gaussian([-0.4], [[0.12]]), _gaussian([0.5], [[0.2]])),
-        np.array([[-1.0], [1.0]]),
+        (_gaussian([-0.5], [[0.1]]), _gaussian([0.5], [[0.15]])),
+        np.array([[-0.8], [1.0]]),
         5.0,
-        40,
+        120,
     ),
     "2-D": Problem(
         "two overlapping Gaussians in the plane",
@@ -210,20 +208,20 @@ PROBLEMS = {
         ),
         np.array([[-1.2, 0.0], [1.2, 0.0]]),
         5.0,
-        24,
+        36,
     ),
     "3-D": Problem(
         "two overlapping Gaussians in space",
         (
-            _gaussian([-0.5, 0.2, 0.0], np.diag([0.2, 0.15, 0.2]).tolist()),
-            _gaussian([0.5, -0.2, 0.1], np.diag([0.15, 0.2, 0.15]).tolist()),
+            _gaussian([-0.5, 0.2, 0.0], np.diag([0.2, 0.15, 0.2])),
+            _gaussian([0.5, -0.2, 0.1], np.diag([0.15, 0.2, 0.15])),
         ),
-        np.array([[-1.2, 0.0, 0.3], [1.2, 0.0, -0.3]]),
+        np.array([[-1.0, 0.3, 0.0], [1.0, -0.3, 0.0]]),
         4.5,
-        14,
+        20,
     ),
     "hole": Problem(
-        "a Gaussian in the hole of a mixture in the plane",
+        "a mixture with a hole, and a Gaussian beside the hole",
         (
             Holed(
                 (
@@ -235,7 +233,7 @@ PROBLEMS = {
             ),
             _gaussian([0.3, 0.1], [[0.06, 0.0], [0.0, 0.08]]),
         ),
-        np.array([[-1.0, 0.0], [1.0, 0.3]]),
+        np.array([[-0.6, 0.2], [0.6, 0.0]]),
         5.0,
         40,
     ),
