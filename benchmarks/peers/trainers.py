@@ -109,7 +109,7 @@ def mfresnet_points(problem: Problem, make: Make, watch: Watch) -> None:
 
 
 # ---------------------------------------------------------------------- PyTorch
-def _torch_network(d: int, layer: Callable[..., Any]) -> tuple[Any, Any, Callable[[Any], Any]]:
+def torch_network(d: int, layer: Callable[..., Any]) -> tuple[Any, Any, Callable[[Any], Any]]:
     """Return W, b, and the network on points."""
     import torch  # noqa: PLC0415
 
@@ -150,7 +150,8 @@ def adjoint_layer(x: Any, W: Any, b: Any) -> Any:  # noqa: N803
     return odeint_adjoint(velocity, x, depth, method="rk4", adjoint_params=(W, b))[-1]
 
 
-def _torch_loss(network: Any, W: Any, b: Any, x: Any, masses: Any, targets: Any) -> Any:  # noqa: N803
+def torch_loss(network: Any, W: Any, b: Any, x: Any, masses: Any, targets: Any) -> Any:  # noqa: N803
+    """Return J on weighted points, in PyTorch."""
     out = 0.5 * ((network(x) - targets) ** 2).sum(dim=1) @ masses
     return out + 0.5 * TIKHONOV * STEP * ((W**2).sum() + (b**2).sum())
 
@@ -161,7 +162,7 @@ def torch_lbfgs(
     """Train on all points at once by torch.optim.LBFGS with its strong Wolfe line search."""
     import torch  # noqa: PLC0415
 
-    W, b, network = _torch_network(problem.d, layer)  # noqa: N806
+    W, b, network = torch_network(problem.d, layer)  # noqa: N806
     watch.begin()
     points = make()
     x, masses = torch.tensor(points.x), torch.tensor(points.masses)
@@ -177,7 +178,7 @@ def torch_lbfgs(
 
     def closure() -> Any:
         optimiser.zero_grad()
-        loss = _torch_loss(network, W, b, x, masses, targets)
+        loss = torch_loss(network, W, b, x, masses, targets)
         loss.backward()
         watch.saw(W.detach().numpy(), b.detach().numpy())
         return loss
@@ -192,7 +193,7 @@ def torch_adam(
     """Train by torch.optim.Adam on shuffled batches, with a rate that falls to zero as a cosine."""
     import torch  # noqa: PLC0415
 
-    W, b, network = _torch_network(problem.d, rk4_layer)  # noqa: N806
+    W, b, network = torch_network(problem.d, rk4_layer)  # noqa: N806
     torch.manual_seed(0)
     watch.begin()
     points = make()
@@ -207,7 +208,7 @@ def torch_adam(
         start = i * batch % max(n - batch, 1)
         part = slice(None) if whole else order[start : start + batch]
         optimiser.zero_grad()
-        _torch_loss(network, W, b, x[part], masses, targets[part]).backward()
+        torch_loss(network, W, b, x[part], masses, targets[part]).backward()
         optimiser.step()
         schedule.step()
         watch.saw(W.detach().numpy(), b.detach().numpy())
