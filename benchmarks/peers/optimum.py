@@ -230,8 +230,8 @@ def page(found: Found) -> str:
     parts = [
         f"A tanh network of {LAYERS} layers, T = 1, moves two classes to two targets: half the "
         f"mean squared distance and {TIKHONOV:g}/2 times the integral of the squares of all "
-        "controls. Tables have the seconds until the true loss of the controls is above the optimum "
-        "by a relative excess at most, for each peer those of its best setting (in brackets: nodes "
+        "controls. Tables have the seconds until the true loss of the controls is above the "
+        "optimum by a relative excess at most, for each peer those of its best setting (in brackets: nodes "
         "a direction and class, samples N, or `accuracy`), chosen afterwards, excess by excess. "
         "The true loss is that of Gauss-Hermite nodes carried by RK4 in NumPy, the same for all, "
         "the optimum where L-BFGS on these nodes ends from the same start. "

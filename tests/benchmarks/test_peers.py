@@ -85,7 +85,9 @@ def test_loss_is_that_of_the_library() -> None:
     case = Case(**problem.case(), time={"order": 4, "steps_per_layer": 2})
     samples = Samples(points.x.T.copy(), points.classes, points.masses)
     functional = ParticleFunctional(case, samples, MPI.COMM_SELF)
-    theta = functional.theta0 + 0.1 * np.random.default_rng(0).standard_normal(functional.theta0.size)
+    theta = functional.theta0 + 0.1 * np.random.default_rng(0).standard_normal(
+        functional.theta0.size
+    )
     controls = functional.controls.from_vector(theta)
     assert len(controls.W) == LAYERS
     value = quadratic_loss(points, problem.targets, TIKHONOV, controls.W, controls.b)
