@@ -130,7 +130,7 @@ def grid() -> tuple[Array, float]:
 
 
 def measures(steering: Steering, log_density: Array) -> tuple[float, float]:
-    """Return |f(T) - g| / |g| in L2, and the Kullback-Leibler divergence of f(T) from g."""
+    """Return |f(T) - g| / |g| in L2, and the integral of g log(g / f(T))."""
     x, area = grid()
     g, log_f = steering.target.density(x), np.maximum(log_density, -700.0)
     f = np.exp(log_f)
@@ -356,7 +356,8 @@ def page(found: Found) -> str:
         "divergence; a distance in L2 they cannot minimise. CNF: two hidden layers of 64, exact "
         "trace, `odeint_adjoint`, rk4 with steps of 0.1; NSF: zuko's, three transforms, two "
         "hidden layers of 64; Adam at 3e-3. Measured "
-        f"alike, on {NODES} x {NODES} points of a box: f(T) by the exact flow of the controls "
+        f"alike, |f(T) - g| over |g| in L2 and the integral of g log(g / f(T)), on {NODES} x {NODES} "
+        "points of a box: f(T) by the exact flow of the controls "
         "backward, not by the density on the mesh. Processor seconds of one core, imports left "
         f"out: {BUDGET[False]:.0f} s for the flows, four times that for mfresnet where it has not "
         "converged before."
