@@ -352,14 +352,14 @@ def page(found: Found) -> str:
     parts = [
         "One density is steered to another, both known. mfresnet minimises the distance of the "
         "densities, a wide block with a penalty; the flows see samples, new ones in every "
-        f"step of {BATCH}, and minimise their likelihood, which is a Kullback-Leibler "
+        f"step of {BATCH}, and maximise their likelihood, which is to minimise a Kullback-Leibler "
         "divergence; a distance in L2 they cannot minimise. CNF: two hidden layers of 64, exact "
         "trace, `odeint_adjoint`, rk4 with steps of 0.1; NSF: zuko's, three transforms, two "
-        "hidden layers of 64; Adam at 3e-3. Measured "
-        f"alike, |f(T) - g| over |g| in L2 and the integral of g log(g / f(T)), on {NODES} x {NODES} "
-        "points of a box: f(T) by the exact flow of the controls "
-        "backward, not by the density on the mesh. Processor seconds of one core, imports left "
-        f"out: {BUDGET[False]:.0f} s for the flows, four times that for mfresnet where it has not "
+        "hidden layers of 64; Adam at 3e-3. Measured alike, |f(T) - g| over |g| in L2 and the "
+        f"integral of g log(g / f(T)), on {NODES} x {NODES} points of a box: f(T) by the exact "
+        "flow of the controls backward, not by the density on the mesh. Processor seconds of one "
+        f"core, imports left out: {BUDGET[False]:.0f} s for the flows, four times that for "
+        "mfresnet where it has not "
         "converged before."
     ]
     for name, runs in found.items():
