@@ -97,7 +97,8 @@ def by_torchdiffeq(x: Array, to: Array, dt: float, method: str, adjoint: bool) -
             return torch.tanh(self.affine(z))
 
     start, targets = torch.tensor(x.T), torch.tensor(to.T)
-    times, solve = torch.tensor([0.0, dt]), odeint_adjoint if adjoint else odeint
+    times = torch.tensor([0.0, dt], dtype=torch.float64)
+    solve = odeint_adjoint if adjoint else odeint
 
     def derivative(W: Array, b: Array) -> tuple[Array, Array]:  # noqa: N803
         layers, z = [Layer(*given) for given in zip(W, b, strict=True)], start
@@ -142,7 +143,7 @@ def by_diffrax(x: Array, to: Array, dt: float, adjoint: str) -> Derivative:
 def ways(x: Array, to: Array, dt: float) -> dict[str, tuple[Derivative, Derivative]]:
     """Return by name the derivatives of the packages and what each is compared with."""
     steps = by_complex_step(x, to, dt)
-    return {
+    found = {
         "torchdiffeq, odeint_adjoint, euler": (by_torchdiffeq(x, to, dt, "euler", True), steps),
         "torchdiffeq, odeint_adjoint, rk4": (
             by_torchdiffeq(x, to, dt, "rk4", True),
@@ -155,6 +156,7 @@ def ways(x: Array, to: Array, dt: float) -> dict[str, tuple[Derivative, Derivati
             steps,
         ),
     }
+    return {name: both for name, both in found.items() if importlib.util.find_spec(name.split(",")[0])}
 
 
 def by_differences(functional: ReducedFunctional, theta: Array) -> float:
@@ -184,7 +186,7 @@ def measure_at(layers: int) -> dict[str, dict[str, float]]:
     case = case_of(layers)
     samples, to = samples_of(case)
     ours, dt = ParticleFunctional(case, samples, MPI.COMM_SELF), case.network.final_time / layers
-    weight = case.penalty.tikhonov * dt
+    weight = case.penalty.tikhonov.weight * dt
     densities = ReducedFunctional(case, MPI.COMM_SELF)
     first = float(np.linalg.norm(ours.gradient(ours.theta0)))
     training = {"gradient_tolerance": TRAINED * first, "max_iterations": 200}

@@ -14,7 +14,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from peers.annotated import PROBLEM
+
+from benchmarks.peers.annotated import PROBLEM
+from benchmarks.peers.page import ROOT, table
 
 HERE = Path(__file__).parent
 PINS = HERE / "requirements-machinery.txt"
@@ -31,8 +33,7 @@ EXPECTED = 40.0
 def environment() -> Path:
     """Return the directory of an environment of the pins, made where it is missing."""
     pins = hashlib.sha256((sys.version + PINS.read_text()).encode()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    place = cache / "mfresnet" / f"machinery-{pins}"
+    place = ROOT / "build/peers" / f"machinery-{pins}"
     if not (place / "complete").exists():
         venv = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)]
         subprocess.run(venv, check=True)
@@ -48,7 +49,7 @@ def run(place: Path, way: str, cells: int, ranks: int, repeats: int) -> dict[str
     kept = ("HOME", "XDG_CACHE_HOME", "LC_ALL", "TMPDIR")  # not those of another MPI
     settings = {name: os.environ[name] for name in kept if name in os.environ}
     settings |= {"PATH": f"{place / 'bin'}:/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    settings["PYTHONPATH"] = str(HERE.parents[1] / "solver")
+    settings["PYTHONPATH"] = str(ROOT / "solver")
     given = [str(HERE / "annotated.py"), way, str(cells), str(repeats)]
     command = [str(place / "bin/mpiexec"), "-n", str(ranks), str(place / "bin/python"), *given]
     try:
