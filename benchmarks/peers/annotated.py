@@ -98,7 +98,9 @@ def by_adjoint(cells: int) -> tuple[Callable[[int], float], Callable[[], np.ndar
     density /= 2 * np.pi * p["variance"]
     fine = ufl.dx(domain, metadata={"quadrature_degree": 2 * p["degree"] + 8})
     options = {"ksp_type": "preonly", "pc_type": "jacobi"}
-    f0 = LinearProblem(trial * w * dx, density * w * fine, petsc_options=options).solve(annotate=False)
+    f0 = LinearProblem(trial * w * dx, density * w * fine, petsc_options=options).solve(
+        annotate=False
+    )
 
     vn, out = ufl.dot(v("+"), n("+")), ufl.dot(v, n)
     speed = ufl.sqrt(vn**2 + (SMOOTHING * (abs(n("+")[0]) + abs(n("+")[1]))) ** 2)

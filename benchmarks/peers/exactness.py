@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,22 +143,19 @@ def by_diffrax(x: Array, to: Array, dt: float, adjoint: str) -> Derivative:
 
 
 def ways(x: Array, to: Array, dt: float) -> dict[str, tuple[Derivative, Derivative]]:
-    """Return by name the derivatives of the packages and what each is compared with."""
-    steps = by_complex_step(x, to, dt)
-    found = {
-        "torchdiffeq, odeint_adjoint, euler": (by_torchdiffeq(x, to, dt, "euler", True), steps),
-        "torchdiffeq, odeint_adjoint, rk4": (
-            by_torchdiffeq(x, to, dt, "rk4", True),
-            by_torchdiffeq(x, to, dt, "rk4", False),
-        ),
-        "torchdiffeq, odeint, euler": (by_torchdiffeq(x, to, dt, "euler", False), steps),
-        "diffrax, BacksolveAdjoint": (by_diffrax(x, to, dt, "BacksolveAdjoint"), steps),
-        "diffrax, RecursiveCheckpointAdjoint": (
-            by_diffrax(x, to, dt, "RecursiveCheckpointAdjoint"),
-            steps,
-        ),
-    }
-    return {name: both for name, both in found.items() if importlib.util.find_spec(name.split(",")[0])}
+    """Return by name the derivatives of the packages that are there and what each is held to."""
+    steps, found = by_complex_step(x, to, dt), dict[str, tuple[Derivative, Derivative]]()
+    if importlib.util.find_spec("torchdiffeq"):
+        of = partial(by_torchdiffeq, x, to, dt)
+        found |= {
+            "torchdiffeq, odeint_adjoint, euler": (of("euler", True), steps),
+            "torchdiffeq, odeint_adjoint, rk4": (of("rk4", True), of("rk4", False)),
+            "torchdiffeq, odeint, euler": (of("euler", False), steps),
+        }
+    if importlib.util.find_spec("diffrax"):
+        names = ("BacksolveAdjoint", "RecursiveCheckpointAdjoint")
+        found |= {f"diffrax, {name}": (by_diffrax(x, to, dt, name), steps) for name in names}
+    return found
 
 
 def by_differences(functional: ReducedFunctional, theta: Array) -> float:
@@ -174,9 +173,7 @@ def by_differences(functional: ReducedFunctional, theta: Array) -> float:
             for s in steps
         ]
         for power in range(1, LEVELS):  # the error has even powers of the step
-            row = [
-                (4**power * b - a) / (4**power - 1) for a, b in zip(row, row[1:], strict=False)
-            ]
+            row = [(4**power * b - a) / (4**power - 1) for a, b in zip(row, row[1:], strict=False)]
         errors.append(abs(slope @ h - row[0]) / abs(slope @ h))
     return float(max(errors))
 
@@ -234,24 +231,29 @@ def page(found: dict[str, Any]) -> str:
             errors = " | ".join(f"{row[point][name]:.1e}" for row in found["errors"])
             lines.append(f"| {name} | {errors} |")
         tables.append("\n".join(lines))
-    adjoint = [row["trained"]["torchdiffeq, odeint_adjoint, euler"] for row in found["errors"]]
-    return f"""The network of `cases/two_classes_2d.toml` with W = 1, b = 0 in all layers, one Euler step a layer as in a
-residual network, {SAMPLES} samples of each class, double precision; the number is |g - g*| / |g*| with g* the derivative
-of the same discrete J by complex steps in NumPy. For rk4, which is another J, g* is that of
-automatic differentiation through its steps. J of the density, whose code knows real numbers only, is
-compared with central differences along {DIRECTIONS} random directions, extrapolated {LEVELS - 1} times: what is left there is
-rounding of the differences. Near the optimum: where L-BFGS has made the gradient {TRAINED:g} times as large as it was.
+    continuous = ("torchdiffeq, odeint_adjoint, euler", "diffrax, BacksolveAdjoint")
+    adjoint = [row["trained"].get(name) for row in found["errors"] for name in continuous]
+    sizes = [error for error in adjoint if error is not None]
+    said = f"{min(sizes):.2g} to {max(sizes):.2g}" if sizes else "many"
+    return f"""\
+The network of `cases/two_classes_2d.toml` with W = 1, b = 0 in all layers, one Euler step a layer
+as in a residual network, {SAMPLES} samples of each class, double precision; the number is |g -
+g*| / |g*| with g* the derivative of the same discrete J by complex steps in NumPy. For rk4, which
+is another J, g* is that of automatic differentiation through its steps. J of the density, whose
+code knows real numbers only, is compared with central differences along {DIRECTIONS} random
+directions, extrapolated {LEVELS - 1} times: what is left there is rounding of the differences.
+Near the optimum: where L-BFGS has made the gradient {TRAINED:g} times as large as it was.
 
 {tables[0]}
 
 {tables[1]}
 
-The continuous adjoints integrate a differential equation backward that is not the transpose of the
-steps forward, and read the state from a solve backward too: their error goes with the depth of a
-layer. Near the optimum it is {min(adjoint):.1g} to {max(adjoint):.1g} times the derivative itself: an optimiser cannot get closer.
-A method of higher order makes the error smaller. Differentiation through the steps
-(`odeint`, `RecursiveCheckpointAdjoint`) is as exact as mfresnet, as it should be: exactness is no reason
-to leave PyTorch or JAX, but one to leave the continuous adjoint.
+The continuous adjoints integrate a differential equation backward that is not the transpose of
+the steps forward, and read the state from a solve backward too: their error goes with the depth
+of a layer. Near the optimum it is {said} times the derivative itself: an optimiser cannot get
+closer. A method of higher order makes the error smaller. Differentiation through the steps
+(`odeint`, `RecursiveCheckpointAdjoint`) is as exact as mfresnet, as it should be: exactness is no
+reason to leave PyTorch or JAX, but one to leave the continuous adjoint.
 """
 
 
@@ -271,6 +273,8 @@ def draw(found: dict[str, Any], path: Path) -> None:
         axis.minorticks_off()
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("relative error of the derivative")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7
+    )
     figure.savefig(path, dpi=160)
     plt.close(figure)

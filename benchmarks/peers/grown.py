@@ -58,7 +58,8 @@ def measured(comm: MPI.Intracomm, size: dict[str, Any]) -> dict[str, Any]:
     """Return what a size takes."""
     before = resident(comm)
     functional = ReducedFunctional(case_of(**size), comm)
-    theta, times = functional.theta0.copy(), []
+    theta = functional.theta0.copy()
+    times: list[tuple[float, float]] = []
     functional.derivative(theta)
     begun = time.perf_counter()
     while comm.bcast(len(times) < REPEATS or time.perf_counter() < begun + LEAST):

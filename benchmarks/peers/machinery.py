@@ -14,9 +14,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-
 from benchmarks.peers.annotated import PROBLEM
-from benchmarks.peers.page import ROOT, table
+from benchmarks.peers.page import ROOT, number, table
 
 HERE = Path(__file__).parent
 PINS = HERE / "requirements-machinery.txt"
@@ -88,56 +87,73 @@ def difference(row: dict[str, Any]) -> float:
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(ours))
 
 
-def line(row: dict[str, Any]) -> str:
+def cells_of(row: dict[str, Any]) -> list[str]:
     """Return a row of the table."""
     ours, theirs = (row[way] for way in WAYS)
-    head = f"| {ours['dofs']:,} | {row['ranks']} | {1e3 * ours['value']:.3g} "
-    head += f"| {1e3 * ours['both']:.3g} | {ours['memory'] / 2**20:.0f} "
+    own = [f"{ours['dofs']:,}", str(row["ranks"]), number(1e3 * ours["value"])]
+    own += [number(1e3 * ours["both"]), f"{ours['memory'] / 2**20:.0f}"]
     if theirs is None:
-        return f"{head}| stopped after {PATIENCE:.0f} s | | | | | |"
-    ratios = [theirs[name] / ours[name] for name in ("value", "both")]
-    return (
-        f"{head}| {1e3 * theirs['value']:.3g} | {1e3 * theirs['both']:.3g} "
-        f"| {theirs['memory'] / 2**20:.0f} | {ratios[0]:.0f} | {ratios[1]:.0f} "
-        f"| {difference(row):.0e} |"
-    )
+        return [*own, f"stopped after {PATIENCE:.0f} s", *["-"] * 5]
+    return [
+        *own,
+        number(1e3 * theirs["value"]),
+        number(1e3 * theirs["both"]),
+        f"{theirs['memory'] / 2**20:.0f}",
+        *(f"{theirs[name] / ours[name]:.0f}" for name in ("value", "both")),
+        f"{difference(row):.0e}",
+    ]
 
 
 def page(found: dict[str, Any]) -> str:
     """Return the section."""
     p, rows = PROBLEM, found["rows"]
+    stages = p["layers"] * p["steps"] * p["order"]
     done = [row for row in rows if row["dolfinx_adjoint"] is not None]
     over = [row["dolfinx_adjoint"]["both"] / row["mfresnet"]["both"] for row in done]
     largest = max(done, key=lambda row: (row["cells"], -row["ranks"]))
     memory = [largest[way]["memory"] / 2**20 for way in WAYS]
     named = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     said = "as expected" if min(over) >= EXPECTED else f"{EXPECTED:.0f} times were expected"
-    table = "\n".join(line(row) for row in rows)
-    return f"""One Gaussian density on squares, degree {p["degree"]}, upwind flux (smooth), {p["layers"]}
-layers of v = tanh(W x + b) with {p["steps"]} Runge-Kutta steps of order {p["order"]} each: {p["layers"] * p["steps"] * p["order"]}
+    head = ["dofs", "ranks", "J, ms", "J and derivative, ms", "MB", "dolfinx-adjoint: J, ms"]
+    head += ["J and derivative, ms", "MB", "times J", "times both", "derivatives differ by"]
+    return f"""\
+One Gaussian density on squares, degree {p["degree"]}, upwind flux (smooth), {p["layers"]} layers
+of v = tanh(W x + b) with {p["steps"]} Runge-Kutta steps of order {p["order"]} each: {stages}
 stages, a quadratic loss, the derivative in all W and b. Both ways have the same mesh, basis,
 quadrature, flux and steps, in one environment of their own with DOLFINx from binary wheels
-({named}). dolfinx-adjoint has each stage as an annotated `LinearProblem` with a diagonal mass matrix
-and Jacobi's method, which is its exact inverse, and the controls as its `Constant`, as its
-documentation shows them (`benchmarks/peers/annotated.py`). Compilation and the first evaluation are
-not counted; the least of {REPEATS} repeats or more; memory is the peak of all processes, with Python and its libraries.
+({named}). dolfinx-adjoint has each stage as an annotated `LinearProblem` with a diagonal mass
+matrix and Jacobi's method, which is its exact inverse, and the controls as its `Constant`, as its
+documentation shows them (`benchmarks/peers/annotated.py`). Compilation and the first evaluation
+are not counted; the least of {REPEATS} repeats or more; memory is the peak of all processes, with
+Python and its libraries.
 
-| degrees of freedom | ranks | J, ms | J and derivative, ms | MB | dolfinx-adjoint: J, ms | J and derivative, ms | MB | times J | times both | derivatives differ by |
-|---|---|---|---|---|---|---|---|---|---|---|
-{table}
+{table(head, [cells_of(row) for row in rows])}
 
-J and derivative are {min(over):.0f} to {max(over):.0f} times as fast ({said}). On small meshes dolfinx-adjoint
-spends its time on symbolic work: every block of the tape differentiates its form and looks the compiled
-code up again in every derivative; on large ones it assembles forms and the mass matrix in every stage.
-With {largest["mfresnet"]["dofs"]:,} degrees of freedom on {largest["ranks"]} rank(s) it takes {memory[1]:.0f} MB, mfresnet {memory[0]:.0f} MB;
-on the smallest mesh mfresnet takes more, as its libraries are larger. What the derivatives differ by on coarse
-meshes is the cost of undershoots that leave the mesh, which mfresnet charges. dolfinx-adjoint does
-this for any form; mfresnet for transport alone.
+J and derivative are {min(over):.0f} to {max(over):.0f} times as fast ({said}). On small meshes
+dolfinx-adjoint spends its time on symbolic work: every block of the tape differentiates its form
+and looks the compiled code up again in every derivative; on large ones it assembles forms and the
+mass matrix in every stage. With {largest["mfresnet"]["dofs"]:,} degrees of freedom on
+{largest["ranks"]} rank(s) it takes {memory[1]:.0f} MB, mfresnet {memory[0]:.0f} MB; on the
+smallest mesh mfresnet takes more, as its libraries are larger. What the derivatives differ by on
+coarse meshes is the cost of undershoots that leave the mesh, which mfresnet charges.
+dolfinx-adjoint does this for any form; mfresnet for transport alone.
 
-Not compared: cashocs, which pip installs but which stands on the FEniCS of before DOLFINx, for which
-there are no wheels; Firedrake, which comes as source and was still building what it stands on, a PETSc
-among it, when its installation was stopped after 400 s.
+Not compared: cashocs, which pip installs but which stands on the FEniCS of before DOLFINx, for
+which there are no wheels; Firedrake, which comes as source and was still building what it stands
+on, a PETSc among it, when its installation was stopped after 400 s.
 """
+
+
+def line(found: dict[str, Any]) -> tuple[str, str]:
+    """Return the line of the README."""
+    done = [row for row in found["rows"] if row["dolfinx_adjoint"] is not None]
+    over = [row["dolfinx_adjoint"]["both"] / row["mfresnet"]["both"] for row in done]
+    dofs = [row["mfresnet"]["dofs"] for row in done]
+    return (
+        f"J and its derivative on the same mesh and steps by dolfinx-adjoint, {min(dofs):,} to "
+        f"{max(dofs):,} degrees of freedom, 1 and 2 ranks",
+        f"{min(over):.0f} to {max(over):.0f} times as long",
+    )
 
 
 def draw(found: dict[str, Any], path: Path) -> None:

@@ -7,8 +7,9 @@ backward, and in every layer the root of the derivative of the Hamiltonian in W,
 
     lambda W + sum_k pi_k int f_k ( grad psi_k * tanh'(W x) ) x^T dx = 0,
 
-with f and psi held. Where J would rise, or no root is found, rho (W - W_old) is added, with a larger rho
-until J falls, as in the extended method of successive approximations. Densities and adjoints are those of particles, or those of the first-order upwind method on a grid of squares.
+with f and psi held. Where J would rise, or no root is found, rho (W - W_old) is added, with a
+larger rho until J falls, as in the extended method of successive approximations. Densities and
+adjoints are those of particles, or those of the first-order upwind method on a grid of squares.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import RegularGridInterpolator
-from scipy.optimize import root
-
 from benchmarks.peers.evaluator import Array
 from benchmarks.peers.problems import Problem
+from scipy.interpolate import RegularGridInterpolator
+from scipy.optimize import root
 
 COURANT = 0.9
 FASTER, SLOWER, MOST = 2.0, 4.0, 1e8
@@ -118,7 +118,7 @@ class Upwind(Method):
         )
 
     def speeds(self, W: Array) -> list[tuple[Array, Array]]:  # noqa: N803
-        """Return the positive and the negative part of the velocity at the faces, in cells a step."""
+        """Return the positive and negative parts of the velocity at the faces, cells a step."""
         found = []
         for axis, x in enumerate(self.faces):
             v = self.h / self.size * np.tanh(x @ W[axis])
@@ -172,7 +172,9 @@ class Upwind(Method):
         for i, (g, after) in enumerate(zip(f[:-1], psi[1:], strict=True)):
             W = controls[i // self.steps]  # noqa: N806
             masses, slopes = [], []
-            for one, its in zip(g, after, strict=True):
+            for k in range(len(g)):
+                one: Array = g[k]
+                its: Array = after[k]
                 for axis, face in enumerate(self.faces):
                     low, high = parts(axis, one.ndim)
                     masses.append(np.where(face @ W[axis] > 0.0, one[low], one[high]).ravel())
@@ -199,10 +201,12 @@ class Mixed(Method):
         steps = []
         for x, after in zip(path[:-1], psi[1:], strict=True):
             p = np.empty_like(x)
-            for k, one in enumerate(after):
+            for k in range(len(after)):
                 own = ours.classes == k
-                slopes = grid.slopes(one).reshape(*grid.shape, -1)
-                look = RegularGridInterpolator(grid.axes, slopes, bounds_error=False, fill_value=None)
+                slopes = grid.slopes(after[k]).reshape(*grid.shape, -1)
+                look = RegularGridInterpolator(
+                    grid.axes, slopes, bounds_error=False, fill_value=None
+                )
                 p[own] = look(x[own])
             steps.append(Step(x, ours.w, p))
         return ours.loss(path[-1]), in_layers(steps, self.steps)
@@ -245,7 +249,8 @@ def best_control(steps: list[Step], weight: float, near: float, start: Array) ->
 def shoot(method: Method, weight: float, patience: float) -> Iterator[tuple[float, Array]]:
     """Yield seconds since the start and controls, until they stand still or for some seconds."""
     d, near, begun = method.problem.d, weight, time.perf_counter()
-    controls, paused = np.zeros((method.layers, d, d)), 0.0
+    controls: Array = np.zeros((method.layers, d, d))
+    paused = 0.0
 
     def swept(controls: Array) -> tuple[float, list[list[Step]]]:
         loss, layers = method.sweep(controls)
@@ -253,7 +258,7 @@ def shoot(method: Method, weight: float, patience: float) -> Iterator[tuple[floa
 
     value, layers = swept(controls)
     while time.perf_counter() - begun - paused < patience:
-        roots = [best_control(s, weight, near, W) for s, W in zip(layers, controls, strict=True)]
+        roots = [best_control(s, weight, near, controls[i]) for i, s in enumerate(layers)]
         found = [W for W in roots if W is not None]
         if len(found) == len(roots):
             tried = np.array(found)
