@@ -120,6 +120,7 @@ def by_adjoint(cells: int) -> tuple[Callable[[int], float], Callable[[], np.ndar
             trial * w * dx,
             f * w * dx + dt / (p["order"] - i) * transported(y),
             u=stages[i],
+            jit_options={"cffi_extra_compile_args": ["-O3", "-march=native"]},
             petsc_options=options,
             adjoint_petsc_options=options,
         )

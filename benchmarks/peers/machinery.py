@@ -15,7 +15,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from benchmarks.peers.annotated import PROBLEM
-from benchmarks.peers.page import ROOT, number, table
+from benchmarks.peers.page import ROOT, seconds, table
 
 HERE = Path(__file__).parent
 PINS = HERE / "requirements-machinery.txt"
@@ -90,14 +90,14 @@ def difference(row: dict[str, Any]) -> float:
 def cells_of(row: dict[str, Any]) -> list[str]:
     """Return a row of the table."""
     ours, theirs = (row[way] for way in WAYS)
-    own = [f"{ours['dofs']:,}", str(row["ranks"]), number(1e3 * ours["value"])]
-    own += [number(1e3 * ours["both"]), f"{ours['memory'] / 2**20:.0f}"]
+    own = [f"{ours['dofs']:,}", str(row["ranks"]), seconds(1e3 * ours["value"])]
+    own += [seconds(1e3 * ours["both"]), f"{ours['memory'] / 2**20:.0f}"]
     if theirs is None:
         return [*own, f"stopped after {PATIENCE:.0f} s", *["-"] * 5]
     return [
         *own,
-        number(1e3 * theirs["value"]),
-        number(1e3 * theirs["both"]),
+        seconds(1e3 * theirs["value"]),
+        seconds(1e3 * theirs["both"]),
         f"{theirs['memory'] / 2**20:.0f}",
         *(f"{theirs[name] / ours[name]:.0f}" for name in ("value", "both")),
         f"{difference(row):.0e}",
@@ -122,8 +122,9 @@ of v = tanh(W x + b) with {p["steps"]} Runge-Kutta steps of order {p["order"]} e
 stages, a quadratic loss, the derivative in all W and b. Both ways have the same mesh, basis,
 quadrature, flux and steps, in one environment of their own with DOLFINx from binary wheels
 ({named}). dolfinx-adjoint has each stage as an annotated `LinearProblem` with a diagonal mass
-matrix and Jacobi's method, which is its exact inverse, and the controls as its `Constant`, as its
-documentation shows them (`benchmarks/peers/annotated.py`). Compilation and the first evaluation
+matrix and Jacobi's method, which is its exact inverse, the controls as its `Constant`, as its
+documentation shows them, and forms compiled for this processor
+(`benchmarks/peers/annotated.py`). Compilation and the first evaluation
 are not counted; the least of {REPEATS} repeats or more; memory is the peak of all processes, with
 Python and its libraries.
 

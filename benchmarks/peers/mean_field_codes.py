@@ -235,23 +235,30 @@ def of_problem(name: str, given: dict[str, Any], patience: float) -> str:
     )
 
 
-def verdict(found: dict[str, Any]) -> str:
-    """Return what came out in the plane, against what was expected."""
-    runs, patience = found["problems"]["2-D"]["runs"], found["patience"]
-    less, bounds = [], [f"{100 * bound:g} %" for bound in EXCESS]
+def within(given: dict[str, Any], patience: float, most: float) -> list[str]:
+    """Return in words the rivals that come to a bound in less than so many times our time."""
+    found = []
     for kind in KINDS:
-        for i, bound in enumerate(bounds):
-            one = ratio(runs, kind, i, patience)
-            if one is not None and one[1] and one[0] < EXPECTED:
-                less.append(f"{kind} to {bound} ({one[0]:.2g} times)")
+        for i, bound in enumerate(EXCESS):
+            one = ratio(given["runs"], kind, i, patience)
+            if one is not None and one[1] and one[0] < most:
+                found.append(f"{kind} to {100 * bound:g} % ({one[0]:.2g} times)")
+    return found
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """Return where we lose on the line, and what came out in the plane against what was expected."""
+    problems, patience = found["problems"], found["patience"]
+    lost = within(problems["1-D"], patience, 1.0)
+    less = within(problems["2-D"], patience, EXPECTED)
+    line = f"On the line, where everything is small, we lose to {', '.join(lost)}. " if lost else ""
     if not less:
-        return f"In the plane no rival is within {EXPECTED:.0f} times our time, as expected."
+        return f"{line}In the plane no rival is within {EXPECTED:.0f} times our time, as expected."
+    none = soonest(problems["2-D"]["runs"], None, len(EXCESS) - 1) is None
+    last = f" No rival comes to {100 * EXCESS[-1]:g} %." if none else ""
     return (
-        f"In the plane {EXPECTED:.0f} times were expected. It is less for {', '.join(less)}: an "
-        "optimum to a percent needs few particles, and few particles are fast. No other rival comes "
-        f"to {bounds[-1]} in {patience:g} s."
-        if soonest(runs, None, len(EXCESS) - 1) is None
-        else f"In the plane {EXPECTED:.0f} times were expected. It is less for {', '.join(less)}."
+        f"{line}In the plane {EXPECTED:.0f} times were expected. It is less for {', '.join(less)}: "
+        f"a percent needs few particles, and few particles are fast.{last}"
     )
 
 
@@ -277,11 +284,10 @@ densities and adjoints by the first-order upwind method. *Particles and upwind*:
 particles, adjoints by the upwind method. All in NumPy, stopped after {patience:g} s. Ours is the
 command's training with `accuracy`, from nothing, meshes made and refined by itself.
 
-{each} {verdict(found)} On the line everything is small, and a thousand particles or a hundred
-cells are as good as we are or better. What costs the rivals their time in the plane is the number
-of their iterations, each with a root in every layer for which all places of all its steps are
-gone through; what costs them accuracy is the first order of the grid, and the draw and Euler's
-steps of the particles.
+{each}
+{verdict(found)} What costs the rivals their time in the plane is the number of their iterations,
+each with a root in every layer for which all places of all its steps are gone through; what costs
+them accuracy is the first order of the grid, and the draw and Euler's steps of the particles.
 """
 
 
