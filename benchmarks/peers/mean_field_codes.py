@@ -210,7 +210,12 @@ def times(found: tuple[float, bool] | None) -> str:
     """Return a ratio in words."""
     if found is None:
         return "not reached by us"
-    return f"{found[0]:.2g}" if found[1] else f"not in {found[0]:.0f}"
+    return rounded(found[0]) if found[1] else f"not in {found[0]:.0f}"
+
+
+def rounded(factor: float) -> str:
+    """Return a factor with two digits."""
+    return f"{factor:.2g}" if factor < 10.0 else f"{factor:.0f}"
 
 
 def of_problem(name: str, given: dict[str, Any], patience: float) -> str:
@@ -242,12 +247,12 @@ def within(given: dict[str, Any], patience: float, most: float) -> list[str]:
         for i, bound in enumerate(EXCESS):
             one = ratio(given["runs"], kind, i, patience)
             if one is not None and one[1] and one[0] < most:
-                found.append(f"{kind} to {100 * bound:g} % ({one[0]:.2g} times)")
+                found.append(f"{kind} to {100 * bound:g} % ({rounded(one[0])} times)")
     return found
 
 
 def verdict(found: dict[str, Any]) -> str:
-    """Return where we lose on the line, and what came out in the plane against what was expected."""
+    """Return where we lose on the line, and what came out in the plane."""
     problems, patience = found["problems"], found["patience"]
     lost = within(problems["1-D"], patience, 1.0)
     less = within(problems["2-D"], patience, EXPECTED)
