@@ -265,7 +265,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     ):
         for i, name in enumerate(found["errors"][0][point]):
             errors = [max(row[point][name], 1e-17) for row in found["errors"]]
-            style = "o-" if name.startswith("mfresnet") else "s--"
+            style = "o-" if name.startswith("mfresnet") else f"{'sD^vx'[i % 5]}--"
             axis.loglog(found["layers"], errors, style, color=f"C{i}", label=name, markersize=4)
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("layers")
