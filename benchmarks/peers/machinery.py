@@ -25,20 +25,25 @@ RANKS = (1, 2)
 REPEATS = 3
 PATIENCE = 300.0
 """Seconds after which a way is stopped."""
+OPTIONS = "--quiet --no-deps --require-hashes --no-cache-dir --disable-pip-version-check"
 WAYS = ("mfresnet", "dolfinx_adjoint")
 EXPECTED = 40.0
 
 
 def environment() -> Path:
-    """Return the directory of an environment of the pins, made where it is missing."""
+    """Return the directory of an environment of the pins, made where it is missing.
+
+    Raises:
+        CalledProcessError: pip cannot install them.
+    """
     pins = hashlib.sha256((sys.version + PINS.read_text()).encode()).hexdigest()[:12]
     place = ROOT / "build/peers" / f"machinery-{pins}"
     if not (place / "complete").exists():
         venv = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)]
         subprocess.run(venv, check=True)
-        pip = ["-m", "pip", "--python", str(place / "bin/python"), "install", "--quiet"]
-        options = ["--no-deps", "--no-compile", "--no-cache-dir", "--disable-pip-version-check"]
-        subprocess.run([sys.executable, *pip, *options, "-r", str(PINS)], check=True)
+        pip = ["-m", "pip", "--python", str(place / "bin/python"), "install", *OPTIONS.split()]
+        command = [sys.executable, *pip, "-r", str(PINS)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
         (place / "complete").touch()
     return place
 
@@ -62,23 +67,27 @@ def run(place: Path, way: str, cells: int, ranks: int, repeats: int) -> dict[str
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def versions(place: Path) -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Return the versions of what is compared and of what it stands on."""
-    pins = (line.split("==") for line in PINS.read_text().splitlines() if "==" in line)
+    lines = (line.rstrip(" \\") for line in PINS.read_text().splitlines() if "==" in line)
+    pins = (line.split("==") for line in lines)
     wanted = ("dolfinx-adjoint", "pyadjoint-ad", "dolfinx-solver-real", "mpich")
     return {name: version for name, version in pins if name in wanted}
 
 
 def measure(quick: bool) -> dict[str, Any]:
     """Return J, derivative, seconds and memory of both ways on all meshes and ranks."""
-    place = environment()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    try:
+        place = environment()
+    except subprocess.CalledProcessError as error:
+        return {"rows": rows, "versions": {}, "missing": str(error.stderr).strip()[-300:]}
     for ranks in RANKS:
         for cells in QUICK if quick else CELLS:
             repeats = 1 if quick else REPEATS
             ways = {way: run(place, way, cells, ranks, repeats) for way in WAYS}
             rows.append({"ranks": ranks, "cells": cells} | ways)
-    return {"rows": rows, "versions": versions(place)}
+    return {"rows": rows, "versions": versions()}
 
 
 def difference(row: dict[str, Any]) -> float:
@@ -109,9 +118,13 @@ def page(found: dict[str, Any]) -> str:
     p, rows = PROBLEM, found["rows"]
     stages = p["layers"] * p["steps"] * p["order"]
     done = [row for row in rows if row["dolfinx_adjoint"] is not None]
+    if not done:
+        why = found.get("missing", "it was stopped on every mesh")
+        return f"dolfinx-adjoint could not be measured: {why}"
     over = [row["dolfinx_adjoint"]["both"] / row["mfresnet"]["both"] for row in done]
     largest = max(done, key=lambda row: (row["cells"], -row["ranks"]))
     memory = [largest[way]["memory"] / 2**20 for way in WAYS]
+    ranks = f"{largest['ranks']} rank{'s' * (largest['ranks'] > 1)}"
     named = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     said = "as expected" if min(over) >= EXPECTED else f"{EXPECTED:.0f} times were expected"
     head = ["dofs", "ranks", "J, ms", "J and derivative, ms", "MB", "dolfinx-adjoint: J, ms"]
@@ -134,7 +147,7 @@ J and derivative are {min(over):.0f} to {max(over):.0f} times as fast ({said}). 
 dolfinx-adjoint spends its time on symbolic work: every block of the tape differentiates its form
 and looks the compiled code up again in every derivative; on large ones it assembles forms and the
 mass matrix in every stage. With {largest["mfresnet"]["dofs"]:,} degrees of freedom on
-{largest["ranks"]} rank(s) it takes {memory[1]:.0f} MB, mfresnet {memory[0]:.0f} MB; on the
+{ranks} it takes {memory[1]:.0f} MB, mfresnet {memory[0]:.0f} MB; on the
 smallest mesh mfresnet takes more, as its libraries are larger. What the derivatives differ by on
 coarse meshes is the cost of undershoots that leave the mesh, which mfresnet charges.
 dolfinx-adjoint does this for any form; mfresnet for transport alone.
@@ -148,6 +161,8 @@ on, a PETSc among it, when its installation was stopped after 400 s.
 def line(found: dict[str, Any]) -> tuple[str, str]:
     """Return the line of the README."""
     done = [row for row in found["rows"] if row["dolfinx_adjoint"] is not None]
+    if not done:
+        return "J and its derivative on the same mesh and steps by dolfinx-adjoint", "not measured"
     over = [row["dolfinx_adjoint"]["both"] / row["mfresnet"]["both"] for row in done]
     dofs = [row["mfresnet"]["dofs"] for row in done]
     return (
