@@ -242,7 +242,8 @@ g*| / |g*| with g* the derivative of the same discrete J by complex steps in Num
 is another J, g* is that of automatic differentiation through its steps. J of the density, whose
 code knows real numbers only, is compared with central differences along {DIRECTIONS} random
 directions, extrapolated {LEVELS - 1} times: what is left there is rounding of the differences.
-Near the optimum: where L-BFGS has made the gradient {TRAINED:g} times as large as it was.
+Near the optimum: where L-BFGS has made the gradient {TRAINED:g} times as large as it was
+(that of rk4's J, whose optimum is elsewhere, is larger there).
 
 {tables[0]}
 
@@ -250,8 +251,8 @@ Near the optimum: where L-BFGS has made the gradient {TRAINED:g} times as large 
 
 The continuous adjoints integrate a differential equation backward that is not the transpose of
 the steps forward, and read the state from a solve backward too: their error goes with the depth
-of a layer. Near the optimum it is {said} times the derivative itself: an optimiser cannot get
-closer. A method of higher order makes the error smaller. Differentiation through the steps
+of a layer. Near the optimum it is {said} times the derivative itself: an optimiser gets no
+closer by it. A method of higher order makes the error smaller. Differentiation through the steps
 (`odeint`, `RecursiveCheckpointAdjoint`) is as exact as mfresnet, as it should be: exactness is no
 reason to leave PyTorch or JAX, but one to leave the continuous adjoint.
 """

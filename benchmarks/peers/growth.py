@@ -6,20 +6,19 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
-import importlib.util
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from benchmarks.peers.page import ROOT, number, table
+from benchmarks.peers.page import ROOT, number, seconds, table
 
+from mfresnet.compiled import library, vectors
 from mfresnet.mesh import CELLS
 from mfresnet.runs import measure_speed
 
@@ -50,8 +49,10 @@ EXPECTED = {
 }
 QUICK, SMALL = 2, {"cells": 16}
 """Sizes of each kind in a quick run, and its base."""
-ORDER = 1500
-"""Of the matrices with which arithmetic is measured."""
+LAST = 3
+"""Sizes, the largest ones, over which slopes are fitted."""
+CHAINS, LENGTH = Path(__file__).with_name("arithmetic.c"), 2_000_000
+"""Where arithmetic is measured, and how long."""
 DENSE = {"triangle": 36.0, "tetrahedron": 112.0}
 """Multiplications and additions a degree of freedom of the tables of degree 2."""
 
@@ -81,24 +82,17 @@ def slope(x: list[float], y: list[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def arithmetic() -> tuple[str, float]:
-    """Return whose product of matrices, and its additions and multiplications a second."""
-    a = np.random.default_rng(0).standard_normal((ORDER, ORDER))
-    whose: str = "NumPy"
-    product: Callable[[], Any] = partial(a.dot, a)
-    if importlib.util.find_spec("jax"):  # its kernels are better than those of netlib's BLAS
-        import jax
-        import jax.numpy as jnp
-
-        jax.config.update("jax_enable_x64", True)
-        b = jnp.array(a)
-        whose, product = "JAX", lambda: jax.block_until_ready(b @ b)
+def arithmetic() -> float:
+    """Return the multiplications and additions a second of one core, in registers alone."""
+    width, flags = vectors()
+    declarations = "double chains(long n, double a, double b);"
+    made = library(MPI.COMM_SELF, CHAINS, declarations, f"#define W {width}\n", flags)
     best = np.inf
-    for _ in range(6):
+    for _ in range(20):
         start = time.perf_counter()
-        product()
+        made.lib.chains(LENGTH, 0.5, 0.25)
         best = min(best, time.perf_counter() - start)
-    return whose, 2.0 * ORDER**3 / best
+    return 2.0 * 12 * width * LENGTH / best
 
 
 def flops(cell: str, degree: int) -> float:
@@ -125,8 +119,7 @@ def roofline(quick: bool) -> dict[str, Any]:
         }
         for row in rows
     ]
-    whose, rate = arithmetic()
-    return {"stages": stages, "product": whose, "arithmetic": rate}
+    return {"stages": stages, "arithmetic": arithmetic()}
 
 
 def measure(quick: bool) -> dict[str, Any]:
@@ -140,7 +133,7 @@ def measure(quick: bool) -> dict[str, Any]:
     }
     slopes = {
         kind: {
-            name: slope([r[over] for r in rows[kind]], [r[name] for r in rows[kind]])
+            name: slope(*([row[key] for row in rows[kind][-LAST:]] for key in (over, name)))
             for name in ("value", "both", "memory")
         }
         for kind, over in OVER.items()
@@ -157,10 +150,10 @@ def line_of(row: dict[str, Any]) -> list[str]:
         *(str(row[name]) for name in ("degree", "layers", "classes", "ranks")),
         f"{row['dofs']:,}",
         str(row["stages"]),
-        number(1e3 * row["value"]),
-        number(1e3 * row["both"]),
+        seconds(1e3 * row["value"]),
+        seconds(1e3 * row["both"]),
         number(each),
-        number(row["memory"] / 2**20),
+        seconds(row["memory"] / 2**20),
     ]
 
 
@@ -182,7 +175,7 @@ def page(found: dict[str, Any]) -> str:
             number(s["flops"]),
             number(s["bytes"]),
             number(s["flops"] / s["bytes"], 2),
-            number(s["speed"] / 1e6),
+            seconds(s["speed"] / 1e6),
             number(s["flops"] * s["speed"] / 1e9, 2),
             number(s["share"], 2),
             number(s["back"], 2),
@@ -198,9 +191,9 @@ def page(found: dict[str, Any]) -> str:
     if alone and shared:
         parallel = (
             f"Two ranks are {alone['both'] / shared['both']:.2f} times as fast as one with "
-            f"{alone['dofs']:,} degrees of freedom a class. "
+            f"{alone['dofs']:,} degrees of freedom a class."
         )
-    product, rate = roof["product"], roof["arithmetic"] / 1e9
+    rate = roof["arithmetic"] / 1e9
     return f"""\
 Gaussian classes, tanh, layers of depth 0.05, steps of order 4 whose number the Courant number
 sets; every size in a process of its own, the least of some evaluations. Memory is the peak of all
@@ -208,24 +201,25 @@ ranks above what they have after loading the library.
 
 {table(head, unique)}
 
-Slopes in doubly logarithmic axes, over degrees of freedom, degree, layers, classes:
+Slopes in doubly logarithmic axes, over degrees of freedom, degree, layers, classes, of the {LAST} largest
+sizes:
 
 {table(["against", "J", "J and derivative", "memory", "what one expects"], slopes)}
 
-Small sizes have costs of a call and of a layer, which flatten the slopes of time, and memory that
-does not grow with them. Where J and its derivative no longer fit in 8 GB, checkpoints keep the
-memory and cost sweeps ([performance](performance.md)). {parallel}
+Costs of a call and of a layer, and memory that does not grow, flatten the slopes. Where J and its
+derivative no longer fit into the memory that is given, here 8 GB, checkpoints keep the memory and
+cost sweeps ([performance](performance.md)). {parallel}
 
 What bounds a stage of two classes: the bytes that it must move and the multiplications and
 additions of its tables ([performance](performance.md) has both models) against the triad a = b +
-s c, {min(bandwidths):.1f} to {max(bandwidths):.1f} GB/s in the same processes, and against a
-product of matrices by {product}, {rate:.1f} Gflop/s, one core.
+s c, {min(bandwidths):.1f} to {max(bandwidths):.1f} GB/s in the same processes, and against
+multiplications with additions in registers alone, {rate:.1f} Gflop/s, one core.
 
 {table(titles, stages)}
 
-Above 1 of the triad the caches help. Every stage has too few flops a byte to be bound by
-arithmetic, except those of high degree and of simplices, whose tables are dense; what is left
-there is loads of single numbers from behind the facets.
+Above 1 of the triad the caches help; the line of the picture is the memory's, the level
+that of arithmetic. In cache a stage is bound by arithmetic and by loads of single numbers from behind
+the facets, out of cache by the memory.
 """
 
 
