@@ -201,8 +201,8 @@ ranks above what they have after loading the library.
 
 {table(head, unique)}
 
-Slopes in doubly logarithmic axes, over degrees of freedom, degree, layers, classes, of the {LAST} largest
-sizes:
+Slopes in doubly logarithmic axes, over degrees of freedom, degree, layers, classes, of the {LAST}
+largest sizes:
 
 {table(["against", "J", "J and derivative", "memory", "what one expects"], slopes)}
 
@@ -217,9 +217,9 @@ multiplications with additions in registers alone, {rate:.1f} Gflop/s, one core.
 
 {table(titles, stages)}
 
-Above 1 of the triad the caches help; the line of the picture is the memory's, the level
-that of arithmetic. In cache a stage is bound by arithmetic and by loads of single numbers from behind
-the facets, out of cache by the memory.
+Above 1 of the triad the caches help; the line of the picture is the memory's, the level that of
+arithmetic. In cache a stage is bound by arithmetic and by loads of single numbers from behind the
+facets, out of cache by the memory.
 """
 
 
