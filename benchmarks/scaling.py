@@ -21,6 +21,7 @@ import numpy as np
 from dolfinx import graph
 from dolfinx import mesh as dmesh
 
+from mfresnet.arrays import Array
 from mfresnet.case import load
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import MESHES, box
@@ -72,7 +73,7 @@ class Cut:
     others: int
 
 
-def neighbours(mesh: dmesh.Mesh) -> np.ndarray:
+def neighbours(mesh: dmesh.Mesh) -> Array:
     """Return the pairs of cells with a common facet, (facets, 2)."""
     topology, d = mesh.topology, mesh.topology.dim
     topology.create_connectivity(d - 1, d)
@@ -81,7 +82,7 @@ def neighbours(mesh: dmesh.Mesh) -> np.ndarray:
     return np.column_stack([cells.array[start], cells.array[start + 1]])
 
 
-def cut(pairs: np.ndarray, cells: int, parts: int) -> Cut:
+def cut(pairs: Array, cells: int, parts: int) -> Cut:
     """Return the parts that the graph partitioner of DOLFINx makes."""
     here, there = np.concatenate([pairs, pairs[:, ::-1]]).T
     order = np.argsort(here, kind="stable")
@@ -99,8 +100,10 @@ def cut(pairs: np.ndarray, cells: int, parts: int) -> Cut:
 
 def meshes() -> dict[str, dmesh.Mesh]:
     """Return the meshes that are cut."""
-    made = {name: box(MPI.COMM_SELF, cell, cells, [0.0] * len(cells), [1.0] * len(cells))
-            for name, (cell, cells) in BOXES.items()}  # fmt: skip
+    made = {
+        name: box(MPI.COMM_SELF, cell, cells, np.zeros(len(cells)), np.ones(len(cells)))
+        for name, (cell, cells) in BOXES.items()
+    }
     kind, nowhere = MESHES["file"], (np.zeros(0), np.zeros(0))
     for name, cell in FILES.items():
         section = kind.section.model_validate(
