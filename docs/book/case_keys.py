@@ -67,6 +67,7 @@ EXAMPLES: dict[str, Any] = {
     "expression": "exp(-x[0]**2)",
     "components": [{"weight": 0.5, "density": GAUSSIAN}],
     "dimension": 2,
+    "prior": 8.0,
     "prototypes": 4,
     "shared": True,
     "bp": True,

@@ -307,7 +307,7 @@ def test_density_in_the_plane_search_clone_and_pickle() -> None:
 def test_block_brings_its_width() -> None:
     """The default width goes with the default block alone."""
     assert MeanFieldDensity().keys()["width"] == 8
-    assert MeanFieldDensity(block="square").keys()["width"] is None
+    assert "width" not in MeanFieldDensity(block="square").keys()
     keys = MeanFieldDensity(width=5).keys()
     assert keys | {"block": "wide", "width": 5, "loss": "kullback_leibler"} == keys
     assert keys["tikhonov"] == 1e-5 and keys["head"] is None

@@ -3,8 +3,11 @@
 from .case import Case as Case
 from .case import load as load
 from .case import parse as parse
+from .case import without_none as without_none
+from .clusters import at_clusters as at_clusters
 from .completion import asked as asked
 from .completion import resolve as resolve
+from .defaults import TABLES as TABLES
 from .grid import Member as Member
 from .grid import axes_of as axes_of
 from .grid import members_of as members_of

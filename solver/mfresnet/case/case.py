@@ -81,7 +81,7 @@ class Case(Fields):
         data = self.model_dump(exclude_none=True)
         for section, keys in changes.items():
             data[section] = data.get(section, {}) | keys if isinstance(keys, Mapping) else keys
-        return validated(_without_none(data))
+        return validated(without_none(data))
 
     def to_toml(self) -> str:
         """Return the case as a case file."""
@@ -92,10 +92,10 @@ class Case(Fields):
         return tomli_w.dumps({k: v for k, v in data.items() if k != "classes" or v})
 
 
-def _without_none(data: dict[str, Any]) -> dict[str, Any]:
+def without_none(data: dict[str, Any]) -> dict[str, Any]:
     """Return sections without the keys that are None."""
     return {
-        name: _without_none(value) if isinstance(value, dict) else value
+        name: without_none(value) if isinstance(value, dict) else value
         for name, value in data.items()
         if value is not None
     }

@@ -14,7 +14,7 @@ from mfresnet.case.fields import Fields
 from mfresnet.errors import InputError
 from mfresnet.losses import LOSSES, DensitySection
 from mfresnet.mesh import MESHES
-from mfresnet.network import ACTIVATIONS, BLOCKS, SCHEMES, cfl_constant, scheme_of
+from mfresnet.network import ACTIVATIONS, BLOCKS, HEADS, SCHEMES, cfl_constant, scheme_of
 from mfresnet.tasks import of_task
 from mfresnet.transport import FLUXES
 
@@ -72,6 +72,13 @@ def _beside_label(case: Fields) -> list[str]:
         found.append(
             f"mesh.cell: no coordinate beside the label; got {case.mesh.cell} for task "
             f"{case.task}, expected dimension 2 or 3. Choose a cell with one dimension more."
+        )
+    head = LOSSES[case.loss.kind].scored_by(case.loss)
+    if HEADS[head].scaled is None:
+        numbers = ", ".join(name for name, row in HEADS.items() if row.scaled is not None)
+        found.append(
+            f"loss.head: tells classes apart; got {head} for task {case.task}, expected one of "
+            f"{numbers}. Choose one of them."
         )
     if case.loss.targets is not None:
         found.append(f"loss.targets: only for task classification; got {case.task}. Remove it.")

@@ -135,8 +135,13 @@ def _training(case: Fields) -> list[str]:
             "Exchange or enlarge them."
         )
     bounded = training.lower is not None or training.upper is not None
-    method = METHODS[training.method]
-    if method.frozen and not bounded and not case.penalty.tikhonov.weight:
+    method, tikhonov = METHODS[training.method], case.penalty.tikhonov
+    if case.data is None and tikhonov.prior is not None:
+        found.append(
+            f"penalty.tikhonov.prior: needs the number of samples; got {tikhonov.prior} with "
+            "[[classes]], expected [data]. Give penalty.tikhonov a number."
+        )
+    if method.frozen and not bounded and not (tikhonov.weight or tikhonov.prior):
         found.append(
             f"training.method: the Hamiltonian has no least value; got {training.method} with "
             "penalty.tikhonov 0 and no bounds, expected one of them. Add one."

@@ -9,19 +9,23 @@ from typing import Any
 
 from mfresnet.arrays import Array
 from mfresnet.case.case import Case, validated
+from mfresnet.case.clusters import enough_prototypes
 from mfresnet.case.population import Population
+from mfresnet.losses import LOSSES
 from mfresnet.mesh import MESHES
+from mfresnet.network import HEADS
 from mfresnet.optimise import METHODS
 
 
 def resolve(case: Case, population: Population) -> Case:
-    """Return the case with everything that was omitted filled in.
+    """Return the case with everything that was omitted filled in, and no accuracy: a mesh is given.
 
     Args:
         case: the case.
         population: what ``populate`` returns for it.
     """
     data = case.model_dump(exclude_none=True)
+    data.pop("accuracy", None)
     lower, upper = case.corners(population.extent)
     box = {"cells": case.cells(), "lower": lower.tolist(), "upper": upper.tolist()}
     data["mesh"] |= box if MESHES[case.mesh.kind].grid else {}
@@ -31,6 +35,10 @@ def resolve(case: Case, population: Population) -> Case:
             section |= {"label": label, "weight": weight}
     else:
         data["data"]["features"] = list(population.dataset.features)
+        data["penalty"]["tikhonov"] = case.penalty.tikhonov.of(population.dataset.counts[0])
+        clustered = HEADS[LOSSES[case.loss.kind].scored_by(case.loss)].start is not None
+        if clustered and getattr(case.loss, "prototypes", 1) is None:
+            data["loss"]["prototypes"] = enough_prototypes(population.dataset.train)
         if population.dataset.label is not None:
             data["data"]["label"] = population.dataset.label
         if len(population.targets):
@@ -50,7 +58,7 @@ def asked(case: Case, population: Population) -> Case:
 
     That are the cells, and the box where the training finds it.
     """
-    filled = resolve(case.with_({"accuracy": None}), population)
+    filled = resolve(case, population)
     chosen: dict[str, Any] = {"cells": None}
     if case.by_points():
         chosen |= {"lower": case.mesh.lower, "upper": case.mesh.upper}

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, SerializeAsAny, model_validator
 
 from mfresnet.arrays import Array
+from mfresnet.case.defaults import with_defaults
 from mfresnet.case.sections import (
     Accuracy,
     AccuracySection,
@@ -58,11 +59,12 @@ class Fields(Model):
     @model_validator(mode="before")
     @classmethod
     def _choose(cls, data: Any) -> Any:
-        """Give formulas the corners of the mesh, and the loss of the task where none is given."""
+        """Give formulas the corners of the mesh, and fill in what the task has by itself."""
         if not isinstance(data, dict):
             return data
         mesh = data.get("mesh")
         data = boxed(data, dict(mesh) if isinstance(mesh, dict | MeshSection) else {})
+        data = with_defaults(data)
         if not isinstance(data.get("loss", {}), dict):
             return data
         default = TASKS.get(str(data.get("task")), TASKS["classification"])

@@ -8,7 +8,6 @@ from .nodes import quadrature as quadrature
 from .nodes import smoothed as smoothed
 from .problem import Problem as Problem
 from .samples import ParticleFunctional as ParticleFunctional
-from .start import enough_prototypes as enough_prototypes
 from .sweeps.balance import Balance as Balance
 from .sweeps.layer import Layer as Layer
 from .sweeps.reversal import States as States

@@ -33,7 +33,9 @@ def trained_network(
     if TASKS[case.task].still and len(shift) > len(features):
         # the last row and column are those of the label
         size, middle = back[-1, -1], shift[-1]
-        head = HEADS[scored].scaled(head, size, middle)
+        in_units = HEADS[scored].scaled
+        assert in_units is not None
+        head = in_units(head, size, middle)
         shift, matrix, back = shift[:-1], matrix[:-1, :-1], back[:-1, :-1]
     labels, targets = population.labels, population.targets
     if not head and len(labels) > 1 and targets.shape == (len(labels), case.moving):

@@ -83,11 +83,12 @@ class ScoredSection(LossSection):
 
     Attributes:
         head: a name in ``HEADS``.
-        prototypes: of each class, for a head that has them.
+        prototypes: size of a head that has one: prototypes of each class, or hidden units. When not
+            given the usual size; of prototypes for samples as many as they need at most.
     """
 
     head: Annotated[str, Name(HEADS)] = LINEAR
-    prototypes: Annotated[int, Field(ge=1, le=64)] = 4
+    prototypes: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class CostSetting(Protocol):

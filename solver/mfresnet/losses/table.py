@@ -73,8 +73,9 @@ class Row:
         if self.scores is None:
             return {}
         one = any(TASKS[name].still for name in self.tasks)
-        size = getattr(section, "prototypes", 1)
-        return HEADS[self.scored_by(section)].shapes(d, 1 if one else n_classes, size)
+        row = HEADS[self.scored_by(section)]
+        size = getattr(section, "prototypes", None) or row.usual
+        return row.shapes(d, 1 if one else n_classes, size)
 
 
 def scored(cost: Callable[[CostSetting, Head], PointCost], head: str, **rest: Any) -> Row:
@@ -96,7 +97,7 @@ STEERING = ("classification", "density")
 LOSSES: dict[str, Row] = {
     "quadratic": Row(lambda s: PointLoss(s, Quadratic(s)), cost=Quadratic, targets=True),
     "cross_entropy": scored(CrossEntropy, LINEAR, section=ScoredSection, probabilistic=True),
-    "squared_error": scored(SquaredError, LINEAR, tasks=("regression",)),
+    "squared_error": scored(SquaredError, LINEAR, section=ScoredSection, tasks=("regression",)),
     "density_l2": Row(lambda s: DensityLoss(s, L2Distance(s)), DensitySection, tasks=STEERING),
     "density_dual_h1": Row(lambda s: DensityLoss(s, DualDistance(s)), DualSection, tasks=STEERING),
     "kullback_leibler": Row(

@@ -39,12 +39,14 @@ class Head:
         pull: (x, parameters, g) -> (dz/dx)^T g, (d, n).
         second: (x, parameters, g, dx, h) -> change of ``pull`` and of ``vjp`` along a change dx of
             the points and h of the parameters, at fixed g.
-        scaled: (parameters, size, middle) -> those with the scores size * z + middle.
+        scaled: (parameters, size, middle) -> those with the scores size * z + middle; None where
+            the scores are no numbers to predict.
         torch: z as a PyTorch expression of points x as rows, (n, d), and the parameters by their
             names, for the export.
         slope: name of the parameter that is dz/dx, (classes, d), where z is affine in x;
             empty for other heads.
         sized: name of the parameter whose axis 1 has the size; empty where there is no choice.
+        usual: the size where none is given.
         start: ([per class: centres, masses], spread) -> initial parameters from clusters of the
             classes, each (d, size) and (size,), and their mean variance; None: those of [initial].
     """
@@ -56,10 +58,11 @@ class Head:
     push: Callable[[Array, Parameters, Array], Array]
     pull: Callable[[Array, Parameters, Array], Array]
     second: Callable[[Array, Parameters, Array, Array, Parameters], tuple[Array, dict[str, Array]]]
-    scaled: Callable[[Parameters, float, float], dict[str, Array]]
+    scaled: Callable[[Parameters, float, float], dict[str, Array]] | None
     torch: str
     slope: str = ""
     sized: str = ""
+    usual: int = 1
     start: Callable[[Clusters, float], dict[str, Array]] | None = None
 
     def names(self) -> tuple[str, ...]:
@@ -148,8 +151,55 @@ def _at_clusters(clusters: Clusters, spread: float) -> dict[str, Array]:
     return {"P": pieces, "q": np.stack(offsets)}
 
 
-def _no_number(head: Parameters, size: float, middle: float) -> dict[str, Array]:
-    raise NotImplementedError("prototypes tell classes apart; a number has a linear head")
+# ---------------------------------------------------------------------- units
+def _hidden(x: Array, head: Parameters) -> Array:
+    """Return s = tanh(U x + u), U (size, d), u (size,)."""
+    return np.tanh(head["U"] @ x + head["u"][:, None])
+
+
+def _units(x: Array, head: Parameters) -> Array:
+    """Return z = H x + A tanh(U x + u) + h, A (classes, size)."""
+    return _linear(x, head) + head["A"] @ _hidden(x, head)
+
+
+def _units_vjp(x: Array, head: Parameters, g: Array) -> dict[str, Array]:
+    s = _hidden(x, head)
+    e = (head["A"].T @ g) * (1.0 - s * s)
+    inner = {"U": e @ x.T, "u": e.sum(axis=1)}
+    return {"H": g @ x.T, "h": g.sum(axis=1), "A": g @ s.T, **inner}
+
+
+def _units_jvp(x: Array, head: Parameters, h: Parameters) -> Array:
+    s = _hidden(x, head)
+    ds = (1.0 - s * s) * (h["U"] @ x + h["u"][:, None])
+    return _linear(x, h) + h["A"] @ s + head["A"] @ ds
+
+
+def _units_push(x: Array, head: Parameters, dx: Array) -> Array:
+    s = _hidden(x, head)
+    return head["H"] @ dx + head["A"] @ ((1.0 - s * s) * (head["U"] @ dx))
+
+
+def _units_pull(x: Array, head: Parameters, g: Array) -> Array:
+    s = _hidden(x, head)
+    return head["H"].T @ g + head["U"].T @ ((head["A"].T @ g) * (1.0 - s * s))
+
+
+def _units_second(
+    x: Array, head: Parameters, g: Array, dx: Array, h: Parameters
+) -> tuple[Array, dict[str, Array]]:
+    s, ag = _hidden(x, head), head["A"].T @ g
+    slope = 1.0 - s * s
+    ds = slope * (head["U"] @ dx + h["U"] @ x + h["u"][:, None])
+    e, de = ag * slope, (h["A"].T @ g) * slope - 2.0 * ag * s * ds
+    parts = {
+        "H": g @ dx.T,
+        "h": np.zeros_like(head["h"]),
+        "A": g @ ds.T,
+        "U": de @ x.T + e @ dx.T,
+        "u": de.sum(axis=1),
+    }
+    return h["H"].T @ g + h["U"].T @ e + head["U"].T @ de, parts
 
 
 HEADS: dict[str, Head] = {
@@ -179,10 +229,35 @@ HEADS: dict[str, Head] = {
         push=_prototypes_push,
         pull=_prototypes_pull,
         second=_prototypes_second,
-        scaled=_no_number,
+        scaled=None,
         torch="(torch.einsum('nd,kmd->nkm', x, P) + q).logsumexp(dim=2)",
         sized="P",
+        usual=4,
         start=_at_clusters,
+    ),
+    "units": Head(
+        shapes=lambda d, n_classes, size: {
+            "H": (n_classes, d),
+            "h": (n_classes,),
+            "A": (n_classes, size),
+            "U": (size, d),
+            "u": (size,),
+        },
+        scores=_units,
+        vjp=_units_vjp,
+        jvp=_units_jvp,
+        push=_units_push,
+        pull=_units_pull,
+        second=_units_second,
+        scaled=lambda head, size, middle: {
+            **head,
+            "H": size * head["H"],
+            "A": size * head["A"],
+            "h": size * head["h"] + middle,
+        },
+        torch="x @ H.T + torch.tanh(x @ U.T + u) @ A.T + h",
+        sized="A",
+        usual=12,
     ),
 }
 """Name -> head."""

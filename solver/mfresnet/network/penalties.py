@@ -17,11 +17,15 @@ from pydantic import (
     BeforeValidator,
     create_model,
     model_serializer,
+    model_validator,
 )
 
 from mfresnet.arrays import Array
 from mfresnet.network.controls import ControlSpace
 from mfresnet.schema import Model, NonNegativeFloat, PositiveFloat
+
+OF_PRIOR = (3e-4, 0.1)
+"""Least and largest weight that a number of samples gives."""
 
 
 class Weight(Model):
@@ -50,12 +54,28 @@ class TikhonovWeight(Weight):
 
     Attributes:
         head: the share of it that the parameters of the head of the loss have.
+        prior: in place of the weight: the weight times the number of samples.
     """
 
     head: NonNegativeFloat = 1.0
+    prior: PositiveFloat | None = None
+
+    def of(self, samples: int) -> dict[str, Any]:
+        """Return the keys with the weight that a number of samples gives, in ``OF_PRIOR``."""
+        least, most = OF_PRIOR
+        weight = self.weight if self.prior is None else min(max(self.prior / samples, least), most)
+        return {"weight": weight, "head": self.head}
+
+    @model_validator(mode="after")
+    def _one(self) -> TikhonovWeight:
+        if self.prior is not None and self.weight:
+            raise ValueError("expected weight or prior, not both")
+        return self
 
     @model_serializer
     def _short(self) -> Any:
+        if self.prior is not None:
+            return {"prior": self.prior, "head": self.head}
         return self.weight if self.head == 1.0 else {"weight": self.weight, "head": self.head}
 
 

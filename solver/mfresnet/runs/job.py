@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfresnet.case import Case, Population, asked, populate, resolve
+from mfresnet.case import Case, Population, asked, populate
+from mfresnet.errors import SolveError
 from mfresnet.functional import ReducedFunctional
 from mfresnet.mesh import MESHES
 from mfresnet.optimise import Iteration, Oracle
@@ -51,9 +52,16 @@ class Job:
         on_iteration: Callable[[Iteration], None],
         on_stage: Callable[[Stage], None],
     ) -> Trained:
-        """Train on the given mesh, or to the accuracy that is wanted."""
+        """Train on the given mesh, or to the accuracy that is wanted.
+
+        Raises:
+            SolveError: J cannot be computed at any start, or on any mesh at the controls found.
+        """
         given = self.case, self.population, self.comm, self.functional
-        return train_case(*given, oracle=oracle, on_iteration=on_iteration, on_stage=on_stage)
+        trained = train_case(*given, oracle=oracle, on_iteration=on_iteration, on_stage=on_stage)
+        if trained.error is None and trained.limit:
+            raise SolveError(trained.limit)
+        return trained
 
 
 def introduce(job: Job, progress: Progress) -> None:
@@ -116,8 +124,8 @@ def checked(given: Case, comm: MPI.Intracomm, machine: Path | None = None) -> st
     Parallel: collective.
     """
     population = populate(given, comm)
-    accuracy, fixed = given.wanted_accuracy(), given.with_({"accuracy": None})
-    functional = ReducedFunctional(resolve(fixed, population), comm, population)
+    accuracy = given.wanted_accuracy()
+    functional = ReducedFunctional(given, comm, population)
     shown = functional.case if accuracy is None else asked(given, population)
     bound = lower_bound(functional.problem)
     why = "no argument bounds the loss from below." if bound is None else bound.sentence()

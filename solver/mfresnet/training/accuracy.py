@@ -35,7 +35,7 @@ from mfresnet.training.discretisation import (
     orders,
 )
 from mfresnet.training.estimate import ObjectiveError, objective_error
-from mfresnet.training.first_mesh import first_mesh, narrower
+from mfresnet.training.first_mesh import first_mesh, in_box, narrower, no_finer
 from mfresnet.training.levels import Stage
 from mfresnet.training.minimisation import Minimisation
 from mfresnet.training.result import PAYS, STUCK, History, Trained
@@ -60,11 +60,10 @@ LADDER = 20.0
 """How much smaller the error of a mesh is made than that of the mesh before, at most: curvatures
 that differ by more are no model for each other."""
 TINY = float(np.finfo(float).tiny)
+HIDDEN = 0.9
+"""Relative error of J on a mesh where the next one has no J, as its densities have undershoots."""
 CHEAPER = 0.6
 """Share of the work of the next mesh below which another one is made."""
-MARGIN, ROUND = 0.15, 100.0
-"""Share of the extent of the paths of the points that the box has beyond them; it ends at multiples
-of a hundredth, the same ones on any number of ranks."""
 MOST, FALLS, HOPELESS = 12, 0.9, 2
 """Most meshes, share of the error before that is no gain, and rough meshes without a gain."""
 Ahead = tuple[Discretisation, ReducedFunctional]
@@ -89,7 +88,7 @@ class AccuracySearch:
         asked = case.wanted_accuracy()
         assert asked is not None
         self.asked, self._small = asked.relative, asked.absolute / asked.relative
-        self.case = resolve(case.with_({"accuracy": None}), population)
+        self.case = resolve(case, population)
         given = case.mesh.lower is not None or case.mesh.upper is not None
         self._own_box = MESHES[case.mesh.kind].grid and not given
         self.population, self.comm = population, comm
@@ -125,10 +124,10 @@ class AccuracySearch:
             estimate = None
             try:
                 result = self._train(f, expected, ahead)
-            except SolveError:
-                following = narrower(self.case, at, GROWTH)
-                if before is not None or following == at:
-                    raise
+            except SolveError as failure:
+                following = self._finer_than(at)
+                if following is None:
+                    return self._without_mesh(f, failure)
                 start = f.controls.initial
                 at, f = following, self.functional(following)
                 f.start_from(start)
@@ -185,7 +184,7 @@ class AccuracySearch:
             initial: the initial controls.
         """
         if self._own_box:
-            self._find_box(paths)
+            self.case = in_box(self.case, self.population.extent, paths)
         at = first_mesh(self.case, self.population, self.comm)
         higher = at.with_degree(at.degree + 1)
         if 0 < len(higher.cells) < 3 and higher.degree in orders(self.case):
@@ -194,12 +193,17 @@ class AccuracySearch:
         f.start_from(initial)
         return at, f
 
-    def _find_box(self, paths: Array) -> None:
-        margin, extent = MARGIN * (paths[1] - paths[0]), self.population.extent
-        lower = np.minimum(extent[0], np.floor((paths[0] - margin) * ROUND) / ROUND)
-        upper = np.maximum(extent[1], np.ceil((paths[1] + margin) * ROUND) / ROUND)
-        box = {"lower": lower.tolist(), "upper": upper.tolist()}
-        self.case = self.case.with_({"mesh": box})
+    def _finer_than(self, at: Discretisation) -> Discretisation | None:
+        """Return a mesh with smaller undershoots: narrower cells, else a lower degree."""
+        if (following := narrower(self.case, at, GROWTH)) != at:
+            return following
+        return at.with_degree(at.degree - 1) if at.degree > 1 else None
+
+    def _without_mesh(self, f: ReducedFunctional, failure: SolveError) -> Trained:
+        """Return the least J by points of a table, or fail as no mesh has a J at these controls."""
+        if (least := self._minimisation.by_points_alone) is None:
+            raise failure
+        return Trained(f, least, tuple(self._history.stages), None, str(failure))
 
     def _following(self, at: Discretisation, error: float) -> Discretisation | None:
         return self._meshes.choose(at, error, max(GOAL * self.asked, error / LADDER))
@@ -208,7 +212,7 @@ class AccuracySearch:
         """Return the next mesh and J there; None, with the reason kept, where there is none."""
         following = self._following(at, error)
         if following is None:
-            self._limit = self._no_finer()
+            self._limit = no_finer(self.case)
             return None
         try:
             return following, self.functional(following)
@@ -259,9 +263,12 @@ class AccuracySearch:
         return max(size, self._small, TINY)
 
     def _difference(self, f: ReducedFunctional, g: ReducedFunctional, theta: Array) -> float:
-        """Return the relative error of J on a mesh as another one has it."""
-        g.make_room(g.steps_for(theta))
-        value = g.value(theta)
+        """Return the relative error of J on a mesh by another one, ``HIDDEN`` without a J there."""
+        try:
+            g.make_room(g.steps_for(theta))
+            value = g.value(theta)
+        except SolveError:
+            return HIDDEN
         return abs(f.value(theta) - value) / self._scale(value)
 
     def _estimate(self, f: ReducedFunctional, result: OptimiseResult) -> ObjectiveError:
@@ -279,16 +286,6 @@ class AccuracySearch:
             return max(AIM * max(expected, self.asked) * self._scale(value), LITTLE * self._first)
 
         return self._minimisation.minimise(f, aim, None if ahead is None else ahead[1])
-
-    def _no_finer(self) -> str:
-        """Return why there is no finer mesh."""
-        mesh = self.case.mesh
-        if MESHES[mesh.kind].grid:
-            return (
-                f"More than mesh.max_cells = {mesh.max_cells} cells would be needed. Raise "
-                "mesh.max_cells or accuracy."
-            )
-        return f"{mesh.finer} or raise accuracy."
 
     def _ended(
         self, f: ReducedFunctional, result: OptimiseResult, error: ObjectiveError

@@ -17,7 +17,12 @@ from mfresnet.training.discretisation import GROWTH, Discretisation, coarsest
 HIDDEN = 0.1
 """Share of the square of the L2 norm of the initial densities that the first mesh may miss."""
 SPREADS = 3.0
-"""Least standard deviations of the samples of a class in a cell of the first mesh."""
+"""Least standard deviations of the samples of a class, in any direction, in the first cells."""
+MARGIN, ROUND = 0.15, 100.0
+"""Share of the extent of the paths of the points that the box has beyond them; it ends at multiples
+of a hundredth, the same ones on any number of ranks."""
+SMALLER = 0.95
+"""Factor on a ratio that would take too many cells."""
 
 
 def first_mesh(case: Case, population: Population, comm: MPI.Intracomm) -> Discretisation:
@@ -37,9 +42,8 @@ def first_mesh(case: Case, population: Population, comm: MPI.Intracomm) -> Discr
     lower, upper = case.corners(population.extent)
     at = coarsest(case, tuple(upper - lower))
     if at.cells and population.dataset is not None:
-        variances = population.dataset.moments.covariance().diagonal(0, 1, 2)
-        widths = np.asarray(population.bandwidths)[:, None]
-        spread = np.sqrt((variances + widths**2).min())
+        variances = np.linalg.eigvalsh(population.dataset.moments.covariance()).min(axis=1)
+        spread = np.sqrt((variances + np.asarray(population.bandwidths) ** 2).min())
         ratio = np.max((upper - lower) / at.cells) / (SPREADS * spread)
         return narrower(case, at, float(ratio))
     while at.cells and hidden(at) > HIDDEN:
@@ -51,9 +55,31 @@ def first_mesh(case: Case, population: Population, comm: MPI.Intracomm) -> Discr
 
 
 def narrower(case: Case, at: Discretisation, ratio: float) -> Discretisation:
-    """Return cells that are narrower by a ratio, the same where there would be too many."""
+    """Return cells that are narrower by a ratio, or by as much of it as mesh.max_cells allows."""
     wanted = at.refined(ratio)
+    while wanted.count > case.mesh.max_cells and ratio > 1.0:
+        ratio *= SMALLER
+        wanted = at.refined(ratio)
     return wanted if at.count < wanted.count <= case.mesh.max_cells else at
+
+
+def in_box(case: Case, extent: Array, paths: Array) -> Case:
+    """Return the case in a box that holds densities and paths, their corners (2, d) each."""
+    margin = MARGIN * (paths[1] - paths[0])
+    lower = np.minimum(extent[0], np.floor((paths[0] - margin) * ROUND) / ROUND)
+    upper = np.maximum(extent[1], np.ceil((paths[1] + margin) * ROUND) / ROUND)
+    return case.with_({"mesh": {"lower": lower.tolist(), "upper": upper.tolist()}})
+
+
+def no_finer(case: Case) -> str:
+    """Return why there is no finer mesh."""
+    mesh = case.mesh
+    if MESHES[mesh.kind].grid:
+        return (
+            f"More than mesh.max_cells = {mesh.max_cells} cells would be needed. Raise "
+            "mesh.max_cells or accuracy."
+        )
+    return f"{mesh.finer} or raise accuracy."
 
 
 def _squares(case: Case, population: Population, comm: MPI.Intracomm) -> Array:

@@ -51,6 +51,7 @@ class Minimisation:
         points: J by points, None where there is none that is a model for J on a mesh.
         coarse: J on a coarse mesh that is a model for finer ones, None without one.
         paths: the least and the greatest coordinates on the paths of the points, (2, d).
+        by_points_alone: the least J by points of a table, which stands where no mesh has a J.
         drawn: how much J was too small on the last mesh at the controls to which it was drawn,
             see ``Watch``.
 
@@ -63,6 +64,7 @@ class Minimisation:
         self.coarse: ReducedFunctional | None = None
         self.paths: Array = np.zeros((2, 0))
         self.drawn = 0.0
+        self.by_points_alone: OptimiseResult | None = None
         self._least: float | None = None  # by points that are exact enough
         self._oracle, self._history, self._memory = oracle, history, Memory()
 
@@ -85,6 +87,8 @@ class Minimisation:
         found = self._from_seeds(f, lambda f: self._on_points(f, sets))
         f.start_from(f.controls.from_vector(found.theta))
         self.paths = sets.paths(found.theta)
+        if not sets.exact:
+            self.by_points_alone = replace(found, status=Status.INACCURATE)
         return True
 
     def minimise(

@@ -36,7 +36,7 @@ class Trained:
         result: the controls; the history is that of all meshes on the way to an accuracy, of the
             last one else.
         stages: what was done on the way.
-        error: J +- error, None where no accuracy was asked for.
+        error: J +- error; None where no accuracy was asked for, or J is known by points alone.
         limit: why there is no finer mesh, empty where none is needed.
     """
 
@@ -47,9 +47,10 @@ class Trained:
     limit: str = ""
 
     def refusal(self) -> str:
-        """Return why the accuracy that was asked for is not reached."""
+        """Return why a training has not converged, or not reached the accuracy asked for."""
         error = self.error
-        assert error is not None
+        if error is None:
+            return self.limit or self.result.message
         if not self.result.converged and self.result.status is not Status.INACCURATE:
             return self.result.message
         if error.unknown:

@@ -20,11 +20,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import validation
 
 from mfresnet.arrays import Array
-from mfresnet.case import Case, from_samples, parse
-from mfresnet.data import LARGEST_DIMENSION, ArrayTable, Dataset, load_data, to_numbers
+from mfresnet.case import TABLES, Case, from_samples, parse, without_none
+from mfresnet.data import LARGEST_DIMENSION, ArrayTable, load_data, to_numbers
 from mfresnet.errors import InputError
 from mfresnet.functional import ReducedFunctional, trained_network
-from mfresnet.losses import LOSSES
 from mfresnet.network import ACTIVATIONS, BLOCKS
 from mfresnet.runs.estimators.shown import Shown
 from mfresnet.tasks import TASKS
@@ -34,8 +33,6 @@ from mfresnet.training import train_case
 GRIDS = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}
 """Dimension -> cell type and cells in each direction when ``cells`` is not given: small ones, for
 seconds rather than digits. A box of 12 standard deviations in the plane has a node every fifth."""
-MOST_CELLS = 4000
-"""Most boxes of a mesh that is chosen: for seconds."""
 SPEED = 2.0
 """Speed for which the box has room where the velocity has no bound of its own."""
 
@@ -49,51 +46,43 @@ class MeanFieldEstimator(Shown, BaseEstimator):
     """What the estimators share: their parameters, which are keys of a case, and the training.
 
     Args:
-        layers: number of layers; when not given, that of the estimator, see ``defaults``.
+        layers: number of layers; when not given, that of ``TABLES``, or of ``plain``.
         activation: a name in ``ACTIVATIONS``.
         block: a name in ``BLOCKS``; likewise.
         width: hidden units of a wide block; likewise.
         final_time: T.
-        cells: cells of the mesh in each direction; when not given they are chosen for ``accuracy``
-            where the estimator has one, else see ``GRIDS``.
+        cells: cells of the mesh in each direction; when not given they are chosen for an accuracy
+            where the network is that of ``TABLES``, else see ``GRIDS``.
         degree: degree of the DG space; the time stepping has the next order.
         dimension: number of principal components. When not given, features are kept as they are
             while the mesh, which has a direction more for the label of a regression, has at most
             three dimensions; more features are reduced to two components.
         scale: ``standard``, ``robust`` or ``none``: how features are scaled.
         bandwidth: a number, or ``scott``, ``silverman``, ``likelihood`` or ``sharp``; likewise.
-        loss: a name in ``LOSSES``; when not given, that of the estimator.
+        loss: a name in ``LOSSES``; likewise.
         head: a name in ``HEADS``, for a loss that has one; likewise.
         prototypes: of each class, for a head that has them; likewise.
-        tikhonov: weight of the penalty on the controls; when not given, that of the estimator.
+        tikhonov: weight of the penalty on the controls; likewise.
         method: the optimiser, a name in ``METHODS``.
         max_iterations: most iterations; likewise.
         gradient_tolerance: on the L2(0, T) norm of the gradient.
         seed: of random initial controls.
 
+    The parameters that are not given are those of a case with such a table, ``TABLES``, where
+    neither the cells nor another loss are given; else those of ``plain``.
+
     Attributes:
         task: a name in ``TASKS``.
-        defaults: the parameters that stand for those that are not given.
-        plain: those of them that are others where the cells are given.
-        accuracy: that of the case for which cells are chosen, None where they are not.
+        plain: the parameters of a network on a mesh that is given.
     """
 
     task: ClassVar[str] = "classification"
-    defaults: ClassVar[dict[str, Any]] = {
-        "block": "square",
-        "width": None,
+    plain: ClassVar[dict[str, Any]] = {
         "loss": "cross_entropy",
         "tikhonov": 1e-2,
-        "head": None,
-        "head_share": 1.0,
         "layers": 5,
         "max_iterations": 100,
-        "bandwidth": "scott",
-        "initial_scale": 1.0,
-        "prototypes": 4,
     }
-    plain: ClassVar[dict[str, Any]] = {}
-    accuracy: ClassVar[dict[str, float] | None] = None
 
     def __init__(
         self,
@@ -137,27 +126,26 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         self.gradient_tolerance = gradient_tolerance
         self.seed = seed
 
-    def keys(self, dataset: Dataset | None = None) -> dict[str, Any]:
-        """Return the parameters, with ``defaults`` for those that are not given.
+    def keys(self) -> dict[str, Any]:
+        """Return the parameters that the case is given: those that are, or are ``plain``.
 
-        The width goes with the block: another block than the default one has none.
-
-        Args:
-            dataset: the samples; then those that go with them do so.
+        The width goes with the block: another block than the plain one has none.
         """
-        given = {name: getattr(self, name, None) for name in self.defaults}
-        chosen = {name: value for name, value in given.items() if value is not None}
-        defaults = self.defaults | (self._sized(dataset) if self._chosen() else self.plain)
-        usual = {n: v for n, v in defaults.items() if n != "width" or "block" not in chosen}
-        keys = dict.fromkeys(self.defaults) | usual | chosen
-        row = LOSSES.get(str(keys["loss"]))
-        if self.head is None and (row is None or row.scores is None):
-            keys["head"] = None
-        return keys
+        names = (*self.plain, "block", "width", "head", "prototypes", "bandwidth")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        plain = {n: v for n, v in self.plain.items() if n != "width" or "block" not in given}
+        return given if self._chosen() else plain | given
 
-    def _sized(self, dataset: Dataset | None) -> dict[str, Any]:
-        """Return the defaults that go with the samples."""
-        return {}
+    def _chosen(self) -> bool:
+        """Return whether the training chooses the cells, for the network of ``TABLES``."""
+        usual = TABLES.get(self.task)
+        return usual is not None and self.cells is None and self.loss in (None, self.loss_name)
+
+    @property
+    def loss_name(self) -> str:
+        """Return the name of the loss."""
+        usual = TABLES.get(self.task, {}).get("loss", {}).get("kind")
+        return self.loss or usual or self.plain["loss"]
 
     def _coordinates(self, n_features: int) -> tuple[int, int | None]:
         """Return the number of coordinates that move, and of principal components or None.
@@ -174,60 +162,49 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         dimension = 2 if self.dimension is None and n_features > most else self.dimension
         return (n_features if dimension is None else dimension), dimension
 
-    def _case(
-        self, n_features: int, dataset: Dataset | None = None, extent: Array | None = None
-    ) -> Case:
-        """Return the case, of the samples and with the corners ``extent``, (2, d), once known."""
+    def _case(self, n_features: int, extent: Array | None = None) -> Case:
+        """Return the case, with the corners ``extent``, (2, d), once they are known."""
         moving, dimension = self._coordinates(n_features)
-        d, keys = moving + TASKS[self.task].still, self.keys(dataset)
+        d, keys = moving + TASKS[self.task].still, self.keys()
         cell, cells = GRIDS.get(d, GRIDS[2])
-        mesh: dict[str, Any] = {"cell": cell, "max_cells": MOST_CELLS}
+        mesh: dict[str, Any] = {"cell": cell}
         if not self._chosen():
             mesh["cells"] = [cells if self.cells is None else self.cells] * d
             box = np.array([[-1.0] * d, [1.0] * d]) if extent is None else extent
             mesh |= {"lower": box[0].tolist(), "upper": box[1].tolist()}
-        loss = {"kind": keys["loss"]}
-        if keys["head"] is not None:
-            loss |= {"head": keys["head"], "prototypes": keys["prototypes"]}
-        network = {
-            "layers": keys["layers"],
-            "activation": self.activation,
-            "block": keys["block"],
-            "width": keys["width"],
-            "final_time": self.final_time,
+        penalty: dict[str, Any] = {}
+        if "tikhonov" in keys:
+            share = TABLES[self.task]["penalty"]["tikhonov"]["head"] if self._chosen() else 1.0
+            penalty["tikhonov"] = {"weight": keys["tikhonov"], "head": share}
+        case = {
+            "task": self.task,
+            "mesh": mesh,
+            "space": {"degree": self.degree},
+            "network": {name: keys.get(name) for name in ("layers", "block", "width")}
+            | {"activation": self.activation, "final_time": self.final_time},
+            "data": {
+                "file": "samples",
+                "label": TASKS[self.task].label and "label",
+                "weights": "weight",
+                "scale": self.scale,
+                "reduce": None if dimension is None else {"dimension": dimension},
+                "bandwidth": keys.get("bandwidth"),
+                "test_fraction": 0.0,
+            },
+            "loss": {
+                "kind": self.loss_name,
+                "head": keys.get("head"),
+                "prototypes": keys.get("prototypes"),
+            },
+            "penalty": penalty,
+            "initial": {"seed": self.seed},
+            "training": {
+                "method": self.method,
+                "max_iterations": keys.get("max_iterations"),
+                "gradient_tolerance": self.gradient_tolerance,
+            },
         }
-        data = {
-            "file": "samples",
-            "label": TASKS[self.task].label and "label",
-            "weights": "weight",
-            "scale": self.scale,
-            "reduce": None if dimension is None else {"dimension": dimension},
-            "bandwidth": keys["bandwidth"],
-            "test_fraction": 0.0,
-        }
-        training = {
-            "method": self.method,
-            "max_iterations": keys["max_iterations"],
-            "gradient_tolerance": self.gradient_tolerance,
-        }
-        return parse(
-            {
-                "task": self.task,
-                "mesh": mesh,
-                "space": {"degree": self.degree},
-                "network": {name: value for name, value in network.items() if value is not None},
-                "data": {name: value for name, value in data.items() if value is not None},
-                "loss": loss,
-                "penalty": {"tikhonov": {"weight": keys["tikhonov"], "head": keys["head_share"]}},
-                "initial": {"seed": self.seed, "scale": keys["initial_scale"]},
-                "training": training,
-                "accuracy": self.accuracy if self._chosen() else None,
-            }
-        )
-
-    def _chosen(self) -> bool:
-        """Return whether the training chooses the cells."""
-        return self.accuracy is not None and self.cells is None
+        return parse(without_none(case))
 
     def _train(
         self, x: Array, weights: Array, labels: Array | None = None
@@ -249,12 +226,12 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         reach = self.final_time * (bound if np.isfinite(bound) else SPEED)
         moved: Array = np.arange(case.dimension) < case.moving
         box = population.extent + np.outer([-reach, reach], moved)
-        case = self._case(len(names), dataset, box)
+        case = self._case(len(names), box)
         found = train_case(case, population, MPI.COMM_SELF)
         functional, result = found.functional, found.result
         right = found.error is not None and found.error.relative <= found.error.asked
         if not (result.converged or right):
-            said = result.message if found.error is None else found.refusal()
+            said = found.refusal()
             warnings.warn(said, ConvergenceWarning, stacklevel=3)
         network = trained_network(functional, result.theta)
         given = getattr(self, "feature_names_in_", names)

@@ -19,7 +19,7 @@ True
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,23 +30,18 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from mfresnet.arrays import Array
-from mfresnet.data import FEWEST, Dataset
+from mfresnet.data import FEWEST
 from mfresnet.errors import InputError
-from mfresnet.functional import enough_prototypes
 from mfresnet.losses import LOSSES
 from mfresnet.network import decide, probabilities
 from mfresnet.runs.estimators.base import MeanFieldEstimator
 from mfresnet.runs.estimators.weights import usable_weights
 from mfresnet.verification import GridDensities, bayes_measures, quality, shares, verdict
 
-PRIOR, MOST_TIKHONOV = 8.0, 0.1
-"""Weight of the penalty times the number of samples, and the largest weight: with few samples
-they say less about the controls than the penalty does."""
-
 
 def _probabilistic(estimator: MeanFieldEstimator) -> bool:
     """Return whether the loss of an estimator gives probabilities."""
-    row = LOSSES.get(estimator.keys()["loss"])
+    row = LOSSES.get(estimator.loss_name)
     return row is not None and row.probabilistic
 
 
@@ -54,8 +49,8 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     """A residual network trained on the densities of the classes.
 
     The parameters are those of ``MeanFieldEstimator``. By default a wide block moves the classes to
-    prototypes, and the mesh is chosen; with ``cells`` given it is the plain network with a linear
-    head, whose velocity is bounded. With a loss that has a head the class is the
+    prototypes, and the mesh is chosen; with ``cells`` or another loss given it is the plain network
+    with a linear head, whose velocity is bounded. With a loss that has a head the class is the
     largest score and there are probabilities; with another one the class is the nearest target.
 
     Attributes:
@@ -73,30 +68,6 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         n_iter_: number of iterations.
         n_features_in_: number m of features.
     """
-
-    defaults: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults | {
-        "block": "wide",
-        "width": 4,
-        "layers": 3,
-        "head": "prototypes",
-        "head_share": 0.01,
-        "tikhonov": 3e-4,
-        "max_iterations": 400,
-        "bandwidth": "sharp",
-        "initial_scale": 0.3,
-    }
-    plain: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults
-    accuracy: ClassVar[dict[str, float] | None] = {"relative": 2e-2, "absolute": 2e-3}
-
-    def _sized(self, dataset: Dataset | None) -> dict[str, Any]:
-        """Return the penalty, that of a prior, and as many prototypes as the classes need."""
-        if dataset is None:
-            return {}
-        weight, usual = PRIOR / len(dataset.train.y), self.defaults
-        sized: dict[str, Any] = {"tikhonov": min(max(weight, usual["tikhonov"]), MOST_TIKHONOV)}
-        if self.prototypes is None and self.head in (None, usual["head"]):
-            sized["prototypes"] = enough_prototypes(dataset.train, usual["prototypes"])
-        return sized
 
     def fit(
         self,

@@ -49,7 +49,7 @@ class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
     """
 
     task: ClassVar[str] = "density"
-    defaults: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults | {
+    plain: ClassVar[dict[str, Any]] = MeanFieldEstimator.plain | {
         "block": "wide",
         "width": 8,
         "loss": "kullback_leibler",

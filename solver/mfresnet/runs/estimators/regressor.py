@@ -49,7 +49,7 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
     """
 
     task: ClassVar[str] = "regression"
-    defaults: ClassVar[dict[str, Any]] = MeanFieldEstimator.defaults | {
+    plain: ClassVar[dict[str, Any]] = MeanFieldEstimator.plain | {
         "loss": "squared_error",
         "tikhonov": 1e-3,
     }

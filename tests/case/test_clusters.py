@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mfresnet.case.clusters import enough_prototypes
 from mfresnet.data import Samples
-from mfresnet.functional import enough_prototypes
 
 
 def samples(pieces: int, n: int, seed: int = 0) -> Samples:
