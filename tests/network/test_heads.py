@@ -71,3 +71,21 @@ def test_far_points_have_scores() -> None:
     """No overflow where the largest of the exponents is thousands."""
     scores = HEADS["prototypes"].scores(np.full((D, N), 1e4), drawn("prototypes", 3))
     assert np.isfinite(scores).all()
+
+
+def test_units_begin_at_the_best_fit() -> None:
+    """Better than a line, no worse when numbers are scaled, and by the masses of the points."""
+    row, rng = HEADS["units"], np.random.default_rng(5)
+    assert row.fitted is not None and row.scaled is not None
+    x, w = rng.uniform(-2.0, 2.0, (1, 400)), rng.random(400)
+    y = np.sin(2.0 * x[0])
+    head = row.fitted(x, y, w, row.usual, 0)
+    left = np.average((row.scores(x, head)[0] - y) ** 2, weights=w)
+    line = np.polynomial.Polynomial.fit(x[0], y, 1, w=np.sqrt(w))(x[0])
+    assert left < 0.05 * np.average((line - y) ** 2, weights=w)
+    np.testing.assert_allclose(
+        row.scores(x, row.scaled(head, 3.0, 7.0)), 3 * row.scores(x, head) + 7
+    )
+    twice = row.fitted(np.hstack([x, x]), np.hstack([y, y]), np.hstack([w, 0.0 * w]), row.usual, 0)
+    assert np.average((row.scores(x, twice)[0] - y) ** 2, weights=w) == pytest.approx(left, rel=1.0)
+    assert {n: v.shape for n, v in head.items()} == row.shapes(1, 1, row.usual)

@@ -16,6 +16,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_wine, make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.impute import SimpleImputer
 from sklearn.inspection import DecisionBoundaryDisplay, permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
@@ -257,6 +258,21 @@ def test_regressor_in_pipeline_search_and_pickle(tmp_path: Path) -> None:
         clone(model).predict(scaled)
 
 
+def test_regressor_by_default_is_not_monotone() -> None:
+    """A label that rises and falls, which no flow on the line with a linear head can give."""
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-3.0, 3.0, (1200, 1))
+    y = 3.0 * np.exp(-(x[:, 0] ** 2)) + 0.3 * rng.standard_normal(1200)
+    model = MeanFieldRegressor().fit(x[:900], y[:900])
+    best = 1.0 - 0.3**2 / np.var(y[900:])
+    assert best - 0.02 < model.score(x[900:], y[900:]) < best + 0.02
+    assert model.network_.scored == "units" and model.n_iter_ > 0
+    far = model.predict([[-3.0], [0.0], [3.0]])
+    assert far[1] > 2.5 > 0.5 > max(far[0], far[2])
+    with pytest.raises(InputError, match=r"^loss\.head: tells classes apart; got prototypes"):
+        MeanFieldRegressor(head="prototypes").fit(x[:50], y[:50])
+
+
 # ---------------------------------------------------------------------- density
 def modes(n: int) -> Any:
     """Return samples with two modes at -2 and 2 in the first of two features."""
@@ -448,6 +464,24 @@ def test_columns_that_are_no_numbers(name: str, estimator: str) -> None:
     model = make().fit(table.assign(new=X[:, 0] * X[:, 1]), y)
     with pytest.raises(ValueError, match=message):
         model.score(table.assign(new=column), y)
+
+
+def test_missing_values_are_imputed_before() -> None:
+    """By a step of a pipeline, as scikit-learn's users do it; inside cross-validation too."""
+    table = frame_of(X).mask(np.random.default_rng(0).random((200, 2)) < 0.05)
+    assert table.isna().to_numpy().any()
+    for make, y in ESTIMATORS.values():
+        pipeline = make_pipeline(SimpleImputer(), make()).set_output(transform="pandas")
+        assert np.isfinite(cross_val_score(pipeline, table, y, cv=2)).all()
+        assert list(pipeline.fit(table, y)[-1].feature_names_in_) == list(table.columns)
+
+
+def test_a_class_that_was_not_there_counts_as_wrong() -> None:
+    model = quick().fit(X, Y)
+    strange = np.where(np.arange(len(Y)) < 50, 7, Y)
+    right = np.mean((model.predict(X) == Y) & (strange != 7))
+    assert model.score(X, strange) == pytest.approx(right)
+    assert set(model.predict(X)) <= {0, 1}
 
 
 def test_columns_that_are_numbers_in_another_form() -> None:

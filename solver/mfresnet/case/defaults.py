@@ -31,7 +31,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "data": {"bandwidth": "sharp"},
         "loss": {"kind": "squared_error", "head": "units"},
         "penalty": {"tikhonov": {"prior": 1.0, "head": 0.01}},
-        "initial": {"scale": 0.5},
+        "initial": {"scale": 0.3},
         "training": {"max_iterations": 400, "gradient_tolerance": 1e-3},
     },
 }

@@ -21,6 +21,8 @@ from mfresnet.arrays import Array
 Parameters = Mapping[str, Array]
 LINEAR = "linear"
 """The head that decides by the nearest of the targets."""
+STEEP, RIDGE = 2.0, 1e-4
+"""Slope of a unit at first times the standard deviation of a coordinate; penalty on its height."""
 Clusters = Sequence[tuple[Array, Array]]
 """Class by class, the centres (d, size) and the masses (size,) of its clusters."""
 
@@ -49,6 +51,7 @@ class Head:
         usual: the size where none is given.
         start: ([per class: centres, masses], spread) -> initial parameters from clusters of the
             classes, each (d, size) and (size,), and their mean variance; None: those of [initial].
+        fitted: (x, y, w, size, seed) -> initial parameters for numbers y of points of masses w.
     """
 
     shapes: Callable[[int, int, int], dict[str, tuple[int, ...]]]
@@ -64,6 +67,7 @@ class Head:
     sized: str = ""
     usual: int = 1
     start: Callable[[Clusters, float], dict[str, Array]] | None = None
+    fitted: Callable[[Array, Array, Array, int, int], dict[str, Array]] | None = None
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the parameters."""
@@ -202,6 +206,22 @@ def _units_second(
     return h["H"].T @ g + h["U"].T @ e + head["U"].T @ de, parts
 
 
+def _fitted_units(x: Array, y: Array, w: Array, size: int, seed: int) -> dict[str, Array]:
+    """Return units that bend at random points in random directions, and the best H, A, h for y."""
+    rng = np.random.default_rng(seed)
+    d, n = x.shape
+    share = w / w.sum()
+    spread = np.sqrt(share @ np.sum((x - (x @ share)[:, None]) ** 2, axis=0) / d)
+    normals = rng.standard_normal((size, d))
+    slopes = STEEP / spread * normals / np.linalg.norm(normals, axis=1)[:, None]
+    bends = x[:, rng.choice(n, size, p=share)]
+    head = {"U": slopes, "u": -np.sum(slopes * bends.T, axis=1)}
+    basis = np.concatenate([x, _hidden(x, head), np.ones((1, n))])
+    normal = (basis * share) @ basis.T + RIDGE * np.eye(len(basis))
+    best = np.linalg.solve(normal, basis @ (share * y))
+    return {"H": best[None, :d], "A": best[None, d:-1], "h": best[-1:], **head}
+
+
 HEADS: dict[str, Head] = {
     LINEAR: Head(
         shapes=lambda d, n_classes, size: {"H": (n_classes, d), "h": (n_classes,)},
@@ -257,7 +277,8 @@ HEADS: dict[str, Head] = {
         },
         torch="x @ H.T + torch.tanh(x @ U.T + u) @ A.T + h",
         sized="A",
-        usual=12,
+        usual=16,
+        fitted=_fitted_units,
     ),
 }
 """Name -> head."""

@@ -30,9 +30,6 @@ from mfresnet.tasks import TASKS
 from mfresnet.trained import TrainedNetwork
 from mfresnet.training import train_case
 
-GRIDS = {1: ("interval", 64), 2: ("quadrilateral", 20), 3: ("hexahedron", 10)}
-"""Dimension -> cell type and cells in each direction when ``cells`` is not given: small ones, for
-seconds rather than digits. A box of 12 standard deviations in the plane has a node every fifth."""
 SPEED = 2.0
 """Speed for which the box has room where the velocity has no bound of its own."""
 
@@ -52,7 +49,7 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         width: hidden units of a wide block; likewise.
         final_time: T.
         cells: cells of the mesh in each direction; when not given they are chosen for an accuracy
-            where the network is that of ``TABLES``, else see ``GRIDS``.
+            where the network is that of ``TABLES``, else see ``grids``.
         degree: degree of the DG space; the time stepping has the next order.
         dimension: number of principal components. When not given, features are kept as they are
             while the mesh, which has a direction more for the label of a regression, has at most
@@ -74,6 +71,8 @@ class MeanFieldEstimator(Shown, BaseEstimator):
     Attributes:
         task: a name in ``TASKS``.
         plain: the parameters of a network on a mesh that is given.
+        grids: dimension -> cell type and cells in each direction where they are not chosen: few,
+            for seconds rather than digits.
     """
 
     task: ClassVar[str] = "classification"
@@ -82,6 +81,12 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         "tikhonov": 1e-2,
         "layers": 5,
         "max_iterations": 100,
+    }
+
+    grids: ClassVar[dict[int, tuple[str, int]]] = {
+        1: ("interval", 64),
+        2: ("quadrilateral", 20),
+        3: ("hexahedron", 10),
     }
 
     def __init__(
@@ -131,7 +136,7 @@ class MeanFieldEstimator(Shown, BaseEstimator):
 
         The width goes with the block: another block than the plain one has none.
         """
-        names = (*self.plain, "block", "width", "head", "prototypes", "bandwidth")
+        names = {*self.plain, "block", "width", "head", "prototypes", "bandwidth"}
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         plain = {n: v for n, v in self.plain.items() if n != "width" or "block" not in given}
         return given if self._chosen() else plain | given
@@ -166,7 +171,7 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         """Return the case, with the corners ``extent``, (2, d), once they are known."""
         moving, dimension = self._coordinates(n_features)
         d, keys = moving + TASKS[self.task].still, self.keys()
-        cell, cells = GRIDS.get(d, GRIDS[2])
+        cell, cells = self.grids.get(d, self.grids[2])
         mesh: dict[str, Any] = {"cell": cell}
         if not self._chosen():
             mesh["cells"] = [cells if self.cells is None else self.cells] * d

@@ -54,6 +54,11 @@ class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
         "width": 8,
         "loss": "kullback_leibler",
         "tikhonov": 1e-5,
+        "max_iterations": 300,
+        "bandwidth": "likelihood",
+    }
+    grids: ClassVar[dict[int, tuple[str, int]]] = MeanFieldEstimator.grids | {
+        2: ("quadrilateral", 32)
     }
 
     def fit(

@@ -38,7 +38,9 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
     is closer to the samples. The components are those of the features alone: where the label
     depends on a direction of small variance, select features first.
 
-    The parameters are those of ``MeanFieldEstimator``; ``score`` is R2.
+    The parameters are those of ``MeanFieldEstimator``; ``score`` is R2. By default a wide block
+    moves the features to hidden units, which begin where they fit best, and the mesh is chosen;
+    with ``cells`` given it is the plain network, with a linear head, which on the line is monotone.
 
     Attributes:
         network_: the trained network, which ``mfresnet.trained.exporters.export`` writes to a file.
