@@ -132,7 +132,8 @@ def kernel_mean(x: Any, y: Any, new: Any, width: float) -> Any:
 def likeliest(score: Callable[[float, Any, Any], float], n: int) -> float:
     """Return the width with the largest sum of scores over five folds."""
     folds = list(KFold(5, shuffle=True, random_state=0).split(np.zeros(n)))
-    return float(max(WIDTHS, key=lambda h: sum(score(h, *fold) for fold in folds)))
+    scores = [sum(score(float(h), *fold) for fold in folds) for h in WIDTHS]
+    return float(WIDTHS[int(np.argmax(scores))])
 
 
 def regression(x: Any, y: Any, seed: int) -> tuple[float, ...]:

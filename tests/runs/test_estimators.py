@@ -326,7 +326,7 @@ def test_block_brings_its_width() -> None:
     assert "width" not in MeanFieldDensity(block="square").keys()
     keys = MeanFieldDensity(width=5).keys()
     assert keys | {"block": "wide", "width": 5, "loss": "kullback_leibler"} == keys
-    assert keys["tikhonov"] == 1e-5 and keys["head"] is None
+    assert keys["tikhonov"] == 1e-5 and "head" not in keys
 
 
 # ---------------------------------------------------------------------- what a model is worth
@@ -387,7 +387,7 @@ def frame_of(features: Any) -> Any:
 ESTIMATORS: dict[str, tuple[Any, Any]] = {
     "classifier": (quick, np.array(["no", "yes"])[Y]),
     "regressor": (lambda: MeanFieldRegressor(**COARSE), X[:, 0] + X[:, 1]),
-    "density": (lambda: MeanFieldDensity(**COARSE), None),
+    "density": (lambda: MeanFieldDensity(**COARSE, bandwidth="scott"), None),
 }
 
 
