@@ -16,7 +16,7 @@ from mfresnet.tasks import TASKS, alike
 TABLES: dict[str, dict[str, Any]] = {
     "classification": {
         "accuracy": {"relative": 2e-2, "absolute": 2e-3},
-        "mesh": {"max_cells": 4000},
+        "mesh": {"max_cells": 4000, "outflow_tolerance": 1e-3},
         "network": {"block": "wide", "width": 4, "layers": 3},
         "data": {"bandwidth": "sharp"},
         "loss": {"kind": "cross_entropy", "head": "prototypes"},
@@ -26,7 +26,7 @@ TABLES: dict[str, dict[str, Any]] = {
     },
     "regression": {
         "accuracy": {"relative": 2e-2, "absolute": 2e-3},
-        "mesh": {"max_cells": 4000},
+        "mesh": {"max_cells": 4000, "outflow_tolerance": 1e-3},
         "network": {"block": "wide", "width": 4, "layers": 3},
         "data": {"bandwidth": "sharp"},
         "loss": {"kind": "squared_error", "head": "units"},
