@@ -227,7 +227,7 @@ many cells for each. Efficiency is that of J and derivative against one rank by 
 share of the time that the exchange takes when nothing else is done, on ranks that are in step;
 messages and bytes are those of a rank in a stage, the most and the mean.{busy}
 
-```
+```text
 {measured}
 ```
 
@@ -272,7 +272,7 @@ most cells have a facet of another rank, so that little is left to compute while
 J and derivative on 16 ranks and on one, relative differences, by `mpirun -n 16 python3
 benchmarks/scaling.py same` (it fails above {tolerance:.0e}):
 
-```
+```text
 {sixteen}
 ```
 """

@@ -273,15 +273,15 @@ def page(found: dict[str, Any]) -> str:
     parts = [of_problem(name, given, patience) for name, given in found["problems"].items()]
     each = "\n".join(parts)
     return f"""\
-Bimodal data as in B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, *A measure theoretical approach
-to the mean-field maximum principle for training NeurODEs*: two modes, each with a target, v =
-tanh(W(t) x) without a bias, T = 1, W constant in {LAYERS} layers and zero at the start, J = mean
+Bimodal data of the kind of B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, *A measure theoretical
+approach to the mean-field maximum principle for training NeurODEs*: two modes, each with a target,
+v = tanh(W(t) x) without a bias, T = 1, W constant in {LAYERS} layers and zero at the start, J = mean
 of 1/2 |x(T) - y|^2 + {TIKHONOV}/2 int |W|^2 dt. Their places and variances are ours. The excess
 is J of the population over its least value minus 1, by Gauss-Hermite nodes that RK4 carries, the
 same for all; a time counts from when the excess stays below.
 
-The rivals are a method that we wrote from the description in the paper
-(`benchmarks/peers/maximum_principle.py`), not the code of its authors: densities forward,
+The rivals are shooting for the maximum principle as we understand it, written by us
+(`benchmarks/peers/maximum_principle.py`); we ran no code of the authors. Densities go forward,
 adjoints backward, and in every layer the root of the derivative of the Hamiltonian in W by SciPy,
 from the controls of before; a proximal term makes it converge where the roots alone do not, as in
 the plane. *Particles*: samples and their costates by Euler's method, one draw. *Upwind*:

@@ -139,12 +139,12 @@ def test_from_a_table_to_a_prediction(tmp_path: Path) -> None:
 
 
 def test_loss_of_density_and_particles_agree(tmp_path: Path) -> None:
-    """The points carry their labels along, unmoved."""
+    """The points carry their labels along, unmoved; what the cells do to the kernels is left."""
     functional = ReducedFunctional(
         table_case(tmp_path, "tanh", initial={"kind": "random", "seed": 3}), MPI.COMM_SELF
     )
     theta = functional.theta0
-    assert functional.loss(theta) == pytest.approx(pathwise_loss(functional, theta).loss, rel=1e-4)
+    assert functional.loss(theta) == pytest.approx(pathwise_loss(functional, theta).loss, rel=5e-4)
 
 
 def test_cross_validation(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def report(directory: Path) -> dict[str, Any]:
 def repeatable(directory: Path) -> dict[str, Any]:
     """Return what two runs have in common: no seconds, no memory as the system counts it."""
     run = report(directory)
-    del run["seconds"], run["files"]["history.csv"]  # which has seconds too
+    del run["seconds"], run["digest"], run["files"]["history.csv"]  # which has seconds too
     for name in ("predicted", "measured"):
         del run["memory"][name]
     return run

@@ -167,8 +167,16 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         dimension = 2 if self.dimension is None and n_features > most else self.dimension
         return (n_features if dimension is None else dimension), dimension
 
-    def _case(self, n_features: int, extent: Array | None = None) -> Case:
-        """Return the case, with the corners ``extent``, (2, d), once they are known."""
+    def _case(
+        self, n_features: int, extent: Array | None = None, scale: float | None = None
+    ) -> Case:
+        """Return the case, with the corners ``extent``, (2, d), once they are known.
+
+        Args:
+            n_features: number m of features.
+            extent: the corners.
+            scale: ``initial.scale``, None for its default.
+        """
         moving, dimension = self._coordinates(n_features)
         d, keys = moving + TASKS[self.task].still, self.keys()
         cell, cells = self.grids.get(d, self.grids[2])
@@ -202,7 +210,7 @@ class MeanFieldEstimator(Shown, BaseEstimator):
                 "prototypes": keys.get("prototypes"),
             },
             "penalty": penalty,
-            "initial": {"seed": self.seed},
+            "initial": {"seed": self.seed, "scale": scale},
             "training": {
                 "method": self.method,
                 "max_iterations": keys.get("max_iterations"),
@@ -212,9 +220,11 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         return parse(without_none(case))
 
     def _train(
-        self, x: Array, weights: Array, labels: Array | None = None
+        self, x: Array, weights: Array, labels: Array | None = None, scale: float | None = None
     ) -> tuple[ReducedFunctional, Array]:
         """Train on samples x, (n, m), with labels (n,), keep the network, return J and controls.
+
+        ``scale`` is that of random initial controls.
 
         The box reaches beyond the densities by what the velocity can do; where it has no bound of
         its own by ``SPEED``, and what leaves the box pays where it leaves. Nothing moves along the
@@ -231,7 +241,7 @@ class MeanFieldEstimator(Shown, BaseEstimator):
         reach = self.final_time * (bound if np.isfinite(bound) else SPEED)
         moved: Array = np.arange(case.dimension) < case.moving
         box = population.extent + np.outer([-reach, reach], moved)
-        case = self._case(len(names), box)
+        case = self._case(len(names), box, scale)
         found = train_case(case, population, MPI.COMM_SELF)
         functional, result = found.functional, found.result
         right = found.error is not None and found.error.relative <= found.error.asked

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import DensityMixin
+from sklearn.neighbors import KernelDensity
 from sklearn.utils import check_random_state, validation
 
 from mfresnet.arrays import Array
@@ -27,7 +28,24 @@ from mfresnet.errors import InputError
 from mfresnet.functional import steered
 from mfresnet.runs.estimators.base import MeanFieldEstimator
 from mfresnet.runs.estimators.weights import usable_weights
-from mfresnet.trained import SteeredDensity, log_density, sample
+from mfresnet.trained import SteeredDensity, log_density, log_density_at, sample
+
+SCALES = (0.1, 0.01, 1.0)
+"""``initial.scale`` of the first start, and of others where the network that it ends with is worse
+than the kernels are: on its mesh J can be small there all the same."""
+NEAR, SEEN = 0.05, 2000
+"""Log density by which it may be worse, and most samples that are asked."""
+FOUND = ("network_", "objective_", "n_iter_", "density_")
+"""What ``fit`` leaves."""
+
+
+def beside_kernels(density: SteeredDensity, x: Array, weights: Array, width: float) -> float:
+    """Return the mean log density of every other sample, less that by kernels at the others."""
+    points = density.network.reduce(x[:SEEN])
+    kernels = KernelDensity(bandwidth=width).fit(points[:, ::2].T, sample_weight=weights[:SEEN:2])
+    asked = points[:, 1::2]
+    gain = log_density_at(density, asked) - kernels.score_samples(asked.T)
+    return float(np.average(gain, weights=weights[1:SEEN:2]))
 
 
 class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
@@ -48,6 +66,7 @@ class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
         n_features_in_: number m of features.
     """
 
+    density_: SteeredDensity
     task: ClassVar[str] = "density"
     plain: ClassVar[dict[str, Any]] = MeanFieldEstimator.plain | {
         "block": "wide",
@@ -85,8 +104,20 @@ class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
         x = self._validated(X, ensure_min_samples=2)
         weights = usable_weights(sample_weight, x)
         used = weights > 0.0
-        functional, theta = self._train(x[used].astype(float), weights[used])
-        self.density_: SteeredDensity = steered(functional, theta)
+        x, weights = x[used].astype(float), weights[used]
+        best, kept = -np.inf, dict[str, Any]()
+        for scale in SCALES:
+            functional, theta = self._train(x, weights, scale=scale)
+            density, widths = steered(functional, theta), functional.population.bandwidths
+            assert widths is not None
+            gain = beside_kernels(density, x, weights, float(widths[0]))
+            if gain > best or not kept:
+                found = self.network_, self.objective_, self.n_iter_, density
+                best, kept = gain, dict(zip(FOUND, found, strict=True))
+            if gain >= -NEAR:
+                break
+        for name, value in kept.items():
+            setattr(self, name, value)
         return self
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> Array:
