@@ -40,12 +40,12 @@ FOUND = ("network_", "objective_", "n_iter_", "density_")
 
 
 def beside_kernels(density: SteeredDensity, x: Array, weights: Array, width: float) -> float:
-    """Return the mean log density of every other sample, less that by kernels at the others."""
-    points = density.network.reduce(x[:SEEN])
-    kernels = KernelDensity(bandwidth=width).fit(points[:, ::2].T, sample_weight=weights[:SEEN:2])
-    asked = points[:, 1::2]
-    gain = log_density_at(density, asked) - kernels.score_samples(asked.T)
-    return float(np.average(gain, weights=weights[1:SEEN:2]))
+    """Return the mean log density of half of the samples, less that by kernels at the others."""
+    chosen = np.random.default_rng(0).permutation(len(x))[:SEEN]
+    points, (asked, given) = density.network.reduce(x), (chosen[1::2], chosen[::2])
+    kernels = KernelDensity(bandwidth=width).fit(points[:, given].T, sample_weight=weights[given])
+    gain = log_density_at(density, points[:, asked]) - kernels.score_samples(points[:, asked].T)
+    return float(np.average(gain, weights=weights[asked]))
 
 
 class MeanFieldDensity(DensityMixin, MeanFieldEstimator):
