@@ -277,8 +277,8 @@ Bimodal data of the kind of B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, *A m
 approach to the mean-field maximum principle for training NeurODEs*: two modes, each with a target,
 v = tanh(W(t) x) without a bias, T = 1, W constant in {LAYERS} layers and zero at the start, J =
 mean of 1/2 |x(T) - y|^2 + {TIKHONOV}/2 int |W|^2 dt. Their places and variances are ours. The
-excess is J of the population over its least value minus 1, by Gauss-Hermite nodes that RK4 carries, the
-same for all; a time counts from when the excess stays below.
+excess is J of the population over its least value minus 1, by Gauss-Hermite nodes that RK4
+carries, the same for all; a time counts from when the excess stays below.
 
 The rivals are shooting for the maximum principle as we understand it, written by us
 (`benchmarks/peers/maximum_principle.py`); we ran no code of the authors. Densities go forward,
