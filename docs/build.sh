@@ -7,17 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 book=$PWD/build/book
 
 if [ "${1:-}" != --inside ]; then
-  # docker/run hands on neither proxies nor the certificate authority of the host
-  mkdir -p "$book"
-  settings=()
-  authority=${PIP_CERT:-${REQUESTS_CA_BUNDLE:-/etc/ssl/certs/ca-certificates.crt}}
-  if [ -s "$authority" ]; then
-    cp -L "$authority" "$book/authority.crt"
-    settings+=("PIP_CERT=$book/authority.crt")
-  fi
-  for variable in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
-    [ -z "${!variable:-}" ] || settings+=("$variable=${!variable}")
-  done
+  # shellcheck source=docker/reach.sh
+  source docker/reach.sh
+  reach "$book"
   exec docker/run env "${settings[@]}" docs/build.sh --inside "$@"
 fi
 shift

@@ -7,17 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 peers=$PWD/build/peers
 
 if [ "${1:-}" != --inside ]; then
-  # docker/run hands on neither proxies nor the certificate authority of the host
-  mkdir -p "$peers"
-  settings=()
-  authority=${PIP_CERT:-${REQUESTS_CA_BUNDLE:-/etc/ssl/certs/ca-certificates.crt}}
-  if [ -s "$authority" ] && [ ! "$authority" -ef "$peers/authority.crt" ]; then
-    cp -L "$authority" "$peers/authority.crt"
-    settings+=("PIP_CERT=$peers/authority.crt")
-  fi
-  for variable in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
-    [ -z "${!variable:-}" ] || settings+=("$variable=${!variable}")
-  done
+  # shellcheck source=docker/reach.sh
+  source docker/reach.sh
+  reach "$peers"
   exec docker/run env "${settings[@]}" benchmarks/peers/run.sh --inside "$@"
 fi
 shift

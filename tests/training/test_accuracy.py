@@ -14,15 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helpers import make_data_case
 from mfresnet.case import Case, parse, populate
-from mfresnet.errors import Exit, InputError
+from mfresnet.errors import Exit, InputError, SolveError
 from mfresnet.functional import ReducedFunctional
+from mfresnet.optimise import Status
 from mfresnet.output import case_of_run
 from mfresnet.runs import run
 from mfresnet.training import Trained, train_case
 from mfresnet.training.accuracy import AccuracySearch
 from mfresnet.training.discretisation import Discretisation, Model
 from mfresnet.training.estimate import objective_error
+from mfresnet.training.minimisation import Minimisation
 from mfresnet.training.result import PAYS
 
 
@@ -66,6 +69,28 @@ def test_the_error_is_what_is_said(cell: str) -> None:
     assert error.corrected == pytest.approx(truth, rel=1e-3)
     assert set(error.parts) == {"optimisation", "depth", "space"}
     assert found.stages[-1].error == pytest.approx(error.relative)
+
+
+def test_points_stand_where_no_mesh_has_a_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Undershoots on every mesh: a table keeps what its points have found, others have nothing."""
+
+    def fail(*_: Any) -> None:
+        raise SolveError("undershoots on every mesh")
+
+    mesh = {"cells": None, "max_cells": 200}
+    table = make_data_case(tmp_path, accuracy={"relative": 1e-2}, mesh=mesh)
+    with monkeypatch.context() as patched:
+        patched.setattr(Minimisation, "minimise", fail)
+        found = trained(table)
+        with pytest.raises(SolveError, match="undershoots on every mesh"):
+            trained(case_of().with_({"mesh": {"max_cells": 200}}))
+    assert found.error is None and found.result.status is Status.INACCURATE
+    assert found.refusal() == "undershoots on every mesh"
+    assert [stage.points is not None for stage in found.stages] == [True] * len(found.stages)
+    first, last = found.result.history[0], found.result.value
+    assert last < 0.9 * first.objective
 
 
 def test_too_few_cells_are_said(tmp_path: Path) -> None:

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 
 from helpers import gaussian, make_data_case
+from mfresnet.arrays import Array
+from mfresnet.data import Samples
 from mfresnet.functional.densities import ReducedFunctional
+from mfresnet.functional.nodes import MEANS, smoothed
 from mfresnet.losses.table import LOSSES
 from mfresnet.mesh.boxes import CELLS
+from mfresnet.mesh.kernel import kernel_rule
 from mfresnet.training.estimate import ObjectiveError, error_on_mesh, objective_error
 from mfresnet.verification.accuracy import LARGE, LossError, Way
 from verification.test_loss_error import shifted
@@ -69,6 +73,28 @@ def test_samples_with_their_kernels(tmp_path: Path) -> None:
     truth = f.value(f.theta0) - g.value(f.theta0)
     assert 0.7 * abs(truth) < found.size < 1.4 * abs(truth), (found, truth)
     assert found.corrected == pytest.approx(g.value(f.theta0), abs=0.1 * abs(truth))
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_many_samples_in_bins_have_the_same_kernels(d: int) -> None:
+    """Their mean of a function that bends within a bin is that by the kernels of all of them."""
+    rng, n, widths = np.random.default_rng(4), 5 * MEANS, np.array([0.3, 0.2])
+    samples = Samples(rng.standard_normal((d, n)), np.arange(n) % 2, rng.random(n))
+
+    def mean(x: Array, mass: Array) -> float:
+        return float(mass @ np.sin(1.5 * x.sum(axis=0) + 1.0) / mass.sum())
+
+    for k, width in enumerate(widths):
+        x, mass = smoothed(samples, widths, k, 2)
+        own = samples.y == k
+        r, share = kernel_rule(d, 5)
+        all_of_them = (samples.x[:, own][:, :, None] + width * r[:, None, :]).reshape(d, -1)
+        exact = mean(all_of_them, np.outer(samples.w[own], share).ravel())
+        assert mass.sum() == pytest.approx(samples.w[own].sum(), rel=1e-12)
+        assert mean(x, mass) == pytest.approx(exact, abs=2e-4)
+        few, light = smoothed(samples, widths, k, 0)
+        rule = kernel_rule(d, 2)[1].size
+        assert few.shape[1] == light.size <= MEANS * rule < own.sum() * rule
 
 
 def test_doubts_are_said() -> None:

@@ -17,6 +17,7 @@ from mfresnet.errors import InputError, SolveError
 from mfresnet.functional.densities import ReducedFunctional
 from mfresnet.network.controls import prolong
 from mfresnet.optimise.optimiser import minimise
+from mfresnet.optimise.result import Iteration
 from mfresnet.optimise.search import Oracle
 from mfresnet.output.run_directory import write_controls
 from mfresnet.training.levels import Stage, train
@@ -50,8 +51,14 @@ def test_levels_that_nobody_names(loss: dict[str, Any]) -> None:
     settings = {"mesh": {"cells": [24]}, "network": {"layers": 4}, "loss": loss}
     direct = minimise(ReducedFunctional(make_case("interval", **settings), MPI.COMM_SELF))
     case = make_case("interval", **settings, training={"levels": "auto"})
-    found = train_case(case, populate(case, MPI.COMM_SELF), MPI.COMM_SELF)
+    rows: list[Iteration] = []
+    population = populate(case, MPI.COMM_SELF)
+    found = train_case(case, population, MPI.COMM_SELF, on_iteration=rows.append)
     points = [] if loss else [()]
+    first = [row.objective for row in rows if row.iteration == 0]
+    assert len(first) == len(found.stages)
+    for before, start in zip(found.stages, first[1:], strict=False):
+        assert start == pytest.approx(before.objective, rel=0.05) and start < 0.95 * first[0]
     assert [s.cells for s in found.stages] == [*points, (12,), (24,)]
     assert all(s.points for s in found.stages[: len(points)])
     assert found.result.converged

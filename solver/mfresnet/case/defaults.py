@@ -13,26 +13,24 @@ from typing import Any
 from mfresnet.optimise import METHODS
 from mfresnet.tasks import TASKS, alike
 
+_SHARED: dict[str, dict[str, Any]] = {
+    "accuracy": {"relative": 2e-2, "absolute": 2e-3},
+    "mesh": {"max_cells": 4000, "outflow_tolerance": 1e-3},
+    "network": {"block": "wide", "width": 4, "layers": 3},
+    "data": {"bandwidth": "sharp"},
+    "initial": {"scale": 0.3},
+    "training": {"max_iterations": 400, "gradient_tolerance": 1e-3},
+}
 TABLES: dict[str, dict[str, Any]] = {
-    "classification": {
-        "accuracy": {"relative": 2e-2, "absolute": 2e-3},
-        "mesh": {"max_cells": 4000, "outflow_tolerance": 1e-3},
-        "network": {"block": "wide", "width": 4, "layers": 3},
-        "data": {"bandwidth": "sharp"},
+    "classification": _SHARED
+    | {
         "loss": {"kind": "cross_entropy", "head": "prototypes"},
         "penalty": {"tikhonov": {"prior": 8.0, "head": 0.01}},
-        "initial": {"scale": 0.3},
-        "training": {"max_iterations": 400, "gradient_tolerance": 1e-3},
     },
-    "regression": {
-        "accuracy": {"relative": 2e-2, "absolute": 2e-3},
-        "mesh": {"max_cells": 4000, "outflow_tolerance": 1e-3},
-        "network": {"block": "wide", "width": 4, "layers": 3},
-        "data": {"bandwidth": "sharp"},
+    "regression": _SHARED
+    | {
         "loss": {"kind": "squared_error", "head": "units"},
         "penalty": {"tikhonov": {"prior": 1.0, "head": 0.01}},
-        "initial": {"scale": 0.3},
-        "training": {"max_iterations": 400, "gradient_tolerance": 1e-3},
     },
 }
 """Task -> section -> key -> value. A penalty as that of a prior, as few samples say less about the
