@@ -42,6 +42,7 @@ ITERATIONS, REPEATS = 15, 15
 QUIET = 1.0
 """Load of a machine on which several ranks can be measured."""
 WITHIN = 1.5
+SEVERAL = ", of two by the clock, predicted from figures of two ranks at the same time"
 BUSY = "; two ranks were not measured, as other programs computed too"
 PARTS = ("value", "derivative", "iteration", "memory")
 TEXT = """# Time and memory before a run
@@ -56,6 +57,8 @@ are is not known before.
     mfresnet check CASE --machine FILE    # that of mfresnet bench --fit --machine FILE elsewhere
 
 Without the first line the figures are those that come with mfresnet, and the prediction says so.
+`mpirun -n R mfresnet bench --fit` measures with R ranks at the same time: what these take from each
+other, memory above all, is in the figures then, and messages are measured too.
 
 ## The model
 
@@ -98,6 +101,15 @@ def functional_of(name: str) -> ReducedFunctional:
     population = populate(given, MPI.COMM_WORLD)
     case = resolve(given.with_({"accuracy": None}), population)
     return ReducedFunctional(case, MPI.COMM_WORLD, population)
+
+
+def fit(ranks: int, folder: Path) -> Path:
+    """Measure the figures of the machine with so many ranks that work at the same time."""
+    machine = folder / f"{ranks}.json"
+    line = [sys.executable, "-m", "mfresnet", "bench", "--fit", "--machine", str(machine)]
+    line = line if ranks == 1 else ["mpirun", "-n", str(ranks), *line]
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    return machine
 
 
 def measure_times(name: str, machine: Path) -> dict[str, Any]:
@@ -187,13 +199,11 @@ def main() -> None:
     quiet = os.getloadavg()[0] < QUIET
     load_of_machine = f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     with tempfile.TemporaryDirectory() as folder:
-        machine = Path(folder) / "machine.json"
-        line = [sys.executable, "-m", "mfresnet", "bench", "--fit", "--machine", str(machine)]
-        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
-        figures = load_machine(machine)[0]
+        machines = {ranks: fit(ranks, Path(folder)) for ranks in ((1, 2) if quiet else (1,))}
+        figures = load_machine(machines[1])[0]
         rows = {}
         for number, name in enumerate(names, 1):
-            for ranks in (1, 2) if quiet else (1,):
+            for ranks, machine in machines.items():
                 rows[name, ranks] = measure(name, ranks, machine)
                 print(table({(name, ranks): rows[name, ranks]}).splitlines()[-1], flush=True)
             if given:
@@ -204,7 +214,7 @@ def main() -> None:
                 processor=figures.processor,
                 load=load_of_machine,
                 repeats=REPEATS,
-                several=", of two by the clock" if quiet else BUSY,
+                several=SEVERAL if quiet else BUSY,
                 table=table(rows),
                 verdict=verdict(rows) + missing(names[number:]),
             )
