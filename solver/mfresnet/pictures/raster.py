@@ -11,9 +11,14 @@ from mfresnet.arrays import Array
 from mfresnet.mesh import Locator, Space
 from mfresnet.parallel import total
 
+AT_ONCE = 20_000
+"""Points at which basis functions are computed at the same time."""
+
 
 class Raster:
     """The values of fields on a regular grid of points, the same on all ranks.
+
+    In single precision, which is more than a picture shows: in space there are many points.
 
     Attributes:
         axes: coordinates of the points in each direction, the centres of pixels.
@@ -42,10 +47,14 @@ class Raster:
         self.points = np.stack(np.meshgrid(*self.axes, indexing="ij")).reshape(len(lower), -1)
         cells, reference, self.inside = Locator(space).find(self.points)
         self._mine = np.flatnonzero(cells >= 0)
-        basis, n = space.tabulate(reference[self._mine])[0], len(self._mine)
+        columns, n = space.dofs[cells[self._mine]], len(self._mine)
+        basis = np.empty(columns.shape, dtype="f4")
+        for part in np.array_split(np.arange(n), n // AT_ONCE + 1):
+            basis[part] = space.tabulate(reference[self._mine[part]])[0]
         places = np.arange(n + 1) * basis.shape[1]
-        columns = space.dofs[cells[self._mine]].ravel()
-        self._values = csr_array((basis.ravel(), columns, places), shape=(n, space.n_owned))
+        self._values = csr_array(
+            (basis.ravel(), columns.ravel(), places), shape=(n, space.n_owned)
+        )
 
     @property
     def ends(self) -> tuple[Array, Array]:
@@ -63,7 +72,7 @@ class Raster:
         Parallel: collective.
         """
         values = np.zeros((len(f), self.inside.size))
-        values[:, self._mine] = (self._values @ f.T).T
+        values[:, self._mine] = (self._values @ f.T.astype("f4")).T
         result = total(self.space.comm, values)
         result[:, ~self.inside] = np.nan
         return result.reshape(len(f), *self.shape)

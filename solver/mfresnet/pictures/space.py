@@ -62,13 +62,17 @@ def draw_space(functional: ReducedFunctional, theta: Array, directory: Path) -> 
     """
     space, aims = functional.problem.space, aims_of(functional)
     frames = Trajectory(functional, theta).snapshots(FRAMES)
-    sets = [MassSets(space, f) for _, f in frames]
-    ends = [one.bounds() for one in sets]
+    ends, levels = [], []
+    for _, densities in frames:
+        sets = MassSets(space, densities)
+        ends.append(sets.bounds())
+        levels.append([[sets.level(k, s) for s in SHARES[1:]] for k in range(len(densities))])
     low, high = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
     raster = Raster(space, *framed(low, high, aims), PIXELS)
-    f = np.array([np.nan_to_num(raster.sample(f)).astype("f4") for _, f in frames])
+    f = np.empty((len(frames), len(frames[0][1]), *raster.shape), dtype="f4")
+    for number, (_, densities) in enumerate(frames):
+        f[number] = np.nan_to_num(raster.sample(densities))
     box, times = Box(*raster.ends), [t for t, _ in frames]
-    levels = [[[one.level(k, s) for s in SHARES[1:]] for k in range(f.shape[1])] for one in sets]
     chosen, moving = (
         np.linspace(0, len(times) - 1, n).round().astype(int) for n in (PANELS, FRAMES)
     )

@@ -48,7 +48,8 @@ ELEMENTS: dict[str, dict[str, dict[int, int]]] = {
     },
 }
 """Operator -> cell -> degree -> cells a direction: what a cache holds."""
-LARGE = "quadrilateral", 256, 2
+LARGE = {2: ("quadrilateral", 256, 2), 3: ("hexahedron", 28, 2)}
+"""Dimension -> what no cache holds; in space the cells behind a facet are far away too."""
 SWEEPS: tuple[dict[str, Any], ...] = (
     {"cell": "interval", "n": 50, "degree": 3, "layers": 10},
     {"cell": "interval", "n": 256, "degree": 2, "layers": 20},
@@ -66,6 +67,8 @@ SWEEPS: tuple[dict[str, Any], ...] = (
 )
 """Arguments of ``bench_case``, for what is no stage."""
 REPEATS = 7
+FEW = "interval", 16, 2
+"""Cell, cells a rank, and degree of a stage that mostly waits for messages."""
 SMALL, LONG = 64, 100_000
 """Numbers of a message."""
 LATENCY, BANDWIDTH = 5e-6, 2e9
@@ -94,7 +97,7 @@ def measure_machine(comm: MPI.Intracomm, say: Callable[[str], None] = lambda tex
             found = {p: _rate(comm, cell, n, p, operator) for p, n in degrees.items()}
             rates[operator][cell] = {p: rate for p, (rate, _) in found.items()}
     say("memory, messages, sweeps")
-    latency, bandwidth = _messages(comm)
+    latency, bandwidth = _messages(comm, rates["fused"][FEW[0]][FEW[2]])
     none = Pass(component=0, unit=0, batch=0, layer=0, sweep=0, limited_stage=0, limited_dof=0)
     machine = Machine(
         processor=_processor(),
@@ -126,13 +129,17 @@ def _rate(
     return Rate(stage=times["stage"] / each, transpose=times["transpose"] / each), work
 
 
-def _beyond(comm: MPI.Intracomm, rates: dict[str, dict[str, dict[int, Rate]]]) -> float:
-    """Return the seconds of a byte beyond the caches, by a problem that they do not hold."""
-    cell, _, degree = LARGE
-    large, work = _rate(comm, *LARGE)
-    small = rates["fused"][cell][degree]
-    more = large.stage - small.stage, large.transpose - small.transpose
-    return max(0.0, float(np.mean(np.array(more) / work.moved)))
+def _beyond(
+    comm: MPI.Intracomm, rates: dict[str, dict[str, dict[int, Rate]]]
+) -> dict[int, float]:
+    """Return the seconds of a byte beyond the caches, by problems that they do not hold."""
+    found = {}
+    for dimension, (cell, n, degree) in LARGE.items():
+        large, work = _rate(comm, cell, n, degree)
+        small = rates["fused"][cell][degree]
+        more = large.stage - small.stage, large.transpose - small.transpose
+        found[dimension] = max(0.0, float(np.mean(np.array(more) / work.moved)))
+    return found
 
 
 def _passes(comm: MPI.Intracomm, machine: Machine) -> tuple[Pass, Pass]:
@@ -167,10 +174,20 @@ def _iteration(comm: MPI.Intracomm) -> float:
     return max(0.0, float(maximum(comm, each)[0]) - sweeps["value_and_derivative"])
 
 
-def _messages(comm: MPI.Intracomm) -> tuple[float, float]:
-    """Return seconds of a small message there and back at once, and bytes a second of long ones."""
+def _messages(comm: MPI.Intracomm, rate: Rate) -> tuple[float, float]:
+    """Return the seconds of a small message in a stage, and bytes a second of long ones.
+
+    The first is what a stage of few cells on all ranks takes more than its cells, whose seconds a
+    degree of freedom are the rate.
+    """
     if comm.size == 1:
         return LATENCY, BANDWIDTH
+    cell, n, degree = FEW
+    functional = ReducedFunctional(bench_case(cell, n * comm.size, degree, 1), comm)
+    work = Work.of(functional)
+    stage = seconds_each(comm, some_stages(functional), REPEATS, 20)["stage"]
+    cells = rate.stage * work.classes * work.dofs / comm.size
+    latency = max(0.0, stage / (STEPS * work.stages) - cells)
     times = {}
     others = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
     for n in (SMALL, LONG):
@@ -182,7 +199,7 @@ def _messages(comm: MPI.Intracomm) -> tuple[float, float]:
             MPI.Request.Waitall(requests)
 
         times[n] = seconds_each(comm, {"": exchange}, REPEATS, 100)[""]
-    return times[SMALL], 8 * (LONG - SMALL) / max(times[LONG] - times[SMALL], 1e-9)
+    return latency, 8 * (LONG - SMALL) / max(times[LONG] - times[SMALL], 1e-9)
 
 
 def _processor() -> str:

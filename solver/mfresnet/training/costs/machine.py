@@ -53,8 +53,8 @@ class Machine(Model):
     """Bytes of the last cache, of all ranks of a node together."""
     base: PositiveFloat
     """Bytes of a process before it has read a case."""
-    beyond: NonNegativeFloat
-    """Seconds of a byte that comes from memory in place of a cache."""
+    beyond: dict[int, NonNegativeFloat]
+    """Dimension, 2 (the line too) or 3 -> seconds of a byte from memory in place of a cache."""
     rates: dict[str, dict[str, dict[int, Rate]]]
     """Operator -> cell -> degree -> rate."""
     forward: Pass
@@ -62,7 +62,7 @@ class Machine(Model):
     iteration: NonNegativeFloat
     """Seconds of an iteration besides J and its derivative."""
     latency: NonNegativeFloat
-    """Seconds of a message to a neighbour, with its call."""
+    """Seconds of the messages of a stage that are short, with their calls."""
     bandwidth: PositiveFloat
     """Bytes a second between two ranks."""
 

@@ -140,11 +140,11 @@ def stage_seconds(work: Work, machine: Machine, ranks: int = 1) -> tuple[float, 
     rate: Rate = machine.rate(work.operator, work.cell, work.degree)
     dofs = work.classes * work.share(ranks) * work.dofs
     count = dofs * work.layers * work.steps * work.stages
-    found = []
+    found, byte = [], machine.beyond[max(2, CELLS[work.cell])]
     for each, moved in zip((rate.stage, rate.transpose), work.moved, strict=True):
         beyond = moved * min(1.0, work.classes * work.dofs * moved / machine.cache)
         kept = 8.0 if work.held > machine.cache else 0.0
-        found.append(count * (each + machine.beyond * max(beyond, kept)))
+        found.append(count * (each + byte * max(beyond, kept)))
     return found[0], found[1]
 
 

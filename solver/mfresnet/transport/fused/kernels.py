@@ -185,7 +185,7 @@ class Exchange:
             self._requests[classes] = self._prepare(classes)
         out, _, requests = self._requests[classes]
         for (_, places), leaving in zip(self._layout.neighbours, out, strict=True):
-            np.take(g, places, axis=1, out=leaving)
+            g.take(places, axis=1, out=leaving, mode="clip")  # no copy is made first then
         MPI.Prequest.Startall(requests)
 
     def receive(self, g: Array) -> None:
