@@ -86,8 +86,9 @@ stages and checkpoints ([memory.md](memory.md)), and for every further rank that
 
 Measured, and predicted over measured, by `docker/run python3 benchmarks/prediction.py`; figures
 of the machine ({processor}) from just before, {load}. Times are the least of {repeats}, of one rank
-in seconds of its core{several}. An iteration is one with a single evaluation; memory is the peak of
-a whole run with its pictures.
+in seconds of its core{several}. An iteration is one with a single evaluation, predicted for the time
+steps that the training has then: where controls grow these are more than those of the initial controls, which
+`check` counts with. Memory is the peak of a whole run with its pictures.
 
 {table}
 
@@ -118,16 +119,18 @@ def measure_times(name: str, machine: Path) -> dict[str, Any]:
     predicted = predict(Work.of(functional), load_machine(machine)[0], functional.comm.size)
     clock = time.process_time if functional.comm.size == 1 else time.perf_counter
     times = seconds_each(functional.comm, whole_sweeps(functional), REPEATS, 1, clock)
+    iteration = iteration_seconds(functional, ITERATIONS, clock)
+    trained = predict(Work.of(functional), load_machine(machine)[0], functional.comm.size)
     return {
         "measured": {
             "value": times["value"],
             "derivative": times["value_and_derivative"],
-            "iteration": iteration_seconds(functional, ITERATIONS, clock),
+            "iteration": iteration,
         },
         "predicted": {
             "value": predicted.value,
             "derivative": predicted.derivative,
-            "iteration": predicted.iteration,
+            "iteration": trained.iteration,
             "memory": predicted.memory,
         },
     }

@@ -15,8 +15,8 @@ from .kinds import mesh_section as mesh_section
 from .layout import Layout as Layout
 from .layout import aligned as aligned
 from .locate import Locator as Locator
+from .quadrature import CellQuadrature as CellQuadrature
 from .space import SIMPLICES as SIMPLICES
-from .space import CellQuadrature as CellQuadrature
 from .space import Space as Space
 from .tables import header as header
 from .tables import inverse_mass as inverse_mass

@@ -12,7 +12,6 @@ from __future__ import annotations
 from mpi4py import MPI
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import basix
@@ -21,9 +20,10 @@ import numpy as np
 from dolfinx import fem
 from dolfinx import mesh as dmesh
 
-from mfresnet.arrays import Array, Indices, determinants, inverses
+from mfresnet.arrays import Array, Indices, determinants
 from mfresnet.errors import InputError
 from mfresnet.mesh import compat
+from mfresnet.mesh.quadrature import CellQuadrature, mapped
 from mfresnet.parallel import maximum
 
 SIMPLICES = ("triangle", "tetrahedron")
@@ -59,25 +59,6 @@ def refuse_places(comm: MPI.Intracomm, middles: Array, what: str) -> None:
 
 BLOCK = 1 << 17
 """Quadrature points at a time where a function is integrated."""
-
-
-@dataclass(frozen=True)
-class CellQuadrature:
-    """A quadrature rule on all owned cells.
-
-    Attributes:
-        x: points, (cells, points, d).
-        weights: reference weight times |det J|, (cells, points).
-        basis: values of the basis, (points, dofs per cell).
-        gradient: derivatives of the basis in the reference directions, (d, points, dofs).
-        inverse: K = J^-1, (cells, points, d, d): d/dx_i = sum_j K[j, i] d/dX_j.
-    """
-
-    x: Array
-    weights: Array
-    basis: Array
-    gradient: Array
-    inverse: Array
 
 
 class Space:
@@ -193,16 +174,13 @@ class Space:
     def cell_quadrature(self, degree: int, subdivisions: int = 1) -> CellQuadrature:
         """Return a quadrature rule on the owned cells, see ``reference_rule``."""
         points, weights = self.reference_rule(degree, subdivisions)
-        cells = slice(0, self.n_owned_cells)
-        x, jacobian = self.map_points(cells, points)
+        geometry, nodes = table_of(self._map, points, 1), self.cell_nodes()
+        x, volume = np.empty((len(nodes), *points.shape)), np.empty((len(nodes), len(points)))
+        for part in np.array_split(np.arange(len(nodes)), len(nodes) * len(points) // BLOCK + 1):
+            x[part], jacobian = mapped(geometry, nodes[part])
+            volume[part] = np.abs(determinants(jacobian))
         table = self.tabulate(points, derivatives=1)
-        return CellQuadrature(
-            x=x,
-            weights=np.abs(determinants(jacobian)) * weights,
-            basis=table[0],
-            gradient=table[1:],
-            inverse=inverses(jacobian),
-        )
+        return CellQuadrature(x, volume * weights, table[0], table[1:], geometry, nodes)
 
     def tabulate(self, points: Array, derivatives: int = 0) -> Array:
         """Return the basis (and reference derivatives) at reference points: (1 + d, n, dofs)."""
@@ -210,9 +188,7 @@ class Space:
 
     def map_points(self, cells: slice | Indices, points: Array) -> tuple[Array, Array]:
         """Return x (cells, points, d) and J = dx/dX (cells, points, d, d) of reference points."""
-        table = table_of(self._map, points, 1)
-        nodes = self._nodes[cells]
-        return table[0] @ nodes, np.stack([column @ nodes for column in table[1:]], axis=-1)
+        return mapped(table_of(self._map, points, 1), self._nodes[cells])
 
     def map_each(self, cells: Indices, points: Array) -> tuple[Array, Array]:
         """Return x (n, d) and J (n, d, d) of one reference point (n, d) in each given cell."""

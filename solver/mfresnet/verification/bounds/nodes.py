@@ -22,7 +22,7 @@ from mfresnet.mesh import CellQuadrature, Space
 from mfresnet.network import HEADS, Controls
 from mfresnet.parallel import total
 
-MOST = 2_000_000
+MOST = 500_000
 """Nodes of all ranks above which a rule of lower degree is taken."""
 LIGHT = 1e-16
 """Share of the largest mass below which a node is left out."""
