@@ -86,9 +86,9 @@ stages and checkpoints ([memory.md](memory.md)), and for every further rank that
 
 Measured, and predicted over measured, by `docker/run python3 benchmarks/prediction.py`; figures
 of the machine ({processor}) from just before, {load}. Times are the least of {repeats}, of one rank
-in seconds of its core{several}. An iteration is one with a single evaluation, predicted for the time
-steps that the training has then: where controls grow these are more than those of the initial controls, which
-`check` counts with. Memory is the peak of a whole run with its pictures.
+in seconds of its core{several}. An iteration is one with a single evaluation, predicted
+for the time steps that the training has then: where controls grow these are more than those of the
+initial controls, which `check` counts with. Memory is the peak of a whole run with its pictures.
 
 {table}
 

@@ -52,9 +52,7 @@ class Raster:
         for part in np.array_split(np.arange(n), n // AT_ONCE + 1):
             basis[part] = space.tabulate(reference[self._mine[part]])[0]
         places = np.arange(n + 1) * basis.shape[1]
-        self._values = csr_array(
-            (basis.ravel(), columns.ravel(), places), shape=(n, space.n_owned)
-        )
+        self._values = csr_array((basis.ravel(), columns.ravel(), places), shape=(n, space.n_owned))
 
     @property
     def ends(self) -> tuple[Array, Array]:

@@ -129,9 +129,7 @@ def _rate(
     return Rate(stage=times["stage"] / each, transpose=times["transpose"] / each), work
 
 
-def _beyond(
-    comm: MPI.Intracomm, rates: dict[str, dict[str, dict[int, Rate]]]
-) -> dict[int, float]:
+def _beyond(comm: MPI.Intracomm, rates: dict[str, dict[str, dict[int, Rate]]]) -> dict[int, float]:
     """Return the seconds of a byte beyond the caches, by problems that they do not hold."""
     found = {}
     for dimension, (cell, n, degree) in LARGE.items():

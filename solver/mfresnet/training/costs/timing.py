@@ -139,12 +139,12 @@ def iteration_seconds(
             found[steps] = min(found[steps], now - before[1])
         before[:] = functional.adjoint_sweeps, clock()
 
-    done = 0
-    while done < most:
+    left = most
+    while left > 0:
         ended = minimise(
             functional,
             on_iteration=look,
-            enough=lambda search: done + len(search.history) > most,
+            enough=lambda search, left=left: len(search.history) > left,  # type: ignore[misc]
         )
-        done += max(1, ended.iterations)
+        left -= max(1, ended.iterations)
     return float(maximum(functional.comm, found[functional.steps_per_layer])[0])
