@@ -4,6 +4,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,9 @@ from mfresnet.errors import shortened  # noqa: E402
 from torture.chapter import Chapter  # noqa: E402
 from torture.chapters import CHAPTERS  # noqa: E402
 from torture.page import Result, keep, today, write_page  # noqa: E402
+
+WORKERS = (os.cpu_count() or 1) + 1
+"""One more than cores, as trials wait too."""
 
 
 def command(chapter: str, seed: int) -> str:
@@ -78,7 +82,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="one trial, in this process")
     parser.add_argument("--count", type=int, help="seeds of each chapter")
     parser.add_argument("--minutes", type=float, default=1e9, help="most of them, for each chapter")
-    parser.add_argument("--workers", type=int, default=2, help="processes at the same time")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="trials at the same time")
     given = parser.parse_args()
     if unknown := set(given.chapters) - set(CHAPTERS):
         parser.error(f"unknown: {', '.join(unknown)}")

@@ -160,5 +160,5 @@ CHAPTER = Chapter(
     "numbers or a sentence, and J at other controls is the same afterwards.",
     trial=trial,
     quick=1,
-    full=36,
+    full=20,
 )

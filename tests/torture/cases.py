@@ -10,6 +10,7 @@ import tomllib
 import types
 import typing
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from mfresnet.network.penalties import penalty_section
 from torture.chapter import Chapter, Outcomes, check_sentences
 
 ROOT = Path(__file__).parents[2]
-SIZE = 500
+SIZE = 1000
 """Cases of a seed."""
 GOOD = [0.1, 0.5, 1.0, 2.0, 1e-3]
 MATRICES = ("covariance",)
@@ -42,6 +43,7 @@ MATRICES = ("covariance",)
 
 
 # ---------------------------------------------------------------------- from the models
+@cache
 def of_model(model: type[BaseModel], d: int, kind: str | None = None) -> st.SearchStrategy[Any]:
     """Return sections of a model: what it needs, and any of the other keys."""
     fields = model.model_fields.items()
@@ -137,6 +139,19 @@ SECTIONS: dict[str, Any] = {
 """Key -> what makes a section whose model a table chooses."""
 
 
+@cache
+def key(name: str, d: int) -> st.SearchStrategy[Any]:
+    """Return values of a key of a case, the same strategy for every case."""
+    field = Case.model_fields[name]
+    return of_type(field.annotation, field.metadata, d, name)
+
+
+@cache
+def project() -> list[dict[str, Any]]:
+    """Return the cases of the project."""
+    return [tomllib.loads(path.read_text()) for path in sorted((ROOT / "cases").glob("*.toml"))]
+
+
 @st.composite
 def valid(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a case: the smallest one that is right, and some sections from their models."""
@@ -156,8 +171,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
     }  # fmt: skip
     names = sorted(set(Case.model_fields) - {"data", "title", "accuracy"})
     for name in draw(st.sets(st.sampled_from(names), max_size=4)):
-        field = Case.model_fields[name]
-        value = draw(of_type(field.annotation, field.metadata, d, name))
+        value = draw(key(name, d))
         both = isinstance(value, dict) and isinstance(data.get(name), dict)
         data[name] = data[name] | value if both else value
     if isinstance(data["mesh"], dict):
@@ -178,12 +192,13 @@ def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     ]
 
 
+NEAR = st.one_of(valid(), st.deferred(lambda: st.sampled_from(project())))
+
+
 @st.composite
 def nearly(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a valid case, or one of the project, of which some values are others or missing."""
-    files = sorted((ROOT / "cases").glob("*.toml"))
-    files_of = st.sampled_from(files).map(lambda path: tomllib.loads(path.read_text()))
-    data = draw(st.one_of(valid(), files_of))
+    data = copy.deepcopy(draw(NEAR))
     for _ in range(draw(st.integers(1, 3))):
         found = places(data)
         if not found:
@@ -282,6 +297,6 @@ CHAPTER = Chapter(
     "valid, hostile, and texts that are damaged.",
     trial=trial,
     quick=1,
-    full=100,
+    full=50,
     patience=600.0,
 )

@@ -170,5 +170,5 @@ CHAPTER = Chapter(
     "names; where it can be used again, the run ends with the bits of an undisturbed one.",
     trial=trial,
     quick=0,
-    full=60,
+    full=24,
 )

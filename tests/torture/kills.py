@@ -145,6 +145,6 @@ CHAPTER = Chapter(
     "and J of an undisturbed run on as many ranks, bit for bit.",
     trial=trial,
     quick=0,
-    full=24,
+    full=20,
     patience=900.0,
 )

@@ -111,5 +111,5 @@ CHAPTER = Chapter(
     "run: all end within 20 s with status 3 and one message. And runs on more ranks than cells.",
     trial=trial,
     quick=0,
-    full=48,
+    full=24,
 )

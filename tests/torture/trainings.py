@@ -25,7 +25,7 @@ from torture.cases import ROOT, nearly, valid
 from torture.chapter import Chapter, Outcomes, check_sentences
 from torture.runs import finish
 
-TRAININGS, COMMANDS = 20, 6
+TRAININGS, COMMANDS = 10, 6
 """Cases of a seed that are trained, and that the command reads."""
 SECONDS = 30
 """After which a training is left: large velocities ask for many steps."""
