@@ -375,3 +375,16 @@ def test_what_is_short_is_shown_whole() -> None:
     assert len(cut) < 300 and cut.startswith("a: got bbb") and cut.endswith("b, expected c. Do d.")
     assert "(150001 letters)" in cut
     assert shortened(cut) == cut
+
+
+def test_constructor_says_a_sentence_too() -> None:
+    """In Python a case that is wrong is refused as a file is."""
+    density = {"kind": "gaussian", "mean": [0.0], "covariance": [[1.0]]}
+    right = {"mesh": {"cell": "interval"}, "classes": [{"density": density, "target": [0.0]}]}
+    assert Case(**right) == parse(right)
+    with pytest.raises(InputError, match=r"network\.activation: unknown name; got 'linear'"):
+        Case(**right, network={"activation": "linear"})
+    with pytest.raises(InputError, match="classes: missing; got none"):
+        Case()
+    with pytest.raises(InputError, match="1: unknown key"):
+        parse({1: 2})  # type: ignore[dict-item]

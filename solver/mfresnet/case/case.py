@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tomli_w
@@ -34,9 +34,17 @@ class Case(Fields):
             Gaussian with their mean and covariance.
 
     Raises:
-        pydantic.ValidationError: the constructor finds a mistake; ``load`` and ``parse`` turn it
-            into InputError with a sentence for each mistake.
+        InputError: with a sentence for each mistake.
     """
+
+    if not TYPE_CHECKING:  # the sections are the arguments, as editors know from ``Fields``
+
+        def __init__(self, **sections: Any) -> None:
+            """Check the sections."""
+            try:
+                super().__init__(**sections)
+            except PydanticError as error:
+                raise InputError(sentences(error, type(self))) from None
 
     def model_post_init(self, _: Any, /) -> None:
         """Check what involves several keys."""
@@ -126,10 +134,7 @@ def validated(data: dict[str, Any]) -> Case:
     Raises:
         InputError: with all mistakes at once.
     """
-    try:
-        return Case.model_validate(data)
-    except PydanticError as error:
-        raise InputError(sentences(error, Case)) from None
+    return Case(**{str(key): value for key, value in data.items()})
 
 
 def parse(data: dict[str, Any], directory: str | Path = ".") -> Case:
