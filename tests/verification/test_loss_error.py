@@ -20,6 +20,7 @@ from mfresnet.mesh.boxes import CELLS
 from mfresnet.output.report import Exit
 from mfresnet.runs.runner import run
 from mfresnet.verification.accuracy import RIGHT, WRONG, LossError, Way, loss_error
+from mfresnet.verification.certificate import certify
 from mfresnet.verification.findings import at_most
 from mfresnet.verification.pathwise import pathwise_loss
 
@@ -137,6 +138,26 @@ def test_what_the_numbers_mean() -> None:
     assert "Without effect" in found(1.0).forgive(failing).sentence
     assert found(1.02).forgive(failing) is failing
     assert RIGHT < WRONG
+
+
+def test_what_was_asked_for_is_what_the_loss_is_held_to() -> None:
+    """A training to an accuracy of 2e-2 is right, and verified, where J is right to that."""
+
+    def found(bound: float) -> LossError:
+        return LossError(1.0, 0.0, (Way("points", 1.012), Way("cells", 1.011)), (), "Refine", bound)
+
+    assert found(0.02).right and not found(0.02).wrong and found(0.02).check().passed
+    assert found(0.02).check().limit == 0.02
+    assert not found(0.01).right and found(0.01).wrong and not found(0.01).check().passed
+    assert found(0.02).outflow_limit(1e-6) == pytest.approx(2e-3)
+    assert found(0.01).outflow_limit(1e-6) == 1e-6
+    functional = shifted("interval", 14, 1)
+    plain = loss_error(functional, functional.theta0)
+    asked = loss_error(functional, functional.theta0, allowed=0.1 * plain.loss)
+    assert not plain.right and plain.bound == RIGHT
+    assert asked.right and asked.bound == pytest.approx(0.1)
+    lines = {check.name: check for check in certify(functional, allowed=0.1 * plain.loss)}
+    assert lines["loss: relative error"].passed
 
 
 # ---------------------------------------------------------------------- runs

@@ -70,7 +70,8 @@ def certificate_of(target: Path, settings: Sequence[str], comm: MPI.Intracomm) -
     with own(target, comm):
         with together(comm):
             theta, report = read_theta(target, functional.controls), read_report(target)
-        checks = certify(functional, theta)
+        asked = report.accuracy
+        checks = certify(functional, theta, asked.asked * asked.scale if asked else 0.0)
         with together(comm):
             if comm.rank == 0:
                 certificate = Certificate(passed=passed(checks), checks=checks)

@@ -103,11 +103,19 @@ class ObjectiveError:
         return " ".join([found, *filter(None, [self.loss.doubt])]) + why
 
 
-def error_on_mesh(f: ReducedFunctional, theta: Array, asked: float) -> LossError:
+def error_on_mesh(
+    f: ReducedFunctional, theta: Array, asked: float, allowed: float = 0.0
+) -> LossError:
     """Return the error of J for given controls by two ways of different kinds.
 
     A mean over points: points that the network moves, and a higher degree. Other losses: a higher
     degree, and narrower cells.
+
+    Args:
+        f: J.
+        theta: the controls.
+        asked: the relative error of J that was asked for.
+        allowed: the same, not relative.
 
     Parallel: collective.
     """
@@ -134,7 +142,7 @@ def error_on_mesh(f: ReducedFunctional, theta: Array, asked: float) -> LossError
     ways: list[Callable[[ReducedFunctional, Array], Way]] = [partial(by, name) for name in others]
     if LOSSES[f.case.loss.kind].cost is not None:
         ways.insert(0, partial(by_points, settled=SETTLED * asked))
-    return compared(f, theta, ways, 2)
+    return compared(f, theta, ways, 2, allowed)
 
 
 def objective_error(
@@ -159,7 +167,7 @@ def objective_error(
 
     Parallel: collective.
     """
-    loss = error_on_mesh(f, theta, asked)
+    loss = error_on_mesh(f, theta, asked, asked * scale)
     value = f.value(theta)
     how = "the derivative in the metric of the curvature on the way"
     parts = {"optimisation": ErrorPart(min(excess, abs(value)), how)}

@@ -35,8 +35,9 @@ APART = 0.5
 """Share of the larger estimate by which two of them may differ and still confirm one another."""
 LARGE = 0.1
 """Relative error above which an estimate of it says its size alone."""
-LEAKS = 1e-4
-"""Mass of a class that may leave the mesh, whatever the tolerance, where the loss is right."""
+LEAKS = 0.1
+"""Mass of a class that may leave the mesh, whatever the tolerance, where the loss is right, over the
+relative error up to which it is called right: what leaves is in the error."""
 HIGHEST = 6
 """The highest degree."""
 
@@ -69,6 +70,8 @@ class LossError:
         ways: what the others find, the most trusted first; there may be none.
         missing: why others could not be taken.
         finer: what to do, see ``MeshSection.finer``.
+        bound: the relative error up to which the loss is called right: more than ``RIGHT`` where
+            a training was asked for less.
     """
 
     loss: float
@@ -76,6 +79,7 @@ class LossError:
     ways: tuple[Way, ...]
     missing: tuple[str, ...]
     finer: str
+    bound: float = RIGHT
 
     @property
     def error(self) -> float:
@@ -98,13 +102,13 @@ class LossError:
     @property
     def right(self) -> bool:
         """Whether all ways say that the loss is right."""
-        return bool(self.relative <= RIGHT)
+        return bool(self.relative <= self.bound)
 
     @property
     def wrong(self) -> bool:
         """Whether a way says that the loss is off by more than may be, its spread left aside."""
         sizes = ((abs(self.loss - w.loss) - w.spread) / self._size(w) for w in self.ways)
-        return max(sizes, default=0.0) > WRONG
+        return max(sizes, default=0.0) > max(WRONG, self.bound)
 
     @property
     def agree(self) -> bool:
@@ -152,18 +156,18 @@ class LossError:
             what = "no two ways agree on the loss, so that nobody can tell what it is"
         return (
             f"mesh: {what}; got {self.loss:.4g} on the mesh and {found}, expected a relative "
-            f"difference of at most {RIGHT:.0e}. {self.finer} or raise space.degree.{why}"
+            f"difference of at most {self.bound:.0e}. {self.finer} or raise space.degree.{why}"
         )
 
     def check(self) -> Check:
         """Return the line of the certificate; it does not apply where nothing could be compared."""
         value = self.relative if self.ways else None
-        return Check("loss: relative error", value, RIGHT, self.right or not self.ways,
+        return Check("loss: relative error", value, self.bound, self.right or not self.ways,
                      self.sentence())  # fmt: skip
 
     def outflow_limit(self, tolerance: float) -> float:
         """Return the mass of a class that may leave the mesh."""
-        return max(tolerance, LEAKS) if self.right else tolerance
+        return max(tolerance, LEAKS * self.bound) if self.right else tolerance
 
     def forgive(self, check: Check) -> Check:
         """Return a line that stands for the loss; it passes where the loss itself is right."""
@@ -184,17 +188,20 @@ class LossError:
         }
 
 
-def loss_error(functional: ReducedFunctional, theta: Array, ways: int = 2) -> LossError:
+def loss_error(
+    functional: ReducedFunctional, theta: Array, ways: int = 2, allowed: float = 0.0
+) -> LossError:
     """Return the error of the loss on the mesh.
 
     Args:
         functional: J.
         theta: the controls.
         ways: how many are wanted; the first one is the quickest.
+        allowed: see ``compared``.
 
     Parallel: collective.
     """
-    return compared(functional, theta, _ways(functional), ways)
+    return compared(functional, theta, _ways(functional), ways, allowed)
 
 
 def compared(
@@ -202,6 +209,7 @@ def compared(
     theta: Array,
     ways: Iterable[Callable[[ReducedFunctional, Array], Way]],
     wanted: int,
+    allowed: float = 0.0,
 ) -> LossError:
     """Return the error of the loss on the mesh by the first ways that find it.
 
@@ -210,6 +218,7 @@ def compared(
         theta: the controls.
         ways: (J, controls) -> what it finds; it may raise InputError or SolveError.
         wanted: how many are wanted.
+        allowed: the error of J that a training was asked for.
 
     Parallel: collective.
     """
@@ -226,7 +235,8 @@ def compared(
     mean = LOSSES[functional.case.loss.kind].cost is not None
     floor = 0.0 if mean else abs(_of_initial_densities(functional, theta))
     finer = functional.case.mesh.finer
-    return LossError(loss, floor, tuple(found), tuple(missing), finer)
+    bound = max(RIGHT, allowed / max(abs(loss), floor, np.finfo(float).tiny))
+    return LossError(loss, floor, tuple(found), tuple(missing), finer, bound)
 
 
 def _of_initial_densities(functional: ReducedFunctional, theta: Array) -> float:

@@ -38,19 +38,23 @@ NOISE = 1e-10
 """Share of J below which a Taylor remainder is rounding."""
 
 
-def certify(functional: ReducedFunctional, theta: Array | None = None) -> list[Check]:
+def certify(
+    functional: ReducedFunctional, theta: Array | None = None, allowed: float = 0.0
+) -> list[Check]:
     """Return the certificate of a case.
 
     Args:
         functional: J; its number of time steps is raised when the controls need it.
         theta: the controls, the initial ones when not given.
+        allowed: the error of J that a training was asked for, where that is more than what a loss
+            is held to without one.
 
     Parallel: collective.
     """
     theta = functional.theta0 if theta is None else theta
     make_room(functional, theta)
     found = [check for make in CHECKS for check in make(functional, theta)]
-    error = loss_error(functional, theta)
+    error = loss_error(functional, theta, allowed=allowed)
     guards = [error.forgive(check) for make in GUARDS for check in make(functional, theta)]
     return [*found, outflow(functional, theta, error), *guards, error.check()]
 

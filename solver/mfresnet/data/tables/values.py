@@ -38,6 +38,7 @@ NO_LABEL = (
 )
 """Texts that stand for a missing label; None may be one."""
 TRUTH = {"true": "1", "false": "0"}
+LEAVE = "Leave this column out, in a case file by naming the others in data.features"
 TRIED = 20
 """Values that are looked at to tell dates from other texts."""
 COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -104,13 +105,12 @@ def _of_words(wrong: pd.Series, given: str) -> str:
     days = pd.to_datetime(some, errors="coerce", format="mixed", utc=True).notna()
     if (days & some.str.contains(r"\d[-/.:]\d|\d{4}")).all():
         return (
-            f"dates; got '{given}', expected numbers. Leave this column out, or replace it by "
-            "numbers, such as the days since one of them."
+            f"dates; got '{given}', expected numbers. {LEAVE}, or replace it by numbers, such as "
+            "the days since one of them."
         )
     return (
-        f"not a finite number; got '{given}', and no number in most rows, expected numbers. Leave "
-        "this column out, or replace it by numbers, such as a column of 0 and 1 for each of its "
-        "values."
+        f"not a finite number; got '{given}', and no number in most rows, expected numbers. "
+        f"{LEAVE}, or replace it by numbers, such as a column of 0 and 1 for each of its values."
     )
 
 
