@@ -36,8 +36,8 @@ APART = 0.5
 LARGE = 0.1
 """Relative error above which an estimate of it says its size alone."""
 LEAKS = 0.1
-"""Mass of a class that may leave the mesh, whatever the tolerance, where the loss is right, over the
-relative error up to which it is called right: what leaves is in the error."""
+"""Mass of a class that may leave the mesh, whatever the tolerance, where the loss is right: so many
+times the relative error up to which it is called right, as what leaves is in the error."""
 HIGHEST = 6
 """The highest degree."""
 
