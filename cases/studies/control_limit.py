@@ -131,7 +131,7 @@ def _draw_controls(
         axes.stairs(rows(theta)[i], times, baseline=None, color=COLOURS[i], lw=2.2)
         axes.annotate(f"${name}$", (times[-1], rows(theta)[i][-1]), xytext=(5, 0), va="center",
                       textcoords="offset points", color=COLOURS[i])  # fmt: skip
-    axes.set(xlabel="depth $t$", ylabel="controls",
+    axes.set(xlabel="depth $t$", ylabel="controls", xlim=(-0.04 * times[-1], 1.1 * times[-1]),
              title=f"trained on the densities (bold) and on $N = {n}$ samples")  # fmt: skip
     axes.title.set_fontsize(10)
     axes.grid(alpha=0.25)
