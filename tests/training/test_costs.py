@@ -130,6 +130,17 @@ def test_files_that_are_no_machine(tmp_path: Path) -> None:
     assert done.returncode == 2 and done.stderr.startswith("--machine: cannot be read")
 
 
+def test_figures_that_another_version_has_kept_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mfresnet.training.costs.machine.cache_directory", lambda: tmp_path)
+    shipped = load_machine()
+    save_machine(MACHINE)
+    assert load_machine() != shipped
+    (tmp_path / "machine.json").write_text('{"processor": "x", "beyond": 1e-11}')
+    assert load_machine() == shipped
+
+
 def test_check_says_whose_figures_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = command("check", PLANE)
     assert "mfresnet bench" in done.stdout or "machine.json" in done.stdout

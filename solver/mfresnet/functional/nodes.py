@@ -30,8 +30,9 @@ set that tends to a density of samples."""
 def quadrature(case: Case, population: Population, number: int) -> Samples:
     """Return a quadrature of the initial densities: points with masses, of sum pi_k in class k.
 
-    Densities in closed form: their nodes. Those of samples: the samples in a bin become points
-    that have their mass, mean and variance, with that of the kernel, in every direction.
+    Densities in closed form: their nodes. Those of samples, in the smallest set: the samples in a
+    bin become points that have their mass, mean and variance, with that of the kernel, in every
+    direction; in further sets bins have the kernels themselves, see ``smoothed``.
 
     Args:
         case: the case.
@@ -50,16 +51,21 @@ def quadrature(case: Case, population: Population, number: int) -> Samples:
         else:
             assert population.bandwidths is not None
             own = dataset.train.y == k
-            width, most = float(population.bandwidths[k]), BINS[d] * growth**d
-            samples, w = dataset.train.x[:, own], dataset.train.w[own]
-            points, masses = binned(samples, w, width, WIDTHS * width / growth, most)
+            if number:
+                widths = np.asarray(population.bandwidths)
+                points, masses = smoothed(dataset.train, widths, k, number - 1, BINS[d])
+            else:
+                width, samples, w = float(population.bandwidths[k]), dataset.train.x, dataset.train.w
+                points, masses = binned(samples[:, own], w[own], width, WIDTHS * width, BINS[d])
         x.append(points)
         mass.append(share * masses / masses.sum())
     y = np.repeat(np.arange(len(x)), [points.shape[1] for points in x])
     return Samples(np.hstack(x), y, np.concatenate(mass))
 
 
-def smoothed(samples: Samples, widths: Array, k: int, number: int) -> tuple[Array, Array]:
+def smoothed(
+    samples: Samples, widths: Array, k: int, number: int, most: float = MEANS
+) -> tuple[Array, Array]:
     """Return points with masses in place of the density of class k, the sum of its kernels.
 
     Args:
@@ -67,6 +73,7 @@ def smoothed(samples: Samples, widths: Array, k: int, number: int) -> tuple[Arra
         widths: of their kernels, (classes,).
         k: the class.
         number: that of the set, which tends to the density.
+        most: samples that are not put into bins, in the smallest set.
 
     Returns:
         The points, (d, m), and their masses, (m,).
@@ -76,8 +83,8 @@ def smoothed(samples: Samples, widths: Array, k: int, number: int) -> tuple[Arra
     d, growth = len(x), GROWTH**number
     r, share = kernel_rule(d, RADII + number)
     reach: Array = np.full(x.shape, width)
-    if w.size > MEANS * growth**d:
-        x, w, variance = bins(x, w, width / growth, MEANS * growth**d)
+    if w.size > most * growth**d:
+        x, w, variance = bins(x, w, width / growth, most * growth**d)
         reach = np.sqrt(variance + width**2)
     points = x[:, :, None] + reach[:, :, None] * r[:, None, :]
     return points.reshape(d, -1), np.outer(w, share).ravel()

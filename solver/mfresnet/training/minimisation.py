@@ -75,8 +75,8 @@ class Minimisation:
     def by_points(self, f: ReducedFunctional) -> bool:
         """Minimise J by points, from all seeds, and start J there; return whether it can be done.
 
-        Sets of more and more points are taken until one says what the next one says; of samples
-        in bins the first one. Where none does, the controls are kept, and the points are no model.
+        Sets of more and more points are taken until one says what the next one says. Where none
+        does, the controls are kept, and the points are no model.
 
         Args:
             f: J on a mesh.
@@ -87,7 +87,7 @@ class Minimisation:
         found = self._from_seeds(f, lambda f: self._on_points(f, sets))
         f.start_from(f.controls.from_vector(found.theta))
         self.paths = sets.paths(found.theta)
-        if not sets.exact:
+        if sets.table:
             self.by_points_alone = replace(found, status=Status.INACCURATE)
         return True
 
@@ -145,7 +145,7 @@ class Minimisation:
             self._history.end(used, found, None)
             theta = found.theta
             alike = abs(found.value - finer[0](theta)) <= ALIKE * abs(found.value)
-            if alike or not (sets.exact or watch.rises):
+            if alike:
                 self.points = sets
                 break
             self._memory.forget()
@@ -167,12 +167,12 @@ class Minimisation:
             found = Correction(f, model, wanted, self._oracle, add, memory).run(theta)
             if found.converged or found.excess <= wanted:
                 return found
-            if self.points is not None and not self.points.exact:
-                return found  # a table: iterations on the mesh cost more than they gain
             theta = found.theta
             if (settled := self._settled(theta, wanted)) is not None:
                 self._least = settled.excess
                 return replace(as_it_is(f, settled.theta), excess=self._least)
+            if self.points is not None and self.points.table:
+                return found  # iterations on the mesh cost more than they gain
         others: tuple[Other, ...] = () if ahead is None else (partial(value_of, ahead),)
         watch = Watch(theta, aim, others if self.points is None else self.points.all())
         found = self._minimise(f, theta, watch)
@@ -189,7 +189,7 @@ class Minimisation:
 
     def _settled(self, theta: Array, wanted: float) -> OptimiseResult | None:
         """Return the controls of the least J by so many points that more of them gain nothing."""
-        if self.points is None or not self.points.exact:
+        if self.points is None:
             return None
         for number in range(self.points.number + 1, self.points.largest + 1):
             used, self.points.number = self.points.functional(number), number

@@ -34,7 +34,7 @@ class PointSets:
     Attributes:
         number: that of the set in use.
         largest: that of the largest one.
-        exact: whether the sets tend to the densities, as those of densities in closed form do.
+        table: whether they are those of samples.
 
     Parallel: collective.
     """
@@ -51,8 +51,8 @@ class PointSets:
             comm: the communicator.
         """
         self.number, self._initial = 0, initial
-        self.largest = LARGEST[case.dimension]
-        self.exact = population.dataset is None
+        self.table = population.dataset is not None
+        self.largest = LARGEST[case.dimension] - self.table  # kernels have many points
         self._case = case.with_({"network": {"inference": "runge_kutta"}})
         self._population, self._comm = population, comm
         self._made = dict[int, ParticleFunctional]()

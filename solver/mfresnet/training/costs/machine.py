@@ -89,17 +89,26 @@ def kept_at() -> Path:
     return cache_directory() / NAME
 
 
+def _kept() -> bool:
+    """Return whether there are figures of this machine, by this version."""
+    try:
+        Machine.model_validate_json(read_text(kept_at()))
+    except (FileError, ValidationError):
+        return False
+    return True
+
+
 def load_machine(file: Path | None = None) -> tuple[Machine, str]:
     """Return the figures, and whose they are.
 
     Args:
         file: that of another machine; when not given, that which was kept by ``save_machine`` for
-            this machine, or where there is none the figures that come with mfresnet.
+            this machine, or where there is none of this version the figures that come with mfresnet.
 
     Raises:
         InputError: the file is not such a file.
     """
-    place = file or (kept_at() if kept_at().exists() else SHIPPED)
+    place = file or (kept_at() if _kept() else SHIPPED)
     try:
         machine = Machine.model_validate_json(read_text(place))
     except FileError as error:
