@@ -55,7 +55,11 @@ def quadrature(case: Case, population: Population, number: int) -> Samples:
                 widths = np.asarray(population.bandwidths)
                 points, masses = smoothed(dataset.train, widths, k, number - 1, BINS[d])
             else:
-                width, samples, w = float(population.bandwidths[k]), dataset.train.x, dataset.train.w
+                width, samples, w = (
+                    float(population.bandwidths[k]),
+                    dataset.train.x,
+                    dataset.train.w,
+                )
                 points, masses = binned(samples[:, own], w[own], width, WIDTHS * width, BINS[d])
         x.append(points)
         mass.append(share * masses / masses.sum())
