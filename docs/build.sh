@@ -20,6 +20,8 @@ mkdir -p "$HOME/.ipython/profile_default"
 cat >"$HOME/.ipython/profile_default/ipython_kernel_config.py" <<'PYTHON'
 c.InteractiveShell.ast_node_interactivity = "none"
 c.InlineBackend.figure_formats = {"retina"}
+# that it listens on this machine without encryption is no warning of the book
+c.IPKernelApp.log_level = "ERROR"
 PYTHON
 pins=$({ python3 --version; cat docs/requirements.txt; } | sha256sum | cut -c1-12)
 environment=$book/env-$pins

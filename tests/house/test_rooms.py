@@ -113,10 +113,11 @@ def test_no_circle() -> None:
 
 
 def test_public_names_are_used_elsewhere() -> None:
-    """By another room, the package itself, or the studies and benchmarks."""
+    """By another room, the package itself, or the studies, tutorials and benchmarks."""
     files = itertools.chain(
         MODULES.values(),
         (ROOT / "cases").rglob("*.py"),
+        (ROOT / "docs/tutorials").glob("*.py"),
         (ROOT / "benchmarks").glob("*.py"),
     )
     used = {(module, what) for path in files for module, what in imported(path)}

@@ -76,6 +76,7 @@ def test_accuracy_counts_labels(tmp_path: Path) -> None:
     assert found.sentence() == (
         "90 rows, accuracy 0.8750 of the 80 with a label, 10 labels are no class of the network."
     )
+    assert replace(found, unknown=1).sentence().endswith(", 1 label is no class of the network.")
 
 
 @pytest.mark.parametrize("out", WRITERS)

@@ -130,15 +130,17 @@ def test_files_that_are_no_machine(tmp_path: Path) -> None:
     assert done.returncode == 2 and done.stderr.startswith("--machine: cannot be read")
 
 
-def test_figures_that_another_version_has_kept_are_none(
+def test_figures_of_another_version_do_not_stop_a_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mfresnet.training.costs.machine.cache_directory", lambda: tmp_path)
-    shipped = load_machine()
-    save_machine(MACHINE)
-    assert load_machine() != shipped
-    (tmp_path / "machine.json").write_text('{"processor": "x", "beyond": 1e-11}')
-    assert load_machine() == shipped
+    """What is kept for this machine is no file that the user has given."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shipped, _ = load_machine()
+    file = save_machine(shipped)
+    assert tmp_path in file.parents and load_machine()[1] == f"figures of {file}"
+    file.write_text('{"processor": "x"}')
+    again, whose = load_machine()
+    assert again == shipped and str(file) in whose and "bench --fit makes it again" in whose
 
 
 def test_check_says_whose_figures_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,8 @@ def _classes(case: Fields) -> list[str]:
         if section.target is None and LOSSES[case.loss.kind].targets:
             found.append(
                 f"classes.{k}.target: missing; got nothing, expected {case.dimension} numbers "
-                f"for loss {case.loss.kind}. Add the point that the class should reach."
+                f"for loss {case.loss.kind}. Add the point that the class should reach; where "
+                "nothing is trained, any point will do."
             )
         elif section.target is not None:
             where = f"classes.{k}.target"

@@ -8,5 +8,7 @@ from .depth import depth_weights as depth_weights
 from .loss import Parts as Parts
 from .loss import Setting as Setting
 from .point import PointLoss as PointLoss
+from .point import Quadratic as Quadratic
 from .table import LOSSES as LOSSES
+from .table import Row as Row
 from .table import loss_section as loss_section

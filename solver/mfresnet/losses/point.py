@@ -45,11 +45,11 @@ class Quadratic:
 
     def __init__(self, setting: CostSetting) -> None:
         """Keep the targets, (classes, d)."""
-        self._targets = np.asarray(setting.targets, dtype=float)
+        self.targets = np.asarray(setting.targets, dtype=float)
 
     def value(self, x: Array, head: Parameters) -> Array:
         """Return l."""
-        return np.array([0.5 * np.sum((x - y[:, None]) ** 2, axis=0) for y in self._targets])
+        return np.array([0.5 * np.sum((x - y[:, None]) ** 2, axis=0) for y in self.targets])
 
     def vjp(self, x: Array, head: Parameters, m: Array) -> dict[str, Array]:
         """Return nothing."""
@@ -57,11 +57,11 @@ class Quadratic:
 
     def jvp(self, x: Array, head: Parameters, h: Parameters) -> Array:
         """Return zeros."""
-        return np.zeros((len(self._targets), x.shape[1]))
+        return np.zeros((len(self.targets), x.shape[1]))
 
     def pull(self, x: Array, head: Parameters, m: Array) -> Array:
         """Return sum_k m_k (x - target_k)."""
-        return m.sum(axis=0) * x - self._targets.T @ m
+        return m.sum(axis=0) * x - self.targets.T @ m
 
     def second(
         self, x: Array, head: Parameters, m: Array, dx: Array, h: Parameters

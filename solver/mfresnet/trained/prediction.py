@@ -73,9 +73,10 @@ class Prediction:
             parts.append(f"accuracy {self.accuracy:.4f}")
         given = 0 < self.labelled < self.rows - self.missing
         text = ", ".join(parts) + f" of the {self.labelled} with a label" * given
-        return (
-            text + f", {self.unknown} labels are no class of the network" * (self.unknown > 0) + "."
-        )
+        if self.unknown:
+            labels = "1 label is" if self.unknown == 1 else f"{self.unknown} labels are"
+            text += f", {labels} no class of the network"
+        return f"{text}."
 
 
 def predict(

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from mpi4py import MPI
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,13 +20,21 @@ import numpy as np
 from mfresnet.arrays import Array
 from mfresnet.data.section import DataSection
 from mfresnet.data.tables.formats import Table, open_table, probe
-from mfresnet.data.tables.values import in_order, small_integers, to_names, to_numbers
+from mfresnet.data.tables.values import (
+    WordsError,
+    in_order,
+    small_integers,
+    to_names,
+    to_numbers,
+)
 from mfresnet.errors import InputError, suggestion
 from mfresnet.parallel import together
 
 CACHE = 2.5e8
 """Bytes of features, over all ranks, up to which a table is kept in memory."""
 MOST_LABELS = 1000
+MOST_NAMES = 12
+"""Most columns that a sentence lists."""
 NAMELESS = re.compile(r"|Unnamed: \d+")
 """Names of columns without one, in a file and as pandas calls them."""
 ONE_CLASS = "samples"
@@ -39,11 +49,13 @@ class Columns:
         label: the class of each row; None where all rows are of one class.
         features: the features.
         weights: the weights, when there are any.
+        numeric_label: whether the last of the features is the label.
     """
 
     label: str | None
     features: tuple[str, ...]
     weights: str | None
+    numeric_label: bool = False
 
     @staticmethod
     def of(section: DataSection, names: Sequence[str], numeric_label: bool = False) -> Columns:
@@ -88,7 +100,7 @@ class Columns:
                 f"data.features: a name twice; got {features}, expected each once. Remove one."
             )
         if numeric_label and label is not None:
-            return Columns(None, (*features, label), weight)
+            return Columns(None, (*features, label), weight, numeric_label=True)
         return Columns(label, tuple(features), weight)
 
     def numbers(self) -> list[str]:
@@ -174,7 +186,10 @@ class Blocks:
             for column in columns.numbers():
                 place = partial(self._where, number, column=column)
                 advice = None if self._drop else 'remove the row, or set data.missing = "drop"'
-                array, missing = to_numbers(block[column], place, advice)
+                try:
+                    array, missing = to_numbers(block[column], place, advice)
+                except WordsError as error:
+                    raise InputError(f"{error}{self._of_numbers(block)}") from None
                 values.append(array)
                 bad |= missing
             x = np.stack(values[: len(columns.features)], axis=1)
@@ -189,6 +204,16 @@ class Blocks:
             keep = ~bad
             self._skipped += int(bad.sum())
             yield number, x[keep], names[keep], w[keep]
+
+    def _of_numbers(self, block: Mapping[str, Array]) -> str:
+        """Return the line that names the features without words, so that one error tells all."""
+        found = []
+        for name in self._columns.features[: -1 if self._columns.numeric_label else None]:
+            with suppress(InputError):
+                to_numbers(block[name], str, None)
+                found.append(name)
+        listed = f" Those of numbers are data.features = {json.dumps(found, ensure_ascii=False)}."
+        return listed * (0 < len(found) <= MOST_NAMES)
 
     def _classes_of(self, block: Mapping[str, Array]) -> Array:
         """Return the name of the class of every row, empty where it is missing."""

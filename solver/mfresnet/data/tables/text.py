@@ -22,6 +22,7 @@ BYTES = 1 << 23
 LONGEST = 1 << 26
 """Bytes of a line."""
 SEPARATORS = (",", ";", "\t")
+CONVERT = "Convert the file, such as by: iconv -f LATIN1 -t UTF-8 FILE > NEW."
 DECIMAL = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 """A number with a decimal comma."""
 
@@ -68,7 +69,7 @@ class TextTable:
         except UnicodeDecodeError as error:
             raise InputError(
                 f"data.file: not UTF-8 text; got byte {error.object[error.start]:#04x} in the "
-                "header, expected UTF-8. Convert the file."
+                f"header, expected UTF-8. {CONVERT}"
             ) from None
         if "\0" in header:
             raise InputError(
@@ -212,7 +213,7 @@ class TextTable:
             line = self._lines_before(block) + data.count(b"\n", 0, error.start) + 1
             raise InputError(
                 f"data.file: not UTF-8 text; got byte {data[error.start]:#04x} in line {line}, "
-                "expected UTF-8. Convert the file."
+                f"expected UTF-8. {CONVERT}"
             ) from None
 
     def _unreadable(self, why: str) -> InputError:

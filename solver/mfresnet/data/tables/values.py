@@ -18,7 +18,7 @@ LARGEST = 1e90
 """Largest number; what a case file says of it stays below ``schema.LARGEST``."""
 MISSING = (
     "", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none",
-    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
+    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "-", "--", ".",
 )  # fmt: skip
 """Texts, in small letters, that stand for a missing number."""
 NO_LABEL = (
@@ -45,6 +45,10 @@ COMMA = re.compile(r"[+-]?\d+,\d+")
 WHOLE = re.compile(r"([+-]?\d+)\.0*")
 
 
+class WordsError(InputError):
+    """A column of words or dates where numbers are expected."""
+
+
 def to_numbers(
     values: Array, where: Callable[[int], str], advice: str | None
 ) -> tuple[Array, Array]:
@@ -56,6 +60,7 @@ def to_numbers(
         advice: what to do about a missing value instead of correcting it; None: it is allowed.
 
     Raises:
+        WordsError: most values are no numbers.
         InputError: a value is no number, is too large, or is missing or not finite and that is not
             allowed.
     """
@@ -70,7 +75,7 @@ def to_numbers(
             row = int(np.argmax(wrong))
             given = texts.iloc[row]
             if wrong.sum() > max(0.5 * np.sum(~missing), 1):
-                raise InputError(f"{where(row)}: {_of_words(texts[wrong], given)}")
+                raise WordsError(f"{where(row)}: {_of_words(texts[wrong], given)}")
             expected = "a decimal point" if COMMA.fullmatch(given) else "a number"
             raise InputError(
                 f"{where(row)}: not a finite number; got '{given}', expected {expected}. "

@@ -89,26 +89,18 @@ def kept_at() -> Path:
     return cache_directory() / NAME
 
 
-def _kept() -> bool:
-    """Return whether there are figures of this machine, by this version."""
-    try:
-        Machine.model_validate_json(read_text(kept_at()))
-    except (FileError, ValidationError):
-        return False
-    return True
-
-
 def load_machine(file: Path | None = None) -> tuple[Machine, str]:
     """Return the figures, and whose they are.
 
     Args:
         file: that of another machine; when not given, that which was kept by ``save_machine`` for
-            this machine, or where there is none of this version the figures that come with mfresnet.
+            this machine, or where there is none, or one of another version, the figures that come
+            with mfresnet.
 
     Raises:
-        InputError: the file is not such a file.
+        InputError: the file that was given is not such a file.
     """
-    place = file or (kept_at() if _kept() else SHIPPED)
+    place = file or (kept_at() if kept_at().exists() else SHIPPED)
     try:
         machine = Machine.model_validate_json(read_text(place))
     except FileError as error:
@@ -117,6 +109,12 @@ def load_machine(file: Path | None = None) -> tuple[Machine, str]:
             "--machine FILE writes. Make it there, or omit it."
         ) from None
     except ValidationError as error:
+        if place != file:  # kept by another version, or damaged: no reason not to check a case
+            shipped = Machine.model_validate_json(read_text(SHIPPED))
+            return shipped, (
+                f"figures that come with mfresnet, as {place} holds none that this version knows; "
+                "mfresnet bench --fit makes it again"
+            )
         raise InputError(
             f"{place}: no figures of a machine; {error.errors()[0]['msg'].lower()}, expected what "
             "mfresnet bench --fit writes. Make it again."
