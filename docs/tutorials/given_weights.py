@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import mfresnet
-import mfresnet.network
+from mfresnet.network import flow as carry
 
 layers = 20
 t = (np.arange(layers) + 0.5) / layers
@@ -63,10 +63,7 @@ rng = np.random.default_rng(1)
 density, exact = case.classes[0].density, flow.means(0)[-1]
 network = flow.functional.network(flow.theta)
 for n in (100, 1000, 10_000):
-    ends = [
-        mfresnet.network.flow(network, density.sample(n, rng))[-1]
-        for _ in range(20)
-    ]
+    ends = [carry(network, density.sample(n, rng))[-1] for _ in range(20)]
     apart = np.array([np.linalg.norm(x.mean(axis=1) - exact) for x in ends])
     rms = np.sqrt(np.mean(apart**2))
     print(

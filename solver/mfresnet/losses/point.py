@@ -41,7 +41,11 @@ class PointCost(Protocol):
 
 
 class Quadratic:
-    """l_k = 1/2 |x - target_k|^2; it has no head."""
+    """l_k = 1/2 |x - target_k|^2; it has no head.
+
+    Attributes:
+        targets: the points to reach, (classes, d).
+    """
 
     def __init__(self, setting: CostSetting) -> None:
         """Keep the targets, (classes, d)."""
