@@ -50,17 +50,14 @@ def quadrature(case: Case, population: Population, number: int) -> Samples:
             points, masses = points[:, heavy], masses[heavy]
         else:
             assert population.bandwidths is not None
-            own = dataset.train.y == k
             if number:
                 widths = np.asarray(population.bandwidths)
                 points, masses = smoothed(dataset.train, widths, k, number - 1, BINS[d])
             else:
-                width, samples, w = (
-                    float(population.bandwidths[k]),
-                    dataset.train.x,
-                    dataset.train.w,
-                )
-                points, masses = binned(samples[:, own], w[own], width, WIDTHS * width, BINS[d])
+                own = dataset.train.y == k
+                width, samples = float(population.bandwidths[k]), dataset.train
+                x_k, w_k = samples.x[:, own], samples.w[own]
+                points, masses = binned(x_k, w_k, width, WIDTHS * width, BINS[d])
         x.append(points)
         mass.append(share * masses / masses.sum())
     y = np.repeat(np.arange(len(x)), [points.shape[1] for points in x])

@@ -234,8 +234,8 @@ def compared(
             missing.append(f"Not compared: {error}")
     mean = LOSSES[functional.case.loss.kind].cost is not None
     floor = 0.0 if mean else abs(_of_initial_densities(functional, theta))
+    bound = max(RIGHT, allowed / max(abs(loss), floor, float(np.finfo(float).tiny)))
     finer = functional.case.mesh.finer
-    bound = max(RIGHT, allowed / max(abs(loss), floor, np.finfo(float).tiny))
     return LossError(loss, floor, tuple(found), tuple(missing), finer, bound)
 
 
@@ -253,16 +253,12 @@ def _ways(functional: ReducedFunctional) -> Iterator[Callable[[ReducedFunctional
     case = functional.case
     if LOSSES[case.loss.kind].cost is not None:
         yield by_points
-    degree = case.space.degree
-    others = (
-        (degree + 1, degree + 2) if degree + 2 <= HIGHEST else (HIGHEST, HIGHEST - 1, HIGHEST - 2)
-    )
-    changes: list[tuple[str, dict[str, Any]]]
-    changes = [(f"degree {p}", {"space": {"degree": p}}) for p in others if p != degree]
-    if MESHES[case.mesh.kind].grid:
-        cells = [2 * n for n in case.cells()]
-        changes.insert(0, ("cells of half the size", {"mesh": {"cells": cells}}))
-    for how, change in changes:
+    p, grid = case.space.degree, MESHES[case.mesh.kind].grid
+    others = (p + 1, p + 2) if p + 2 <= HIGHEST else (HIGHEST, HIGHEST - 1, HIGHEST - 2)
+    cells: dict[str, Any] = {"mesh": {"cells": [2 * n for n in case.cells()]}} if grid else {}
+    changes = {"cells of half the size": cells} if grid else {}
+    changes |= {f"degree {q}": {"space": {"degree": q}} for q in others if q != p}
+    for how, change in changes.items():
         yield partial(_by_another, how=how, change=change)
 
 
@@ -285,8 +281,7 @@ def by_points(functional: ReducedFunctional, theta: Array, settled: float | None
 def _by_another(
     functional: ReducedFunctional, theta: Array, how: str, change: dict[str, Any]
 ) -> Way:
-    other = another(functional, theta, change)
-    return Way(how, other.loss(theta))
+    return Way(how, another(functional, theta, change).loss(theta))
 
 
 def another(
