@@ -279,8 +279,8 @@ TABLE = (
     ),
     Mutation(
         "losses/point.py",
-        "return m.sum(axis=0) * x - self._targets.T @ m",
-        "return m.sum(axis=0) * x + self._targets.T @ m",
+        "return m.sum(axis=0) * x - self.targets.T @ m",
+        "return m.sum(axis=0) * x + self.targets.T @ m",
         PARTICLES,
     ),
     Mutation(
