@@ -388,3 +388,22 @@ def test_constructor_says_a_sentence_too() -> None:
         Case()
     with pytest.raises(InputError, match="1: unknown key"):
         parse({1: 2})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("n", "what"),
+    [
+        (1, "Set mesh.cell to interval, or take"),
+        (3, "Set mesh.cell to tetrahedron or hexahedron, or take"),
+    ],
+)
+def test_columns_that_no_cell_fits(n: int, what: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [",".join(map(repr, x.tolist())) + f",{k % 2}" for k, x in
+            enumerate(rng.standard_normal((20, n)))]  # fmt: skip
+    names = [*"abcd"[:n], "label"]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(names), *rows]) + "\n")
+    case = parse({"mesh": {"cells": [8, 8]}, "data": {"file": "a.csv", "label": "label"}}, tmp_path)
+    with pytest.raises(InputError, match=f"got quadrilateral for {n} coordinates") as caught:
+        populate(case, MPI.COMM_SELF)
+    assert what in str(caught.value)

@@ -29,7 +29,7 @@ from mfresnet.data import (
     project,
 )
 from mfresnet.errors import InputError, unknown
-from mfresnet.mesh import HeatEquation, Space
+from mfresnet.mesh import CELLS, HeatEquation, Space
 from mfresnet.tasks import TASKS, of_task
 
 RADIUS = 1.5
@@ -117,10 +117,11 @@ def from_samples(case: Case, dataset: Dataset) -> Population:
     section, labels = case.data, dataset.labels
     assert section is not None
     if dataset.dimension != case.dimension:
+        fits = " or ".join(name for name, d in CELLS.items() if d == dataset.dimension)
         raise InputError(
             f"mesh.cell: wrong dimension; got {case.mesh.cell} for {dataset.dimension} "
-            f"coordinates of the samples, expected dimension {dataset.dimension}. Change mesh.cell "
-            "or data.reduce."
+            f"coordinates of the samples, expected dimension {dataset.dimension}. Set mesh.cell to "
+            f"{fits}, or take other columns by data.features, or components by data.reduce."
         )
     rule = section.bandwidth
     rules = (
