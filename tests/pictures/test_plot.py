@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import mfresnet
-from helpers import make_case, make_data_case, shaped_mesh
+from helpers import gaussian, make_case, make_data_case, shaped_mesh
 from mfresnet.arrays import Array
 from mfresnet.case.case import Case
 from mfresnet.functional.densities import ReducedFunctional
@@ -45,6 +45,19 @@ def test_pixels_fill_the_box_and_show_their_centres() -> None:
     assert raster.axes[0] == pytest.approx(np.arange(0.25, 1.0, 0.1))
     assert raster.shape == (8, 4)
     assert raster.points[:, 1] == pytest.approx([0.25, 0.15])
+
+
+@pytest.mark.parametrize("cell", ["interval", "quadrilateral"])
+def test_density_that_is_to_be_reached_is_drawn(cell: str, tmp_path: Path) -> None:
+    """Where the loss has it from the case, not from samples; a mean over points has none."""
+    d = 1 if cell == "interval" else 2
+    target = gaussian([0.3] * d, (0.2 * np.eye(d)).tolist())
+    for loss, wanted in (({"kind": "density_l2", "target": target}, True), ({}, False)):
+        case = make_case(cell, mesh={"cells": [10] * d}, network={"layers": 2}, loss=loss)
+        functional = ReducedFunctional(case, MPI.COMM_SELF)
+        figure = flat.flat_figures(functional, functional.theta0, tmp_path)["density"]
+        texts = [t.get_text() for legend in figure.legends for t in legend.get_texts()]
+        assert ("target density" in texts) == wanted
 
 
 def test_plane_shows_the_steps_inside_a_layer(

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the mfresnet authors
 # SPDX-License-Identifier: MIT
+from .density import DensityLoss as DensityLoss
 from .density import DensitySection as DensitySection
 from .density import smooth_positive as smooth_positive
 from .depth import DepthLoss as DepthLoss

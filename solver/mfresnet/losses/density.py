@@ -51,12 +51,17 @@ class Distance(Protocol):
 
 
 class DensityLoss:
-    """A distance of the densities, and a price for each unit of mass that has left."""
+    """A distance of the densities, and a price for each unit of mass that has left.
+
+    Attributes:
+        target: the density to reach, (n_owned,).
+        distance: the distance.
+    """
 
     def __init__(self, setting: Setting, distance: Distance) -> None:
         """Keep the distance."""
         self._space, self._price = setting.space, setting.section.outflow
-        self._g, self.distance = target_of(setting), distance
+        self.target, self.distance = target_of(setting), distance
 
     def value(self, at: Parts) -> Array:
         """Return Loss_k, (classes,)."""
@@ -74,7 +79,7 @@ class DensityLoss:
 
     def report(self, f: Array) -> dict[str, Array]:
         """Return ||f - g|| / ||g|| in L2."""
-        squares = np.vstack([f - self._g, self._g]) ** 2 @ self._space.mass
+        squares = np.vstack([f - self.target, self.target]) ** 2 @ self._space.mass
         sums = total(self._space.comm, squares)
         return {"relative_l2_error": np.sqrt(sums[:-1] / sums[-1])}
 

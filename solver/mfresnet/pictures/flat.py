@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from mfresnet.arrays import Array
 from mfresnet.functional import ReducedFunctional, Trajectory, trained_network
+from mfresnet.losses import DensityLoss
 from mfresnet.network import Network
 from mfresnet.output import MassSets, depths, samples_of, trace
 from mfresnet.parallel import together
@@ -53,7 +54,8 @@ def flat_figures(functional: ReducedFunctional, theta: Array, directory: Path) -
 
     Parallel: collective.
     """
-    line, goal = functional.problem.space.dimension == 1, functional.problem.goal
+    line, loss = functional.problem.space.dimension == 1, functional.depth_loss.loss
+    goal = loss.target if isinstance(loss, DensityLoss) else None
     rows = ROWS if line else FRAMES
     frames = Trajectory(functional, theta).snapshots(rows + 1)
     sets = [MassSets(functional.problem.space, f) for _, f in frames]
@@ -71,8 +73,8 @@ def flat_figures(functional: ReducedFunctional, theta: Array, directory: Path) -
     with together(functional.comm):
         if functional.comm.rank == 0:
             if line:
-                figures = _line_figures(functional, theta, raster, shares, values)
-                _line_film(functional, raster, values, directory / "density.webp")
+                figures = _line_figures(functional, theta, raster, shares, values, wanted)
+                _line_film(functional, raster, values, wanted, directory / "density.webp")
             else:
                 frame = raster.ends
                 plane = Plane(
@@ -182,6 +184,7 @@ def _line_figures(
     raster: Raster,
     shares: dict[float, Array],
     values: dict[float, Array],
+    wanted: Array | None,
 ) -> dict[str, Figure]:
     times, x, names = np.array([*shares]), raster.axes[0], Names(functional)
     labels, aims = functional.population.labels, aims_of(functional)
@@ -201,13 +204,14 @@ def _line_figures(
         at, path = trace(network, given.x, FINEST)
         for place, k in zip(path[:, 0].T, given.y, strict=True):
             left.plot(place, at, color=COLOURS[k], lw=0.8, zorder=3)
+    goal = _to_reach(right, x, wanted)
     low, high = (float(end[0]) for end in raster.ends)
     left.set(xlim=(low, high), ylim=(0.0, end), ylabel="depth t", title="sets of mass and paths")
     right.set(xlim=(low, high), ylabel="density", title=f"dotted: t = 0, solid: t = {end:.3g}")
     right.set_ylim(bottom=min(0.0, right.get_ylim()[0]))
     names.name(left, 0)
     names.name(right, 0)
-    legend(figure, labels, [target_mark()] if len(aims) else [])
+    legend(figure, labels, [*([target_mark()] if len(aims) else []), *goal])
     return {
         "density": figure,
         "velocity": _line_velocity(functional, theta, raster, names),
@@ -233,8 +237,19 @@ def _line_velocity(
     return figure
 
 
+def _to_reach(axes: Any, x: Array, wanted: Array | None) -> list[Any]:
+    """Draw the density to reach, where there is one; return the lines."""
+    if wanted is None:
+        return []
+    return axes.plot(x, wanted, color="black", lw=1.0, ls="--", label="target density")
+
+
 def _line_film(
-    functional: ReducedFunctional, raster: Raster, values: dict[float, Array], path: Path
+    functional: ReducedFunctional,
+    raster: Raster,
+    values: dict[float, Array],
+    wanted: Array | None,
+    path: Path,
 ) -> None:
     labels, times = functional.population.labels, np.array([*values])
     chosen = times[np.linspace(0, len(times) - 1, min(FRAMES, len(times))).astype(int)]
@@ -245,7 +260,7 @@ def _line_film(
     for k, target in enumerate(aims_of(functional)):
         mark(axes, (target[0], 0.0), k)
     Names(functional).name(axes, 0)
-    legend(figure, [shown(label) for label in labels])
+    legend(figure, [shown(label) for label in labels], _to_reach(axes, x, wanted))
 
     def draw(n: int) -> list[Any]:
         f = values[chosen[n]]
